@@ -1,0 +1,102 @@
+import type { Resources } from "./resources.ts";
+
+export type JobType = "batch";
+export type EngineName = "docker" | "wasm";
+export type NetworkMode = "none";
+export type PublisherType = "cluster";
+
+export type ConstraintOperator = "=" | "!=" | "in" | "notin" | "exists" | "!" | "gt" | "lt";
+
+/** A condition on one label of a node. */
+export interface Constraint {
+  readonly key: string;
+  readonly operator: ConstraintOperator;
+  readonly values: readonly string[];
+}
+
+export interface DockerEngine {
+  readonly name: "docker";
+  /** `name[:tag]` or `name@digest`. */
+  readonly image: string;
+  /** Replaces ENTRYPOINT when not empty. */
+  readonly entrypoint: readonly string[];
+  /** Becomes CMD when not empty. */
+  readonly parameters: readonly string[];
+  /** Absolute, or empty for the image's own. */
+  readonly workingDirectory: string;
+}
+
+export interface WasmEngine {
+  readonly name: "wasm";
+  /** Target path of the input that holds the module. */
+  readonly entryModule: string;
+  readonly entrypoint: string;
+  /** argv[1..]. */
+  readonly parameters: readonly string[];
+}
+
+export type Engine = DockerEngine | WasmEngine;
+
+/** Where an input comes from. */
+export type Source =
+  /** `dataBase64`: the bytes in base64, so that a spec is plain JSON in the store. */
+  | { readonly type: "inline"; readonly dataBase64: string }
+  | { readonly type: "content"; readonly cid: string }
+  | { readonly type: "local"; readonly path: string }
+  /** `sha256` is lower-case hex, or empty when not declared. */
+  | { readonly type: "http"; readonly url: string; readonly sha256: string };
+
+export interface InputSource {
+  readonly alias: string;
+  /** Absolute path inside the task. */
+  readonly target: string;
+  readonly source: Source;
+}
+
+export interface OutputPath {
+  readonly name: string;
+  /** Absolute path inside the task. */
+  readonly path: string;
+}
+
+/** Limits in time; 0 is none. */
+export interface Timeouts {
+  readonly executionMs: number;
+  readonly queueMs: number;
+  readonly totalMs: number;
+}
+
+export interface RetryPolicy {
+  readonly attemptsMax: number;
+  readonly backoffMs: number;
+  readonly backoffMsMax: number;
+  readonly retriesUserFailures: boolean;
+  readonly retryExitCodes: readonly number[];
+}
+
+export interface Task {
+  readonly name: string;
+  readonly engine: Engine;
+  readonly env: Readonly<Record<string, string>>;
+  readonly inputs: readonly InputSource[];
+  readonly outputs: readonly OutputPath[];
+  readonly resources: Resources;
+  readonly network: { readonly mode: NetworkMode };
+  readonly publisher: { readonly type: PublisherType };
+  readonly timeouts: Timeouts;
+}
+
+/** A job spec with every default filled in. Plain JSON: it is stored as it stands. */
+export interface JobSpec {
+  /** Empty until the job has an id; then never empty. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly type: JobType;
+  readonly priority: number;
+  readonly count: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly meta: Readonly<Record<string, string>>;
+  readonly constraints: readonly Constraint[];
+  readonly task: Task;
+  readonly retry: RetryPolicy;
+}
