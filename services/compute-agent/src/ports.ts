@@ -2,6 +2,7 @@ import type {
   Engine,
   EngineName,
   ExecutionId,
+  ExecutionState,
   Failure,
   InputSource,
   JobId,
@@ -156,9 +157,15 @@ export interface Provenance {
 /** The publisher of this node. */
 export interface ResultPort {
   /** Takes the folder over and computes its content id. Idempotent per execution. */
-  stage(request: { executionId: ExecutionId; folder: string; bytesMax: number }, signal: AbortSignal): Promise<{ cid: string; sizeBytes: number; skippedPaths: readonly string[] }>;
+  stage(
+    request: { executionId: ExecutionId; folder: string; bytesMax: number },
+    signal: AbortSignal,
+  ): Promise<{ cid: string; sizeBytes: number; skippedPaths: readonly string[] }>;
   /** @throws DomainError unavailable/UPSTREAM_UNAVAILABLE: try again later. */
-  publish(request: { executionId: ExecutionId; provenance: Provenance }, signal: AbortSignal): Promise<{ cid: string; manifestCid: string }>;
+  publish(
+    request: { executionId: ExecutionId; provenance: Provenance },
+    signal: AbortSignal,
+  ): Promise<{ cid: string; manifestCid: string }>;
   drop(executionId: ExecutionId): Promise<void>;
 }
 
@@ -195,7 +202,10 @@ export interface SchedulerPort {
   /** @throws DomainError unauthenticated/JOIN_TOKEN_INVALID, forbidden/NODE_REJECTED, precondition/NODE_KEY_MISMATCH, unavailable/… (try again). */
   join(node: JoinDetails, signal: AbortSignal): Promise<Session>;
   /** @throws precondition/SESSION_ENDED: join again. */
-  heartbeat(beat: { session: string; appliedToken: string; heldDigest: string; engines: readonly NodeEngine[]; executions: number }, signal: AbortSignal): Promise<{ nextIntervalMs: number; reportsAll: boolean }>;
+  heartbeat(
+    beat: { session: string; appliedToken: string; heldDigest: string; engines: readonly NodeEngine[]; executions: number },
+    signal: AbortSignal,
+  ): Promise<{ nextIntervalMs: number; reportsAll: boolean }>;
   /** Resolves when durable. @throws as heartbeat. */
   report(request: { session: string; reports: readonly Report[]; isComplete: boolean }, signal: AbortSignal): Promise<void>;
 }
@@ -212,7 +222,7 @@ export interface JoinDetails {
 export interface Report {
   readonly executionId: ExecutionId;
   readonly epoch: number;
-  readonly state: import("@skrei/domain").ExecutionState;
+  readonly state: ExecutionState;
   readonly exitCode?: number;
   readonly failure?: Failure;
   readonly resultCid?: string;

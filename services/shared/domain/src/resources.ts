@@ -17,7 +17,15 @@ export function subtractResources(a: Resources, b: Resources): Resources {
 
 /** How many times `need` fits into `free`, bounded by `countMax`. */
 export function timesFitting(need: Resources, free: Resources, countMax: number): number {
-  return Math.max(0, Math.min(countMax, times(need.cpuMillis, free.cpuMillis), times(need.memoryBytes, free.memoryBytes), times(need.diskBytes, free.diskBytes)));
+  return Math.max(
+    0,
+    Math.min(
+      countMax,
+      times(need.cpuMillis, free.cpuMillis),
+      times(need.memoryBytes, free.memoryBytes),
+      times(need.diskBytes, free.diskBytes),
+    ),
+  );
 }
 
 function times(need: number, free: number): number {

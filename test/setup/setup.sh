@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, a Docker
+# engine of our own with Compose, and local stand-ins for the public images. Idempotent; needs root and apt.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+need=()
+command -v nats-server >/dev/null || need+=(nats-server)
+command -v redis-server >/dev/null || need+=(redis-server)
+command -v tmux >/dev/null || need+=(tmux)
+command -v curl >/dev/null || need+=(curl ca-certificates)
+if [[ ${#need[@]} -gt 0 ]]; then
+  [[ $(id -u) == 0 ]] || { echo "setup: missing ${need[*]}, and only root can install them" >&2; exit 1; }
+  echo "setup: installing ${need[*]}" >&2
+  # The packages must not start servers of their own: tests run theirs on private ports.
+  made=0
+  if [[ ! -e /usr/sbin/policy-rc.d ]]; then printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; made=1; fi
+  export DEBIAN_FRONTEND=noninteractive
+  install() { apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${need[@]}" >/dev/null; }
+  install 2>/dev/null || { apt-get -qq update >/dev/null && install; } || { [[ $made == 0 ]] || rm -f /usr/sbin/policy-rc.d; exit 1; }
+  [[ $made == 0 ]] || rm -f /usr/sbin/policy-rc.d
+fi
+
+eval "$(bash docker-engine.sh start)"
+bash docker-engine.sh plugins
+DOCKER_HOST=$DOCKER_HOST bash standin-images.sh
+echo "setup: ready; Docker answers at $DOCKER_HOST" >&2
