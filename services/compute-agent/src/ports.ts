@@ -74,8 +74,8 @@ export type OutputStream = "stdout" | "stderr";
 export interface OutputSink {
   /** Resolves when more may be written (back-pressure). */
   write(stream: OutputStream, data: Uint8Array, atMs: number): Promise<void>;
-  /** When the last piece that is safe on disk was read, in ms with fraction; 0 when nothing is. For re-attaching. */
-  readonly lastAtMs: number;
+  /** Bytes of a stream taken so far, over all agents of this execution; a re-attached run's output is skipped up to here. */
+  bytesTaken(stream: OutputStream): number;
 }
 
 /** A run that the engine still holds and that carries our mark. */
@@ -113,7 +113,7 @@ export interface Executor {
   remove(executionId: ExecutionId): Promise<void>;
   /** What the engine holds with this node's mark, for re-adoption and the orphan sweep. */
   held(): Promise<readonly HeldRun[]>;
-  /** Takes up a run that an earlier agent launched; output goes on after `sink.lastAtMs`. False when it cannot be taken up. */
+  /** Takes up a run that an earlier agent launched; output goes on after `sink.bytesTaken`. False when it cannot be taken up. */
   adopt(run: RunSpec, sink: OutputSink, signal: AbortSignal): Promise<boolean>;
 }
 
