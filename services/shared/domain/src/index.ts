@@ -2,6 +2,7 @@ export * from "./constraint.ts";
 export * from "./errors.ts";
 export * from "./execution-state.ts";
 export * from "./failure.ts";
+export * from "./held-digest.ts";
 export * from "./ids.ts";
 export * from "./job-spec.ts";
 export * from "./job-state.ts";
