@@ -1,0 +1,62 @@
+import { createLink, createNode, encode, type PBLink } from "@ipld/dag-pb";
+import { UnixFS } from "ipfs-unixfs";
+import { dagPbCid } from "./cid.ts";
+import type { DagEntry, EmitBlock } from "./file-dag.ts";
+import type { NamedEntry } from "./folder-dag.ts";
+import { murmur3Head } from "./murmur3.ts";
+
+const FANOUT = 256;
+/** Murmur3-x64-64 in the multicodec table. */
+const HASH_CODE = 0x22n;
+const HASH_BYTES = 8;
+
+/** A folder as a HAMT of fanout 256 over Murmur3 of the name, as Kubo builds it. */
+export function buildFolderShard(entries: readonly NamedEntry[], emit: EmitBlock): Omit<DagEntry, "sizeBytes"> {
+  const hashed = entries.map((entry) => ({ ...entry, bytes: new TextEncoder().encode(entry.name), hashes: [] }));
+  return buildShard(hashed, 0, emit);
+}
+
+interface HashedEntry extends NamedEntry {
+  readonly bytes: Uint8Array;
+  /** Hash rounds computed so far, 8 bytes each. */
+  readonly hashes: Uint8Array[];
+}
+
+function buildShard(entries: readonly HashedEntry[], depth: number, emit: EmitBlock): Omit<DagEntry, "sizeBytes"> {
+  const slots = Array.from<unknown, HashedEntry[]>({ length: FANOUT }, () => []);
+  for (const entry of entries) slots[slotOf(entry, depth)]?.push(entry);
+  const links: PBLink[] = [];
+  slots.forEach((slot, index) => {
+    const prefix = index.toString(16).toUpperCase().padStart(2, "0");
+    const [first] = slot;
+    if (first === undefined) return;
+    if (slot.length === 1) {
+      links.push(createLink(prefix + first.name, first.dagBytes, first.cid));
+      return;
+    }
+    const child = buildShard(slot, depth + 1, emit);
+    links.push(createLink(prefix, child.dagBytes, child.cid));
+  });
+  const block = encode(createNode(shardHeader(slots).marshal(), links));
+  const cid = dagPbCid(block);
+  emit(cid, block);
+  return { cid, dagBytes: links.reduce((sum, link) => sum + (link.Tsize ?? 0), block.length) };
+}
+
+function shardHeader(slots: readonly (readonly HashedEntry[])[]): UnixFS {
+  const bits = new Uint8Array(FANOUT / 8);
+  slots.forEach((slot, index) => {
+    const at = bits.length - 1 - (index >> 3);
+    if (slot.length > 0) bits[at] = (bits[at] ?? 0) | (1 << (index & 7));
+  });
+  // Highest slot first, without leading zero bytes.
+  const first = bits.findIndex((byte) => byte !== 0);
+  return new UnixFS({ type: "hamt-sharded-directory", data: bits.subarray(first < 0 ? bits.length : first), fanout: BigInt(FANOUT), hashType: HASH_CODE });
+}
+
+/** Each level takes one byte of the hash; when they are used up, the name with the round's number is hashed again. */
+function slotOf(entry: HashedEntry, depth: number): number {
+  const round = Math.floor(depth / HASH_BYTES);
+  const hash = (entry.hashes[round] ??= murmur3Head(round === 0 ? entry.bytes : Uint8Array.of(...entry.bytes, round)));
+  return hash[depth % HASH_BYTES] ?? 0;
+}

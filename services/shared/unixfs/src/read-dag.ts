@@ -1,0 +1,106 @@
+import { DomainError, LIMITS } from "@skrei/domain";
+import type { CID } from "multiformats/cid";
+import { RAW_CODE } from "./cid.ts";
+import { decodeNode, linksOf, type FolderLink, type UnixfsNode } from "./node.ts";
+
+/** Gives a block whose hash was checked. @throws DomainError notFound/BLOCK_MISSING. */
+export type LoadBlock = (cid: CID) => Promise<Uint8Array>;
+
+/** Bytes of a file, `end` excluded. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The entries of a folder or shard, in stored order. Names that could leave a folder are refused. */
+export async function* listFolder(load: LoadBlock, cid: CID, depth = 0): AsyncGenerator<FolderLink> {
+  const node = decodeNode(cid, await load(cid));
+  if (node.kind === "folder") {
+    for (const link of node.links) yield checkName(cid, link);
+  } else if (node.kind === "shard" && depth <= SHARD_DEPTH_MAX) {
+    for (const link of node.links) {
+      if (link.name.length === node.prefixLength) yield* listFolder(load, link.cid, depth + 1);
+      else yield checkName(cid, { ...link, name: link.name.slice(node.prefixLength) });
+    }
+  } else {
+    throw malformed(cid, `a ${node.kind} where a folder was expected`);
+  }
+}
+
+/** The content id at `path` below `root`, or undefined. Symlinks are not followed. */
+export async function resolvePath(load: LoadBlock, root: CID, path: readonly string[]): Promise<CID | undefined> {
+  let cid = root;
+  for (const name of path) {
+    if (cid.code === RAW_CODE) return undefined;
+    const found = await findEntry(load, cid, name);
+    if (found === undefined) return undefined;
+    cid = found;
+  }
+  return cid;
+}
+
+/** The bytes of a file in order, at most one block at a time. @throws DomainError corrupt/RESULT_CORRUPT when sizes do not add up. */
+export async function* readFile(load: LoadBlock, cid: CID, range: ByteRange, depth = 0): AsyncGenerator<Uint8Array> {
+  const node = decodeNode(cid, await load(cid));
+  if (node.kind !== "file" || depth > FILE_DEPTH_MAX) throw malformed(cid, `a ${node.kind} where a part of a file was expected`);
+  const head = node.data.subarray(Math.min(range.start, node.data.length), Math.min(range.end, node.data.length));
+  if (head.length > 0) yield head;
+  let at = node.data.length;
+  for (const chunk of node.chunks) {
+    const start = Math.max(range.start - at, 0);
+    const end = Math.min(range.end - at, chunk.sizeBytes);
+    if (start < end) yield* exactly(readFile(load, chunk.cid, { start, end }, depth + 1), end - start, chunk.cid);
+    at += chunk.sizeBytes;
+  }
+}
+
+/** Every block below `root` once, parents first, in the order of links. Raw blocks come without bytes unless `loadsLeaves`. */
+export async function* walkDag(load: LoadBlock, root: CID, { loadsLeaves }: { readonly loadsLeaves: boolean }): AsyncGenerator<{ cid: CID; block: Uint8Array | undefined }> {
+  const seen = new Set<string>();
+  const ahead: CID[] = [root];
+  for (let cid = ahead.pop(); cid !== undefined; cid = ahead.pop()) {
+    const key = cid.toString();
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const block = cid.code === RAW_CODE && !loadsLeaves ? undefined : await load(cid);
+    yield { cid, block };
+    if (block !== undefined) for (const link of linksOf(cid, block).toReversed()) ahead.push(link);
+  }
+}
+
+/** True for a name that stays inside its folder on every system we write to. */
+export function isSafeName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0") && Buffer.byteLength(name) <= NAME_BYTES_MAX;
+}
+
+async function findEntry(load: LoadBlock, cid: CID, name: string): Promise<CID | undefined> {
+  const node: UnixfsNode = decodeNode(cid, await load(cid));
+  if (node.kind === "folder") return node.links.find((link) => link.name === name)?.cid;
+  if (node.kind !== "shard") return undefined;
+  for await (const link of listFolder(load, cid)) if (link.name === name) return link.cid;
+  return undefined;
+}
+
+/** Guards the declared size of a chunk, so that a lying node cannot shift what follows it. */
+async function* exactly(pieces: AsyncGenerator<Uint8Array>, sizeBytes: number, cid: CID): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const piece of pieces) {
+    bytes += piece.length;
+    yield piece;
+  }
+  if (bytes !== sizeBytes) throw malformed(cid, `${bytes} bytes where its parent says ${sizeBytes}`);
+}
+
+function checkName(cid: CID, link: FolderLink): FolderLink {
+  if (!isSafeName(link.name)) throw malformed(cid, `an entry named ${JSON.stringify(link.name.slice(0, 64))}`);
+  return link;
+}
+
+function malformed(cid: CID, what: string): DomainError {
+  return new DomainError("corrupt", "RESULT_CORRUPT", `Block ${cid.toString()} has ${what}.`, { hint: "The content was built wrong or with ill intent; make it again." });
+}
+
+/** 64 bits of hash give 8 levels; twice that is generous. */
+const SHARD_DEPTH_MAX = 16;
+const FILE_DEPTH_MAX = Math.min(LIMITS.resultDepthMax, 32);
+const NAME_BYTES_MAX = 255;
