@@ -1,0 +1,95 @@
+import type { ContainerCreateOptions } from "dockerode";
+import type { DockerEngine } from "@skrei/domain";
+import { DomainError, LIMITS } from "@skrei/domain";
+import type { RunSpec } from "../../ports.ts";
+
+const MIB = 1024 * 1024;
+/** The engine refuses less. */
+const MEMORY_BYTES_MIN = 6 * MIB;
+const PIDS_MAX = 256;
+const OPEN_FILES_MAX = 4_096;
+const TMP_BYTES_MAX = 256 * MIB;
+
+export interface ContainerContext {
+  /** Whose network namespace the task joins: loopback and nothing else. */
+  readonly holderId: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `uid:gid` the task runs as. */
+  readonly user: string;
+}
+
+/**
+ * The engine's request for one run. Built from a closed type: a job cannot name a capability, a device, a host namespace or a
+ * security option, because there is no field for it. Measured to cost nothing (all of it together).
+ */
+export function containerOptions(run: RunSpec, context: ContainerContext): ContainerCreateOptions {
+  const engine = dockerEngine(run);
+  return {
+    name: containerName(run.executionId),
+    Image: imageReference(engine.image),
+    ...(engine.entrypoint.length > 0 && { Entrypoint: [...engine.entrypoint] }),
+    ...(engine.parameters.length > 0 && { Cmd: [...engine.parameters] }),
+    ...(engine.workingDirectory !== "" && { WorkingDir: engine.workingDirectory }),
+    Env: environment(run.env),
+    Labels: { ...context.labels },
+    User: context.user,
+    AttachStdout: true,
+    AttachStderr: true,
+    HostConfig: hostConfig(run, context),
+  };
+}
+
+export function containerName(executionId: string): string {
+  return `skrei-${executionId}`;
+}
+
+/** With a tag or digest; without one the engine would pull every tag. */
+export function imageReference(image: string): string {
+  const name = image.slice(image.lastIndexOf("/") + 1);
+  return name.includes(":") || name.includes("@") ? image : `${image}:latest`;
+}
+
+export function dockerEngine(run: RunSpec): DockerEngine {
+  if (run.engine.name !== "docker") throw new DomainError("invalid", "ENGINE_MISSING", `the Docker executor cannot run ${run.engine.name}`);
+  return run.engine;
+}
+
+type HostConfig = NonNullable<ContainerCreateOptions["HostConfig"]>;
+
+function hostConfig(run: RunSpec, context: ContainerContext): HostConfig {
+  const memoryBytes = Math.max(run.limits.memoryBytes, MEMORY_BYTES_MIN);
+  return {
+    NetworkMode: `container:${context.holderId}`,
+    CapDrop: ["ALL"],
+    SecurityOpt: ["no-new-privileges"],
+    ReadonlyRootfs: true,
+    PidsLimit: PIDS_MAX,
+    Memory: memoryBytes,
+    // Equal to Memory: no swap.
+    MemorySwap: memoryBytes,
+    NanoCpus: run.limits.cpuMillis * 1_000_000,
+    Ulimits: [
+      { Name: "nofile", Soft: OPEN_FILES_MAX, Hard: OPEN_FILES_MAX },
+      { Name: "core", Soft: 0, Hard: 0 },
+      { Name: "fsize", Soft: run.limits.diskBytes, Hard: run.limits.diskBytes },
+    ],
+    // Counts as the task's memory; gone with the container.
+    Tmpfs: { "/tmp": `rw,nosuid,nodev,mode=1777,size=${String(Math.min(TMP_BYTES_MAX, memoryBytes))}` },
+    Mounts: run.mounts.map(({ hostPath, target, isReadOnly }) => ({
+      Type: "bind",
+      Source: hostPath,
+      Target: target,
+      ReadOnly: isReadOnly,
+      BindOptions: { Propagation: "rprivate" },
+    })),
+    // The engine's own copy serves only a restarted agent; it keeps as much as the agent would.
+    LogConfig: { Type: "local", Config: { "max-size": String(LIMITS.outputBytesMax), "max-file": "2", compress: "false" } },
+    RestartPolicy: { Name: "no" },
+  };
+}
+
+function environment(env: Readonly<Record<string, string>>): string[] {
+  // The task's user has no home in the image; the only place it may write is /tmp.
+  const withHome = Object.hasOwn(env, "HOME") ? env : { HOME: "/tmp", ...env };
+  return Object.entries(withHome).map(([name, value]) => `${name}=${value}`);
+}

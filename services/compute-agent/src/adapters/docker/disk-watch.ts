@@ -1,0 +1,43 @@
+import { opendir, lstat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Folders deeper or fuller than this are over any quota. */
+const ENTRIES_MAX = 1_000_000;
+
+/**
+ * Bytes that the files below `folders` occupy; stops counting beyond `bytesMax`. Follows no links. A file that vanishes meanwhile
+ * counts as nothing.
+ */
+export async function measureDiskUse(folders: readonly string[], bytesMax: number): Promise<number> {
+  const todo = [...folders];
+  let bytes = 0;
+  let entries = 0;
+  for (let folder = todo.pop(); folder !== undefined && bytes <= bytesMax; folder = todo.pop()) {
+    for (const entry of await listFolder(folder)) {
+      entries += 1;
+      if (entries > ENTRIES_MAX) return Number.POSITIVE_INFINITY;
+      if (entry.isDirectory) todo.push(entry.path);
+      else bytes += await allocatedBytes(entry.path);
+    }
+  }
+  return bytes;
+}
+
+async function listFolder(path: string): Promise<readonly { path: string; isDirectory: boolean }[]> {
+  try {
+    const found: { path: string; isDirectory: boolean }[] = [];
+    for await (const entry of await opendir(path)) found.push({ path: join(path, entry.name), isDirectory: entry.isDirectory() });
+    return found;
+  } catch {
+    // Gone or closed to us since it was listed; the next round sees what is there then.
+    return [];
+  }
+}
+
+async function allocatedBytes(path: string): Promise<number> {
+  try {
+    return (await lstat(path)).blocks * 512;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,169 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import Docker from "dockerode";
+import { newExecutionId, newJobId, newNodeId, type DockerEngine } from "@skrei/domain";
+import { createDockerExecutor } from "@skrei/compute-agent/docker-executor";
+import type { Clock, Mount, RunEnd, RunLimits, RunSpec } from "@skrei/compute-agent/ports";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CollectedOutput } from "../kit/collected-output.ts";
+import { DOCKER_HOST } from "../kit/docker-host.ts";
+
+const MIB = 1024 * 1024;
+const clock: Clock = { nowMs: () => Date.now(), sleep: (delayMs, signal) => delay(delayMs, undefined, { signal }) };
+const ids = { nowMs: () => Date.now(), randomBytes: () => randomBytes(10) };
+const nodeId = newNodeId(ids);
+const executor = createDockerExecutor({
+  host: DOCKER_HOST,
+  nodeId,
+  secret: randomBytes(16).toString("hex"),
+  user: "65532:65532",
+  holdersIdleMax: 1,
+  pullTimeoutMs: 30_000,
+  clock,
+});
+const docker = new Docker({ socketPath: DOCKER_HOST.replace("unix://", "") });
+let folder = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "docker-sandbox-"));
+  await executor.start();
+}, 60_000);
+afterAll(async () => {
+  await executor.close();
+  await rm(folder, { recursive: true, force: true });
+}, 60_000);
+
+interface Parts {
+  readonly limits?: Partial<RunLimits>;
+  readonly mounts?: readonly Mount[];
+}
+
+async function run(engine: Partial<DockerEngine>, parts: Parts = {}): Promise<{ end: RunEnd; stdout: string; stderr: string }> {
+  const spec: RunSpec = {
+    executionId: newExecutionId(ids),
+    jobId: newJobId(ids),
+    epoch: 1,
+    engine: { name: "docker", image: "busybox", entrypoint: [], parameters: [], workingDirectory: "", ...engine },
+    env: {},
+    mounts: parts.mounts ?? [],
+    limits: { cpuMillis: 1_000, memoryBytes: 128 * MIB, diskBytes: 64 * MIB, timeoutMs: 0, ...parts.limits },
+    network: "none",
+    scratchFolder: folder,
+  };
+  const output = new CollectedOutput();
+  const within = AbortSignal.timeout(60_000);
+  try {
+    await executor.prepare(spec, within);
+    await executor.launch(spec, output, within);
+    const end = await executor.wait(spec.executionId, within);
+    return { end, stdout: output.stdout, stderr: output.stderr };
+  } finally {
+    await executor.remove(spec.executionId);
+  }
+}
+
+function sh(script: string, parts?: Parts): ReturnType<typeof run> {
+  return run({ parameters: ["sh", "-c", script] }, parts);
+}
+
+describe("the docker sandbox", { timeout: 90_000 }, () => {
+  test("takes every capability, forbids new privileges and filters system calls", async () => {
+    const { stdout } = await sh("grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status; id -u");
+    expect(stdout.replaceAll("\t", " ")).toBe("CapEff: 0000000000000000\nCapBnd: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2\n65532\n");
+  });
+
+  test.each([
+    "mount -t tmpfs x /mnt",
+    "unshare -U true",
+    "echo x > /etc/x",
+    "echo 1 > /proc/sys/kernel/panic",
+    "mknod /tmp/d b 8 0",
+    "dmesg",
+  ])("refuses: %s", async (command) => {
+    const { end } = await sh(command);
+    expect(end.exitCode).not.toBe(0);
+  });
+
+  test("has no network but loopback, no route and no engine socket", async () => {
+    const { stdout } = await sh(
+      "ls /sys/class/net; cat /proc/net/route | wc -l; ls /var/run/docker.sock /run/skrei-engine 2>/dev/null; echo end",
+    );
+    expect(stdout).toBe("lo\n1\nend\n");
+  });
+
+  test("stops a fork bomb at the process limit", async () => {
+    const { stdout } = await sh("i=0; while [ $i -lt 400 ]; do sleep 5 & i=$((i+1)); done 2>/dev/null; ls -d /proc/[0-9]* | wc -l", {});
+    expect(Number(stdout.trim() || "0")).toBeLessThanOrEqual(257);
+  });
+
+  test("lets a task write to /tmp and its outputs and nowhere else", async () => {
+    const outputs = join(folder, "outputs");
+    await mkdir(outputs);
+    const { end } = await sh("echo a > /tmp/a && echo b > /out/b && ! echo c > /c", {
+      mounts: [{ hostPath: outputs, target: "/out", isReadOnly: false }],
+    });
+    expect(end.exitCode).toBe(0);
+    expect(await readdir(outputs)).toEqual(["b"]);
+  });
+
+  test("ends a task whose files outgrow the disk that it asked for", async () => {
+    const outputs = join(folder, "full");
+    await mkdir(outputs);
+    const script = "i=0; while :; do head -c 8388608 /dev/zero > /out/$i; i=$((i+1)); sleep 0.1; done";
+    const { end } = await sh(script, {
+      mounts: [{ hostPath: outputs, target: "/out", isReadOnly: false }],
+      limits: { diskBytes: 40 * MIB },
+    });
+    expect(end.failure).toMatchObject({ class: "resource", reason: "OUT_OF_DISK" });
+  });
+
+  test("ends a task whose one file outgrows the disk that it asked for", async () => {
+    const outputs = join(folder, "large");
+    await mkdir(outputs);
+    const { end } = await run(
+      { parameters: ["dd", "if=/dev/zero", "of=/out/large", "bs=1M", "count=64"] },
+      { mounts: [{ hostPath: outputs, target: "/out", isReadOnly: false }], limits: { diskBytes: 16 * MIB } },
+    );
+    expect(end.failure).toMatchObject({ reason: "OUT_OF_DISK" });
+  });
+});
+
+describe("what cannot start", { timeout: 90_000 }, () => {
+  test("names the program that the image does not have", async () => {
+    await expect(run({ parameters: ["eho", "hello"] })).rejects.toMatchObject({
+      reason: "COMMAND_NOT_FOUND",
+      message: 'image busybox has no program "eho" (exit 127)',
+    });
+  });
+
+  test("names the file that cannot be executed", async () => {
+    await expect(run({ entrypoint: ["/etc/passwd"] })).rejects.toMatchObject({ reason: "COMMAND_NOT_EXECUTABLE" });
+  });
+
+  test("leaves nothing of it behind", async () => {
+    const names = (await docker.listContainers({ all: true, filters: { label: [`skrei.node=${nodeId}`, "skrei.role=task"] } })).map(
+      ({ Names }) => Names,
+    );
+    expect(names).toEqual([]);
+  });
+});
+
+test("neither adopts nor sweeps a container that only carries our labels", { timeout: 60_000 }, async () => {
+  const stranger = newExecutionId(ids);
+  const container = await docker.createContainer({
+    name: `skrei-${stranger}`,
+    Image: "busybox",
+    Cmd: ["true"],
+    Labels: { "skrei.node": nodeId, "skrei.role": "task", "skrei.execution": stranger, "skrei.mark": "guessed" },
+  });
+  try {
+    expect(await executor.held()).toEqual([]);
+    await executor.remove(stranger);
+    expect((await container.inspect()).Id).toBe(container.id);
+  } finally {
+    await container.remove({ force: true });
+  }
+});
