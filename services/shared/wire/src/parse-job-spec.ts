@@ -1,0 +1,155 @@
+import { toBinary } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { addSpecViolations, DEFAULTS, DomainError, LIMITS, Violations } from "@skrei/domain";
+import type { Constraint, DraftInput, DraftSpec, DraftTask, Engine, InputSource, JobSpec, Resources, RetryPolicy, Timeouts } from "@skrei/domain";
+import { Constraint_Operator, JobSpecSchema, JobSpec_Type, Network_Mode, Publisher_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { JobSpec as PbJobSpec, RetryPolicy as PbRetryPolicy, Task as PbTask, Timeouts as PbTimeouts } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { constraintFromProto } from "./constraint.ts";
+import { sourceFromProto } from "./input-source.ts";
+import { JOB_TYPE_FROM_PROTO } from "./job-type.ts";
+import { engineFromProto, NETWORK_MODE_FROM_PROTO, PUBLISHER_FROM_PROTO } from "./task.ts";
+import { msFromDuration } from "./time.ts";
+
+/**
+ * A spec from a stranger: everything is checked, every default filled in.
+ * @throws DomainError invalid/SPEC_INVALID with all problems as violations (the first 100); `field` is the path in the API's JSON.
+ */
+export function parseJobSpec(pb: PbJobSpec | undefined): JobSpec {
+  const violations = new Violations();
+  if (pb === undefined) throw specInvalid(violations, "spec", "missing; allowed: a job spec");
+  const specBytes = toBinary(JobSpecSchema, pb).length;
+  if (specBytes > LIMITS.specBytesMax) {
+    throw specInvalid(violations, "spec", `found ${specBytes} bytes; allowed: at most ${LIMITS.specBytesMax} bytes; upload large data and refer to its content id`);
+  }
+  const draft = draftSpec(pb, violations);
+  addSpecViolations(draft, violations);
+  const spec = completeSpec(draft);
+  if (spec === undefined || violations.count > 0) throw specInvalid(violations);
+  return spec;
+}
+
+function draftSpec(pb: PbJobSpec, violations: Violations): DraftSpec {
+  const type = JOB_TYPE_FROM_PROTO.get(pb.type === JobSpec_Type.UNSPECIFIED ? JobSpec_Type.BATCH : pb.type);
+  if (type === undefined) violations.add("type", `found ${pb.type}; allowed: TYPE_BATCH`, "FEATURE_NOT_AVAILABLE");
+  if (pb.task === undefined) violations.add("task", "missing; allowed: a task with docker or wasm", "FIELD_REQUIRED");
+  return {
+    name: pb.name,
+    namespace: pb.namespace === "" ? "default" : pb.namespace,
+    type: type ?? "batch",
+    priority: pb.priority,
+    count: pb.count === 0 ? 1 : pb.count,
+    labels: { ...pb.labels },
+    meta: { ...pb.meta },
+    constraints: draftConstraints(pb, violations),
+    task: pb.task === undefined ? undefined : draftTask(pb.task, violations),
+    retry: draftRetry(pb.retry, violations),
+  };
+}
+
+function draftConstraints(pb: PbJobSpec, violations: Violations): readonly Constraint[] {
+  return pb.constraints.map((pbConstraint, index) => {
+    const constraint = constraintFromProto(pbConstraint);
+    if (constraint !== undefined) return constraint;
+    const isSet = pbConstraint.operator !== Constraint_Operator.UNSPECIFIED;
+    violations.add(`constraints[${index}].operator`, `${isSet ? `found ${pbConstraint.operator}` : "missing"}; allowed: ${OPERATOR_NAMES}`, isSet ? "FIELD_INVALID" : "FIELD_REQUIRED");
+    // Fits any number of values, so that nothing is reported twice.
+    return { key: pbConstraint.key, operator: pbConstraint.values.length === 0 ? "exists" : "in", values: [...pbConstraint.values] };
+  });
+}
+
+function draftTask(pb: PbTask, violations: Violations): DraftTask {
+  const mode = NETWORK_MODE_FROM_PROTO.get(pb.network?.mode || Network_Mode.NONE);
+  if (mode === undefined) violations.add("task.network.mode", `found ${pb.network?.mode}; allowed: MODE_NONE`, "FEATURE_NOT_AVAILABLE");
+  const type = PUBLISHER_FROM_PROTO.get(pb.publisher?.type || Publisher_Type.CLUSTER);
+  if (type === undefined) violations.add("task.publisher.type", `found ${pb.publisher?.type}; allowed: TYPE_CLUSTER`, "FEATURE_NOT_AVAILABLE");
+  const engine = engineFromProto(pb.engine);
+  if (engine === undefined) violations.add("task", "has no engine; allowed: docker or wasm", "FIELD_REQUIRED");
+  return {
+    name: pb.name === "" ? "main" : pb.name,
+    engine: engine === undefined ? undefined : withEngineDefaults(engine),
+    env: { ...pb.env },
+    inputs: draftInputs(pb, violations),
+    outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
+    resources: withResourceDefaults(pb.resources),
+    network: { mode: mode ?? "none" },
+    publisher: { type: type ?? "cluster" },
+    timeouts: draftTimeouts(pb.timeouts, violations),
+  };
+}
+
+function draftInputs(pb: PbTask, violations: Violations): readonly DraftInput[] {
+  return pb.inputs.map(({ alias, target, source }, index) => {
+    if (source.case === undefined) violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local or http", "FIELD_REQUIRED");
+    return { alias, target: target === "" ? "/inputs" : target, source: sourceFromProto(source) };
+  });
+}
+
+function withEngineDefaults(engine: Engine): Engine {
+  return engine.name === "wasm" && engine.entrypoint === "" ? { ...engine, entrypoint: "_start" } : engine;
+}
+
+function withResourceDefaults(pb: PbTask["resources"]): Resources {
+  return {
+    cpuMillis: Number(pb?.cpuMillis || DEFAULTS.cpuMillis),
+    memoryBytes: Number(pb?.memoryBytes || DEFAULTS.memoryBytes),
+    diskBytes: Number(pb?.diskBytes || DEFAULTS.diskBytes),
+  };
+}
+
+function draftTimeouts(pb: PbTimeouts | undefined, violations: Violations): Timeouts {
+  const queueMs = durationOr(0, { field: "task.timeouts.queue", duration: pb?.queue, violations });
+  const totalMs = durationOr(0, { field: "task.timeouts.total", duration: pb?.total, violations });
+  // A total shorter than the default bounds the default, else everybody who sets a total had to set both.
+  const defaultMs = totalMs > 0 ? Math.min(DEFAULTS.executionTimeoutMs, Math.max(0, totalMs - queueMs)) : DEFAULTS.executionTimeoutMs;
+  return { executionMs: durationOr(defaultMs, { field: "task.timeouts.execution", duration: pb?.execution, violations }), queueMs, totalMs };
+}
+
+function draftRetry(pb: PbRetryPolicy | undefined, violations: Violations): RetryPolicy {
+  const backoffMs = durationOr(DEFAULTS.backoffMs, { field: "retry.backoff", duration: pb?.backoff, violations });
+  return {
+    attemptsMax: pb?.maxAttempts || DEFAULTS.attemptsMax,
+    backoffMs,
+    backoffMsMax: durationOr(Math.max(DEFAULTS.backoffMsMax, backoffMs), { field: "retry.backoffMax", duration: pb?.backoffMax, violations }),
+    retriesUserFailures: pb?.retryUserFailures ?? false,
+    retryExitCodes: [...(pb?.retryExitCodes ?? [])],
+  };
+}
+
+interface DurationField {
+  readonly field: string;
+  readonly duration: Duration | undefined;
+  readonly violations: Violations;
+}
+
+/** Absent is the default; zero is zero, that is no limit. */
+function durationOr(defaultMs: number, { field, duration, violations }: DurationField): number {
+  if (duration === undefined) return defaultMs;
+  const ms = msFromDuration(duration);
+  // Number.isSafeInteger keeps sums of such values exact; the rules say the real range.
+  if (duration.nanos >= 0 && duration.nanos < 1_000_000_000 && ms >= 0 && Number.isSafeInteger(ms)) return ms;
+  violations.found(field, `${duration.seconds} s and ${duration.nanos} ns`, "a duration that is not negative, such as 90s");
+  return defaultMs;
+}
+
+function completeSpec({ task, ...spec }: DraftSpec): JobSpec | undefined {
+  if (task === undefined || task.engine === undefined) return undefined;
+  const inputs = task.inputs.flatMap(({ source, ...input }): InputSource[] => (source === undefined ? [] : [{ ...input, source }]));
+  return { ...spec, task: { ...task, engine: task.engine, inputs } };
+}
+
+function specInvalid(violations: Violations, field?: string, message?: string): DomainError {
+  if (field !== undefined && message !== undefined) violations.add(field, message);
+  const [first] = violations.all;
+  const count = violations.count;
+  const rest = count === 1 ? "" : ` (and ${count - 1} more problem${count === 2 ? "" : "s"})`;
+  return new DomainError("invalid", "SPEC_INVALID", `The job spec has a problem at ${first?.field ?? "spec"}: ${first?.message ?? "unknown"}${rest}.`, {
+    violations: violations.all,
+    metadata: { problems: String(count) },
+    hint: "Change the fields listed and submit again; `skrei job plan` checks a spec without running it.",
+  });
+}
+
+const OPERATOR_NAMES = Object.keys(Constraint_Operator)
+  .filter((name) => name !== "UNSPECIFIED")
+  .map((name) => `OPERATOR_${name}`)
+  .join(", ");

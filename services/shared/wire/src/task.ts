@@ -1,0 +1,108 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { DomainError } from "@skrei/domain";
+import type { Engine, NetworkMode, PublisherType, Task, Timeouts } from "@skrei/domain";
+import { Network_Mode, Publisher_Type, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { Task as PbTask, Timeouts as PbTimeouts } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { reverse } from "./enum-table.ts";
+import { inputSourceFromProto, inputSourceToProto } from "./input-source.ts";
+import { resourcesFromProto, resourcesToProto } from "./resources.ts";
+import { msFromDuration } from "./time.ts";
+
+export const NETWORK_MODE_TO_PROTO = { none: Network_Mode.NONE } as const satisfies Record<NetworkMode, Network_Mode>;
+/** Without UNSPECIFIED, which is for the caller to judge. */
+export const NETWORK_MODE_FROM_PROTO = reverse<NetworkMode>(NETWORK_MODE_TO_PROTO);
+
+export const PUBLISHER_TO_PROTO = { cluster: Publisher_Type.CLUSTER } as const satisfies Record<PublisherType, Publisher_Type>;
+/** Without UNSPECIFIED, which is for the caller to judge. */
+export const PUBLISHER_FROM_PROTO = reverse<PublisherType>(PUBLISHER_TO_PROTO);
+
+export function taskToProto(task: Task): PbTask {
+  return create(TaskSchema, {
+    name: task.name,
+    engine: engineToProto(task.engine),
+    env: task.env,
+    inputs: task.inputs.map(inputSourceToProto),
+    outputs: task.outputs.map((output) => ({ name: output.name, path: output.path })),
+    resources: resourcesToProto(task.resources),
+    network: { mode: NETWORK_MODE_TO_PROTO[task.network.mode] },
+    publisher: { type: PUBLISHER_TO_PROTO[task.publisher.type] },
+    timeouts: {
+      execution: durationFromMs(task.timeouts.executionMs),
+      queue: durationFromMs(task.timeouts.queueMs),
+      total: durationFromMs(task.timeouts.totalMs),
+    },
+  });
+}
+
+/**
+ * Trusted form, for agents: the scheduler has validated it.
+ * @throws DomainError precondition/FEATURE_NOT_AVAILABLE, invalid/SOURCE_TYPE_UNSUPPORTED when a newer scheduler asks for what does
+ *   not exist here. Nothing is guessed: a task must not run under other rules than its author wrote.
+ */
+export function taskFromProto(pb: PbTask): Task {
+  const mode = NETWORK_MODE_FROM_PROTO.get(pb.network?.mode ?? Network_Mode.NONE);
+  const type = PUBLISHER_FROM_PROTO.get(pb.publisher?.type ?? Publisher_Type.CLUSTER);
+  if (mode === undefined) throw notAvailable(`network mode ${pb.network?.mode ?? 0}`);
+  if (type === undefined) throw notAvailable(`publisher type ${pb.publisher?.type ?? 0}`);
+  return {
+    name: pb.name,
+    engine: engineFromProto(pb.engine) ?? raise(notAvailable("engine")),
+    env: { ...pb.env },
+    inputs: pb.inputs.map(inputSourceFromProto),
+    outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
+    resources: resourcesFromProto(pb.resources),
+    network: { mode },
+    publisher: { type },
+    timeouts: timeoutsFromProto(pb.timeouts),
+  };
+}
+
+/** Undefined when no engine, or one of a newer peer, is set. */
+export function engineFromProto(pb: PbTask["engine"]): Engine | undefined {
+  switch (pb.case) {
+    case "docker": {
+      const { image, entrypoint, parameters, workingDirectory } = pb.value;
+      return { name: "docker", image, entrypoint: [...entrypoint], parameters: [...parameters], workingDirectory };
+    }
+    case "wasm": {
+      const { entryModule, entrypoint, parameters } = pb.value;
+      return { name: "wasm", entryModule, entrypoint, parameters: [...parameters] };
+    }
+    case undefined:
+      return undefined;
+  }
+}
+
+type EngineInit = NonNullable<NonNullable<Parameters<typeof create<typeof TaskSchema>>[1]>["engine"]>;
+
+function engineToProto(engine: Engine): EngineInit {
+  switch (engine.name) {
+    case "docker": {
+      const { image, entrypoint, parameters, workingDirectory } = engine;
+      return { case: "docker", value: { image, entrypoint: [...entrypoint], parameters: [...parameters], workingDirectory } };
+    }
+    case "wasm": {
+      const { entryModule, entrypoint, parameters } = engine;
+      return { case: "wasm", value: { entryModule, entrypoint, parameters: [...parameters] } };
+    }
+  }
+}
+
+function timeoutsFromProto(pb: PbTimeouts | undefined): Timeouts {
+  return {
+    executionMs: pb?.execution === undefined ? 0 : msFromDuration(pb.execution),
+    queueMs: pb?.queue === undefined ? 0 : msFromDuration(pb.queue),
+    totalMs: pb?.total === undefined ? 0 : msFromDuration(pb.total),
+  };
+}
+
+function notAvailable(what: string): DomainError {
+  return new DomainError("precondition", "FEATURE_NOT_AVAILABLE", `The task has a ${what} that this version does not know.`, {
+    hint: "Upgrade this service to the version of the scheduler.",
+  });
+}
+
+function raise(error: Error): never {
+  throw error;
+}
