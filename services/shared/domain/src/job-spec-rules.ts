@@ -3,7 +3,7 @@ import { LIMITS } from "./limits.ts";
 import { labelKeyRule, labelValueRule, metaKeyRule, nameRule, textRule } from "./spec-grammar.ts";
 import { addTaskViolations } from "./task-rules.ts";
 import type { DraftTask } from "./task-rules.ts";
-import { Violations } from "./violations.ts";
+import type { Violations } from "./violations.ts";
 
 /** A spec with defaults, whose required parts may still be missing. Every JobSpec is one. */
 export interface DraftSpec extends Omit<JobSpec, "task"> {
@@ -47,27 +47,25 @@ function addMetaViolations(meta: JobSpec["meta"], violations: Violations): void 
 }
 
 const VALUES_OF_OPERATOR = {
-  "=": "one",
-  "!=": "one",
-  in: "some",
-  notin: "some",
-  exists: "none",
-  "!": "none",
-  gt: "integer",
-  lt: "integer",
-} as const satisfies Record<Constraint["operator"], string>;
+  "=": { min: 1, max: 1 },
+  "!=": { min: 1, max: 1 },
+  in: { min: 1, max: LIMITS.labelsMax },
+  notin: { min: 1, max: LIMITS.labelsMax },
+  exists: { min: 0, max: 0 },
+  "!": { min: 0, max: 0 },
+  gt: { min: 1, max: 1, isInteger: true },
+  lt: { min: 1, max: 1, isInteger: true },
+} as const satisfies Record<Constraint["operator"], { min: number; max: number; isInteger?: true }>;
 
 function addConstraintViolations(field: string, { key, operator, values }: Constraint, violations: Violations): void {
   violations.text(`${field}.key`, key, labelKeyRule);
-  const wanted = VALUES_OF_OPERATOR[operator];
-  const isCountRight = wanted === "none" ? values.length === 0 : wanted === "some" ? values.length > 0 && values.length <= LIMITS.labelsMax : values.length === 1;
-  if (!isCountRight) {
-    const allowed = { none: "none", some: `1 to ${LIMITS.labelsMax}`, one: "exactly 1", integer: "exactly 1" }[wanted];
-    violations.found(`${field}.values`, values.length, `${allowed} for the operator ${operator}`);
+  const { min, max, ...wanted } = VALUES_OF_OPERATOR[operator];
+  if (values.length < min || values.length > max) {
+    violations.found(`${field}.values`, values.length, `${min === max ? min : `${min} to ${max}`} for the operator ${operator}`);
     return;
   }
   for (const [index, value] of values.entries()) {
-    if (wanted !== "integer") violations.text(`${field}.values[${index}]`, value, labelValueRule);
+    if (!("isInteger" in wanted)) violations.text(`${field}.values[${index}]`, value, labelValueRule);
     else if (!/^-?\d{1,15}$/u.test(value)) violations.found(`${field}.values[${index}]`, value, "an integer");
   }
 }

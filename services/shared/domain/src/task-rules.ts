@@ -151,5 +151,5 @@ function addTimeoutViolations({ executionMs, queueMs, totalMs }: Timeouts, viola
 }
 
 function base64Bytes(base64: string): number {
-  return Math.floor((base64.length * 3) / 4) - (base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0);
+  return Math.floor((base64.replace(/=+$/u, "").length * 3) / 4);
 }

@@ -47,7 +47,7 @@ export function askBatchFromProto(pb: AskRequest): AskBatch {
   return {
     session: pb.session,
     asks: pb.asks.map(({ askId, taskIndex, partitions }) => ({ askId, job: jobAt(taskIndex), partitions })),
-    bidWindowMs: pb.bidWindow === undefined ? 0 : msFromDuration(pb.bidWindow),
+    bidWindowMs: msFromDuration(pb.bidWindow),
   };
 }
 

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { DomainError } from "@skrei/domain";
-import type { JobSpec } from "@skrei/domain";
+import type { JobSpec, RetryPolicy } from "@skrei/domain";
 import { JobSpecSchema, JobSpec_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { JobSpec as PbJobSpec } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintFromProto, constraintToProto } from "./constraint.ts";
@@ -53,12 +53,16 @@ export function jobSpecFromProto(pb: PbJobSpec | undefined): JobSpec {
     meta: { ...pb.meta },
     constraints: pb.constraints.flatMap((constraint) => constraintFromProto(constraint) ?? []),
     task: taskFromProto(pb.task),
-    retry: {
-      attemptsMax: pb.retry?.maxAttempts ?? 0,
-      backoffMs: pb.retry?.backoff === undefined ? 0 : msFromDuration(pb.retry.backoff),
-      backoffMsMax: pb.retry?.backoffMax === undefined ? 0 : msFromDuration(pb.retry.backoffMax),
-      retriesUserFailures: pb.retry?.retryUserFailures ?? false,
-      retryExitCodes: [...(pb.retry?.retryExitCodes ?? [])],
-    },
+    retry: retryFromProto(pb.retry),
+  };
+}
+
+function retryFromProto(pb: PbJobSpec["retry"]): RetryPolicy {
+  return {
+    attemptsMax: pb?.maxAttempts ?? 0,
+    backoffMs: msFromDuration(pb?.backoff),
+    backoffMsMax: msFromDuration(pb?.backoffMax),
+    retriesUserFailures: pb?.retryUserFailures ?? false,
+    retryExitCodes: [...(pb?.retryExitCodes ?? [])],
   };
 }

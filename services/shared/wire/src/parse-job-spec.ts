@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { addSpecViolations, DEFAULTS, DomainError, LIMITS, Violations } from "@skrei/domain";
-import type { Constraint, DraftInput, DraftSpec, DraftTask, Engine, InputSource, JobSpec, Resources, RetryPolicy, Timeouts } from "@skrei/domain";
+import type { Constraint, DraftInput, DraftSpec, DraftTask, Engine, InputSource, JobSpec, NetworkMode, PublisherType, Resources, RetryPolicy, Timeouts } from "@skrei/domain";
 import { Constraint_Operator, JobSpecSchema, JobSpec_Type, Network_Mode, Publisher_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { JobSpec as PbJobSpec, RetryPolicy as PbRetryPolicy, Task as PbTask, Timeouts as PbTimeouts } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintFromProto } from "./constraint.ts";
@@ -58,10 +58,6 @@ function draftConstraints(pb: PbJobSpec, violations: Violations): readonly Const
 }
 
 function draftTask(pb: PbTask, violations: Violations): DraftTask {
-  const mode = NETWORK_MODE_FROM_PROTO.get(pb.network?.mode || Network_Mode.NONE);
-  if (mode === undefined) violations.add("task.network.mode", `found ${pb.network?.mode}; allowed: MODE_NONE`, "FEATURE_NOT_AVAILABLE");
-  const type = PUBLISHER_FROM_PROTO.get(pb.publisher?.type || Publisher_Type.CLUSTER);
-  if (type === undefined) violations.add("task.publisher.type", `found ${pb.publisher?.type}; allowed: TYPE_CLUSTER`, "FEATURE_NOT_AVAILABLE");
   const engine = engineFromProto(pb.engine);
   if (engine === undefined) violations.add("task", "has no engine; allowed: docker or wasm", "FIELD_REQUIRED");
   return {
@@ -71,10 +67,22 @@ function draftTask(pb: PbTask, violations: Violations): DraftTask {
     inputs: draftInputs(pb, violations),
     outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
     resources: withResourceDefaults(pb.resources),
-    network: { mode: mode ?? "none" },
-    publisher: { type: type ?? "cluster" },
+    network: { mode: draftNetworkMode(pb, violations) },
+    publisher: { type: draftPublisherType(pb, violations) },
     timeouts: draftTimeouts(pb.timeouts, violations),
   };
+}
+
+function draftNetworkMode(pb: PbTask, violations: Violations): NetworkMode {
+  const mode = NETWORK_MODE_FROM_PROTO.get(pb.network?.mode || Network_Mode.NONE);
+  if (mode === undefined) violations.add("task.network.mode", `found ${pb.network?.mode}; allowed: MODE_NONE`, "FEATURE_NOT_AVAILABLE");
+  return mode ?? "none";
+}
+
+function draftPublisherType(pb: PbTask, violations: Violations): PublisherType {
+  const type = PUBLISHER_FROM_PROTO.get(pb.publisher?.type || Publisher_Type.CLUSTER);
+  if (type === undefined) violations.add("task.publisher.type", `found ${pb.publisher?.type}; allowed: TYPE_CLUSTER`, "FEATURE_NOT_AVAILABLE");
+  return type ?? "cluster";
 }
 
 function draftInputs(pb: PbTask, violations: Violations): readonly DraftInput[] {

@@ -41,10 +41,6 @@ export function taskToProto(task: Task): PbTask {
  *   not exist here. Nothing is guessed: a task must not run under other rules than its author wrote.
  */
 export function taskFromProto(pb: PbTask): Task {
-  const mode = NETWORK_MODE_FROM_PROTO.get(pb.network?.mode ?? Network_Mode.NONE);
-  const type = PUBLISHER_FROM_PROTO.get(pb.publisher?.type ?? Publisher_Type.CLUSTER);
-  if (mode === undefined) throw notAvailable(`network mode ${pb.network?.mode ?? 0}`);
-  if (type === undefined) throw notAvailable(`publisher type ${pb.publisher?.type ?? 0}`);
   return {
     name: pb.name,
     engine: engineFromProto(pb.engine) ?? raise(notAvailable("engine")),
@@ -52,8 +48,8 @@ export function taskFromProto(pb: PbTask): Task {
     inputs: pb.inputs.map(inputSourceFromProto),
     outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
     resources: resourcesFromProto(pb.resources),
-    network: { mode },
-    publisher: { type },
+    network: { mode: NETWORK_MODE_FROM_PROTO.get(pb.network?.mode ?? Network_Mode.NONE) ?? raise(notAvailable("network mode")) },
+    publisher: { type: PUBLISHER_FROM_PROTO.get(pb.publisher?.type ?? Publisher_Type.CLUSTER) ?? raise(notAvailable("publisher type")) },
     timeouts: timeoutsFromProto(pb.timeouts),
   };
 }
@@ -91,14 +87,14 @@ function engineToProto(engine: Engine): EngineInit {
 
 function timeoutsFromProto(pb: PbTimeouts | undefined): Timeouts {
   return {
-    executionMs: pb?.execution === undefined ? 0 : msFromDuration(pb.execution),
-    queueMs: pb?.queue === undefined ? 0 : msFromDuration(pb.queue),
-    totalMs: pb?.total === undefined ? 0 : msFromDuration(pb.total),
+    executionMs: msFromDuration(pb?.execution),
+    queueMs: msFromDuration(pb?.queue),
+    totalMs: msFromDuration(pb?.total),
   };
 }
 
 function notAvailable(what: string): DomainError {
-  return new DomainError("precondition", "FEATURE_NOT_AVAILABLE", `The task has a ${what} that this version does not know.`, {
+  return new DomainError("precondition", "FEATURE_NOT_AVAILABLE", `The task asks for something that this version does not know: its ${what}.`, {
     hint: "Upgrade this service to the version of the scheduler.",
   });
 }

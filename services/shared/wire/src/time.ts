@@ -19,7 +19,8 @@ export function msOrZero(timestamp: Timestamp | undefined): number {
   return timestamp === undefined ? 0 : msFromTimestamp(timestamp);
 }
 
-/** Milliseconds; parts of one are rounded up, so that a positive duration stays positive. */
-export function msFromDuration(duration: Duration): number {
+/** Milliseconds, or 0 when absent; parts of one are rounded up, so that a positive duration stays positive. */
+export function msFromDuration(duration: Duration | undefined): number {
+  if (duration === undefined) return 0;
   return Number(duration.seconds) * 1000 + Math.ceil(duration.nanos / 1_000_000);
 }
