@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createConnection } from "node:net";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./free-port.ts";
+
+export interface NatsServerOptions {
+  /** Clients must give it; none by default. */
+  readonly token?: string;
+  /** A free one by default. */
+  readonly port?: number;
+  /** `max_payload` is only a file setting; further arguments of the command line go here. */
+  readonly args?: readonly string[];
+}
+
+/** A real nats-server on 127.0.0.1 that belongs to one test. */
+export interface NatsServer extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** SIGKILL; the port stays reserved for `restart`. */
+  kill(): Promise<void>;
+  /** SIGSTOP: connections stay open, nothing answers. */
+  pause(): void;
+  resume(): void;
+  /** Starts it again on the same port. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts nats-server and resolves when it answers. It is stopped by its own pid. */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const port = options.port ?? (await freePort());
+  let child = await launch(port, options);
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGCONT");
+    child.kill(signal);
+    await exited;
+  };
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return child.pid ?? 0;
+    },
+    kill: () => end("SIGKILL"),
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
+    restart: async () => {
+      await end("SIGKILL");
+      child = await launch(port, options);
+    },
+    stop: () => end("SIGKILL"),
+    [Symbol.asyncDispose]: () => end("SIGKILL"),
+  };
+}
+
+async function launch(port: number, { token, args = [] }: NatsServerOptions): Promise<ChildProcess> {
+  const auth = token === undefined ? [] : ["--auth", token];
+  const child = spawn("nats-server", ["--addr", "127.0.0.1", "--port", String(port), ...auth, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  child.stderr.on("data", (data: Buffer) => (log = (log + data.toString()).slice(-4_000)));
+  child.on("error", (error) => (log += String(error)));
+  try {
+    await eventually(() => greeting(port).catch(() => "refused"), (text) => text.startsWith("INFO "), { withinMs: 10_000 });
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw new Error(`nats-server does not answer on port ${port}: ${log}`, { cause: error });
+  }
+  return child;
+}
+
+async function greeting(port: number): Promise<string> {
+  const socket = createConnection({ host: "127.0.0.1", port, timeout: 1_000 });
+  try {
+    const [data] = (await once(socket, "data")) as [Buffer];
+    return data.toString();
+  } finally {
+    socket.destroy();
+  }
+}
