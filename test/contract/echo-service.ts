@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { DomainError } from "@skrei/domain";
@@ -28,7 +29,8 @@ export function echoRoutes(server: string, probe: EchoProbe = newProbe()): (rout
       count: async function* (request, context) {
         using _ = watch(probe, context);
         echoHeaders(context);
-        const payload = new Uint8Array(Number(request.payloadBytes));
+        // Random, for zeros would be compressed to nothing on some wires.
+        const payload = new Uint8Array(randomBytes(Number(request.payloadBytes)));
         for (let number = 1n; number <= request.messages; number++) {
           probe.produced++;
           yield { number, payload };

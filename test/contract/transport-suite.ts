@@ -31,7 +31,8 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
     test("carry request and response", async () => {
       await using it = await setUp();
       const response = await it.client.echo({ text: "grüß dich", payload: new Uint8Array([0, 255, 10, 13]) });
-      expect(response).toMatchObject({ text: "grüß dich", payload: new Uint8Array([0, 255, 10, 13]), server: "one" });
+      expect(response).toMatchObject({ text: "grüß dich", server: "one" });
+      expect([...response.payload]).toEqual([0, 255, 10, 13]);
     });
 
     test("carry an empty message", async () => {
@@ -113,7 +114,7 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
     test("carry 512 KiB both ways", async () => {
       await using it = await setUp();
       const payload = new Uint8Array(512 * 1024).map((_, index) => index % 251);
-      expect((await it.client.echo({ payload })).payload).toEqual(payload);
+      expect(Buffer.compare((await it.client.echo({ payload })).payload, payload)).toBe(0);
     });
 
     test("run 500 at a time without mixing answers up", async () => {

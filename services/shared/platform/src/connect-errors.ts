@@ -23,7 +23,12 @@ export function toConnectError(error: unknown, requestId: string = randomUUID())
 
 /** True when `toConnectError` would call it a bug. */
 export function isBug(error: unknown): boolean {
-  return !(error instanceof DomainError || error instanceof ConnectError || isNamed(error, "TimeoutError") || isNamed(error, "AbortError"));
+  return !(error instanceof DomainError || error instanceof ConnectError || isAbort(error));
+}
+
+/** True for what the platform throws when a signal aborts or times out. */
+export function isAbort(error: unknown): boolean {
+  return isNamed(error, "TimeoutError") || isNamed(error, "AbortError");
 }
 
 /**
@@ -72,7 +77,7 @@ function fromAbort(reason: unknown, cause: unknown): DomainError {
 }
 
 function fromForeign(error: unknown): DomainError {
-  if (isNamed(error, "TimeoutError") || isNamed(error, "AbortError")) return fromAbort(error, error);
+  if (isAbort(error)) return fromAbort(error, error);
   return new DomainError("unavailable", "INTERNAL_ERROR", "the call failed on this side", { cause: error });
 }
 

@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
-import { fromConnectError, isBug, toConnectError } from "./connect-errors.ts";
+import { fromConnectError, isAbort, isBug, toConnectError } from "./connect-errors.ts";
 import type { Logger } from "./logger.ts";
 
 /** Server side, outermost: maps whatever a handler throws, also while a stream is iterated; logs bugs with a request id. */
 export function serverErrors(logger: Logger): Interceptor {
   return (next) => async (request) => {
-    const convert = (error: unknown): Error => {
+    const convert = (thrown: unknown): Error => {
+      // Timers and fetch throw their own AbortError; the signal knows whether the caller left, time ran out or the server stops.
+      const error = request.signal.aborted && isAbort(thrown) ? request.signal.reason : thrown;
       const requestId = request.header.get("x-request-id") ?? randomUUID();
       if (isBug(error)) logger.error({ method: `${request.service.typeName}/${request.method.name}`, requestId, err: error }, "call failed by a bug");
       return toConnectError(error, requestId);
