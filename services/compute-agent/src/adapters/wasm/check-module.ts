@@ -1,0 +1,26 @@
+import { WASI_MODULE } from "./host-protocol.ts";
+
+/** Why a module cannot run here, or undefined when it can. */
+export function checkModule(module: WebAssembly.Module, entrypoint: string, offered: ReadonlySet<string>): string | undefined {
+  const imports = WebAssembly.Module.imports(module);
+  const missing = imports.find((wanted) => wanted.module !== WASI_MODULE || wanted.kind !== "function" || !offered.has(wanted.name));
+  if (missing !== undefined) {
+    return `the module imports the ${missing.kind} ${missing.module}.${missing.name}, which is not offered; only functions of ${WASI_MODULE} are`;
+  }
+  const exports = WebAssembly.Module.exports(module);
+  if (!exports.some(({ name, kind }) => name === entrypoint && kind === "function")) {
+    const names = exports.filter(({ kind }) => kind === "function").map(({ name }) => name);
+    return `the module exports no function "${entrypoint}"; it exports ${names.length === 0 ? "none" : listOf(names)}`;
+  }
+  if (imports.length > 0 && !exports.some(({ name, kind }) => name === "memory" && kind === "memory")) {
+    return `the module exports no memory named "memory", which ${WASI_MODULE} needs`;
+  }
+  return undefined;
+}
+
+function listOf(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN_MAX).join(", ");
+  return names.length > NAMES_SHOWN_MAX ? `${shown} and ${names.length - NAMES_SHOWN_MAX} more` : shown;
+}
+
+const NAMES_SHOWN_MAX = 8;

@@ -1,0 +1,131 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { Duplex, type Readable } from "node:stream";
+import { DomainError } from "@skrei/domain";
+import type { HostCommand } from "./host-command.ts";
+import { CONTROL_FD, type HostMessage, type HostRun } from "./host-protocol.ts";
+
+export type EndedMessage = HostMessage & { type: "ended" };
+
+/** How the process ended; `ended` is missing when it was killed or crashed. */
+export interface HostExit {
+  readonly ended: EndedMessage | undefined;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** One child process for one guest. It is never used for a second. */
+export class HostProcess {
+  readonly #child: ChildProcess;
+  readonly #control: Duplex;
+  readonly #exit: Promise<HostExit>;
+  readonly #loaded = Promise.withResolvers<HostMessage | undefined>();
+  #partialLine = "";
+  #ended: EndedMessage | undefined;
+
+  constructor(command: HostCommand, env: Readonly<Record<string, string>>) {
+    this.#child = spawn(command.file, command.args, { stdio: ["pipe", "pipe", "pipe", "pipe"], env, cwd: "/" });
+    const control = this.#child.stdio[CONTROL_FD];
+    if (!(control instanceof Duplex)) throw new Error("the control descriptor is no socket");
+    this.#control = control;
+    // A host that is gone shows by its exit; a broken pipe adds nothing.
+    this.#child.stdin?.on("error", () => undefined);
+    this.#control.on("error", () => undefined);
+    this.#control.setEncoding("utf8").on("data", (text: string) => this.#receive(text));
+    this.#exit = this.#awaitExit();
+  }
+
+  get stdout(): Readable {
+    return streamOf(this.#child.stdout);
+  }
+
+  get stderr(): Readable {
+    return streamOf(this.#child.stderr);
+  }
+
+  /** Resolves when the process is gone. Never rejects. */
+  get exit(): Promise<HostExit> {
+    return this.#exit;
+  }
+
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
+  }
+
+  /**
+   * Has the host read, compile and check the module; resolves with the module's digest.
+   * @throws DomainError notFound/MODULE_NOT_FOUND, invalid/MODULE_INVALID, unavailable/ENGINE_FAILED.
+   */
+  async load(run: HostRun, { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal }): Promise<string> {
+    this.#child.stdin?.write(`${JSON.stringify(run)}\n`);
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const stop = (): void => this.kill();
+    const either = AbortSignal.any([signal, timeout]);
+    either.addEventListener("abort", stop);
+    if (either.aborted) stop();
+    try {
+      const message = await this.#loaded.promise;
+      if (message?.type === "ready") return message.moduleDigest;
+      signal.throwIfAborted();
+      throw refusal(message, run, timeout.aborted ? timeoutMs : undefined);
+    } finally {
+      either.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Lets the guest begin. */
+  go(): void {
+    this.#child.stdin?.end("go\n");
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  #receive(text: string): void {
+    const lines = (this.#partialLine + text).split("\n");
+    this.#partialLine = lines.pop() ?? "";
+    for (const line of lines) {
+      const message = JSON.parse(line) as HostMessage;
+      if (message.type === "ended") this.#ended = message;
+      else this.#loaded.resolve(message);
+    }
+  }
+
+  async #awaitExit(): Promise<HostExit> {
+    const drained = once(this.#control, "close");
+    const [exitCode, signal] = await exitOf(this.#child);
+    // Tells a watching shell that all is over.
+    this.#control.end("\n");
+    await drained.catch(() => undefined);
+    this.#loaded.resolve(undefined);
+    return { ended: this.#ended, exitCode, signal };
+  }
+}
+
+async function exitOf(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
+  return await new Promise((resolve) => {
+    child.once("exit", (exitCode, signal) => resolve([exitCode, signal]));
+    child.once("error", () => resolve([null, null]));
+  });
+}
+
+function streamOf(stream: Readable | null): Readable {
+  if (stream === null) throw new Error("the host has no output pipe");
+  return stream;
+}
+
+function refusal(message: HostMessage | undefined, { entryModule, moduleBytesMax }: HostRun, timedOutAfterMs: number | undefined): DomainError {
+  if (message?.type === "refused") {
+    const kind = message.reason === "MODULE_NOT_FOUND" ? "notFound" : "invalid";
+    const hint =
+      message.reason === "MODULE_NOT_FOUND"
+        ? `Give the task an input whose target is ${entryModule}.`
+        : `Build the module for WASI preview 1 (wasm32-wasi), with at most ${moduleBytesMax} bytes.`;
+    return new DomainError(kind, message.reason, message.message, { hint });
+  }
+  if (timedOutAfterMs !== undefined) {
+    return new DomainError("invalid", "MODULE_INVALID", `the module did not compile within ${timedOutAfterMs} ms`, { hint: "Make the module smaller." });
+  }
+  return new DomainError("unavailable", "ENGINE_FAILED", "the WASM host process ended before it had loaded the module");
+}
