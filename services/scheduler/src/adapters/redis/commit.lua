@@ -41,6 +41,22 @@ local function send(command, key, list)
   end
 end
 
+-- Collects score and member for one ZADD a key; one call a record costs several times as much.
+local function collect(lists, key, score, member)
+  local list = lists[key]
+  if not list then
+    list = {}
+    lists[key] = list
+  end
+  list[#list + 1] = score
+  list[#list + 1] = member
+end
+local function sendAll(command, lists)
+  for key, list in pairs(lists) do
+    send(command, key, list)
+  end
+end
+
 local indexAdds, indexDrops = {}, {}
 local function members(into, id, packed)
   local state, namespace, name, ended = unpack(cmsgpack.unpack(packed))
@@ -111,12 +127,12 @@ send("ZADD", KEYS[4], indexAdds)
 send("HSET", KEYS[2], records)
 send("HSET", KEYS[3], fields)
 
-local executionRecords, lives, ends = {}, {}, {}
+local executionRecords, jobExecutions, lives, ends = {}, {}, {}, {}
 for _ = 1, executions do
   local id, jobId, live, record = take(), take(), take(), take()
   executionRecords[#executionRecords + 1] = id
   executionRecords[#executionRecords + 1] = record
-  redis.call("ZADD", KEYS[12] .. jobId, 0, id)
+  collect(jobExecutions, KEYS[12] .. jobId, 0, id)
   if live == "1" then
     lives[#lives + 1] = 0
     lives[#lives + 1] = id
@@ -125,6 +141,7 @@ for _ = 1, executions do
   end
 end
 send("HSET", KEYS[5], executionRecords)
+sendAll("ZADD", jobExecutions)
 send("ZADD", KEYS[6], lives)
 send("ZREM", KEYS[6], ends)
 
@@ -143,14 +160,18 @@ for _ = 1, requests do
   redis.call("ZADD", KEYS[9], expiry, id)
 end
 
+local sequences, isStored = {}, {}
 for i = 1, events do
   local jobId, record = take(), take()
   local sequence = string.format("%d", last + i)
   redis.call("XADD", KEYS[10], sequence .. "-0", "e", record)
+  if isStored[jobId] == nil then
+    isStored[jobId] = redis.call("HEXISTS", KEYS[3], jobId) == 1
+  end
   -- An event of a job that is gone belongs to nobody, else nothing would ever remove it.
-  local isKept = jobId ~= "" and redis.call("HEXISTS", KEYS[3], jobId) == 1
-  redis.call("ZADD", isKept and KEYS[13] .. jobId or KEYS[11], sequence, sequence)
+  collect(sequences, isStored[jobId] and KEYS[13] .. jobId or KEYS[11], sequence, sequence)
 end
+sendAll("ZADD", sequences)
 
 last = last + events
 redis.call("HSET", KEYS[1], "commit", ARGV[2], "digest", ARGV[3], "sequence", string.format("%d", last))
