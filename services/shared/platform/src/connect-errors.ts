@@ -39,6 +39,8 @@ export function fromConnectError(error: unknown, signal?: AbortSignal): DomainEr
   if (error instanceof DomainError) return error;
   if (signal?.aborted === true && !isFromPeer(error)) return fromAbort(signal.reason, error);
   if (!(error instanceof ConnectError)) return fromForeign(error);
+  // Connect's call runner wraps what a wire or an interceptor of ours threw.
+  if (!error.isWireError && error.cause instanceof DomainError) return error.cause;
   if (isBrokenConnection(error)) {
     return new DomainError("unavailable", "UNREACHABLE", "the connection to the service failed", { cause: error, hint: "is the service running and the address right?" });
   }

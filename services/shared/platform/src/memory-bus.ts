@@ -3,6 +3,7 @@ import { DomainError } from "@skrei/domain";
 import type { Bus, BusAddress } from "./bus.ts";
 import { serverErrors } from "./error-interceptor.ts";
 import { type Logger, silentLogger } from "./logger.ts";
+import { subjectsOf } from "./subjects.ts";
 import type { Wire, WireCall } from "./wire.ts";
 import { decodeError, encodeError } from "./wire-error.ts";
 import { collectRoutes, unimplemented, type WireMethod } from "./wire-server.ts";
@@ -10,23 +11,28 @@ import { createWireTransport } from "./wire-transport.ts";
 
 /** A bus within one process. Messages and errors are encoded and decoded as on a real wire, so nothing passes by reference. */
 export function createMemoryBus({ logger = silentLogger }: { readonly logger?: Logger } = {}): Bus {
+  // Real subjects, so that an address that no real bus could carry is refused here too.
+  const subjects = subjectsOf("memory");
   const servers = new Map<string, MemoryServer[]>();
   let isClosed = false;
   let turn = 0;
 
-  const pick = (address: BusAddress): MemoryServer => {
+  const pick = (address: BusAddress, key: string): MemoryServer => {
     if (isClosed) throw new DomainError("unavailable", "BUS_UNAVAILABLE", "the bus is closed");
-    const candidates = servers.get(keyOf(address)) ?? [];
+    const candidates = servers.get(key) ?? [];
     const server = candidates[turn++ % Math.max(candidates.length, 1)];
     if (server === undefined) throw noResponder(address);
     return server;
   };
 
   return {
-    transport: (address) => createWireTransport(memoryWire(() => pick(address))),
+    transport: (address) => {
+      const key = subjects.calls(address);
+      return createWireTransport(memoryWire(() => pick(address, key)));
+    },
     serve: async (address, routes, interceptors = []) => {
       if (isClosed) throw new DomainError("unavailable", "BUS_UNAVAILABLE", "the bus is closed");
-      const key = keyOf(address);
+      const key = subjects.calls(address);
       const server = memoryServer(routes, [serverErrors(logger), ...interceptors]);
       servers.set(key, [...(servers.get(key) ?? []), server]);
       return {
@@ -109,8 +115,4 @@ async function* rest(first: IteratorResult<Uint8Array>, messages: AsyncIterator<
 
 function throughTheWire(error: unknown): Error {
   return decodeError(encodeError(error, Number.POSITIVE_INFINITY));
-}
-
-function keyOf(address: BusAddress): string {
-  return address.kind === "scheduler" ? "scheduler" : `node ${address.nodeId}`;
 }

@@ -6,8 +6,8 @@ import { systemClock } from "./clock.ts";
 import { serverErrors } from "./error-interceptor.ts";
 import type { Logger } from "./logger.ts";
 import { NatsCaller } from "./nats-caller.ts";
-import { NatsServer } from "./nats-server.ts";
-import { inboxOf, type Subjects, subjectsOf } from "./subjects.ts";
+import { NatsServer, type NatsServerOptions } from "./nats-server.ts";
+import { inboxOf, subjectsOf } from "./subjects.ts";
 import { collectRoutes } from "./wire-server.ts";
 import { createWireTransport } from "./wire-transport.ts";
 
@@ -69,10 +69,13 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
   };
 }
 
-async function startServer(options: { connection: NatsConnection; subjects: Subjects } & ConstructorParameters<typeof NatsServer>[0]): Promise<NatsServer> {
+async function startServer(options: NatsServerOptions): Promise<NatsServer> {
+  const { connection } = options;
+  if (connection.isClosed()) throw new DomainError("unavailable", "BUS_UNAVAILABLE", "the bus is closed");
   const server = new NatsServer(options);
-  // Once the server has answered a ping, it knows the subscriptions: calls from now on arrive.
-  await options.connection.flush();
+  // Once the server has answered a ping it knows the subscriptions, and calls from now on arrive. When the wire is down,
+  // the client sends them as soon as it is back.
+  await Promise.race([connection.flush().catch(() => undefined), systemClock.sleep(FLUSH_TIMEOUT_MS, NEVER)]);
   return server;
 }
 
@@ -125,5 +128,7 @@ async function watchStatus(connection: NatsConnection, logger: Logger, onChange:
   onChange(false);
 }
 
+const FLUSH_TIMEOUT_MS = 2_000;
+const NEVER = new AbortController().signal;
 const BEAT_INTERVAL_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 30_000;

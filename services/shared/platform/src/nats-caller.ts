@@ -2,7 +2,7 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { DomainError } from "@skrei/domain";
 import type { BusAddress } from "./bus.ts";
 import { noResponder } from "./memory-bus.ts";
-import { decodeMeta, encodeControl, encodeMeta, isNoResponders, payloadBytes } from "./nats-frames.ts";
+import { type Control, decodeMeta, encodeControl, encodeMeta, isNoResponders, payloadBytes } from "./nats-frames.ts";
 import { NatsReader } from "./nats-reader.ts";
 import type { Subjects } from "./subjects.ts";
 import type { Wire, WireCall } from "./wire.ts";
@@ -15,6 +15,12 @@ export interface NatsCallerOptions {
   /** An open stream is heard of at least this often; three silences end it. */
   readonly beatIntervalMs: number;
   readonly isConnected: () => boolean;
+}
+
+interface Target {
+  readonly address: BusAddress;
+  /** Subject of acknowledgements and cancellations. */
+  readonly control: string;
 }
 
 /** The calling half of a bus connection: one subscription for all replies. */
@@ -30,11 +36,12 @@ export class NatsCaller {
     this.#beats = setInterval(() => this.#beat(), options.beatIntervalMs).unref();
   }
 
-  /** A wire to `address`. */
+  /** A wire to `address`. @throws DomainError invalid/FIELD_INVALID when no subject can name the address. */
   wire(address: BusAddress): Wire {
+    const target: Target = { address, control: this.#options.subjects.control(address) };
     return {
       unary: async (call) => {
-        const reader = this.#call(address, call);
+        const reader = this.#call(target, call);
         try {
           const first = await reader.first();
           if (first === undefined) throw new DomainError("unavailable", "INTERNAL_ERROR", "the answer has no message");
@@ -45,7 +52,7 @@ export class NatsCaller {
         }
       },
       stream: async (call) => {
-        const reader = this.#call(address, call);
+        const reader = this.#call(target, call);
         const first = await reader.first();
         return { header: first?.header ?? new Headers(), trailer: reader.trailer, messages: messagesOf(reader) };
       },
@@ -62,32 +69,32 @@ export class NatsCaller {
     this.fail(error);
   }
 
-  #call(address: BusAddress, call: WireCall): NatsReader {
+  #call(target: Target, call: WireCall): NatsReader {
     const { connection, subjects, inbox, isConnected } = this.#options;
+    call.signal.throwIfAborted();
     if (!isConnected()) throw new DomainError("unavailable", "BUS_UNAVAILABLE", "the message bus is not connected", { hint: "the call was not sent; try again soon" });
     const headers = encodeMeta({ header: call.header, timeoutMs: call.timeoutMs });
     assertFits(payloadBytes(call.body, headers), connection, `${call.service}.${call.method} request`);
     const key = (this.#calls++).toString(36);
     const reply = `${inbox}.${key}`;
+    connection.publish(subjects.call(target.address, call.service, call.method), call.body, { reply, ...(headers !== undefined && { headers }) });
     const reader = new NatsReader({
-      address,
+      address: target.address,
       signal: call.signal,
       leaseMs: this.#options.beatIntervalMs * BEATS_MISSED_MAX,
-      acknowledge: (sequence) => this.#control(address, { kind: "acknowledge", sequence, reply }),
+      acknowledge: (sequence) => this.#control(target, { kind: "acknowledge", sequence, reply }),
       onClosed: (isEnded) => {
         this.#open.delete(key);
-        if (!isEnded) this.#control(address, { kind: "cancel", sequence: 0, reply });
+        if (!isEnded) this.#control(target, { kind: "cancel", sequence: 0, reply });
       },
     });
     this.#open.set(key, reader);
-    connection.publish(subjects.call(address, call.service, call.method), call.body, { reply, ...(headers !== undefined && { headers }) });
     return reader;
   }
 
-  #control(address: BusAddress, control: { kind: "acknowledge" | "cancel"; sequence: number; reply: string }): void {
-    const { connection, subjects } = this.#options;
-    if (connection.isClosed()) return;
-    connection.publish(subjects.control(address), encodeControl(control));
+  #control(target: Target, control: Control): void {
+    const { connection } = this.#options;
+    if (!connection.isClosed()) connection.publish(target.control, encodeControl(control));
   }
 
   #onReply(error: Error | null, message: Msg): void {

@@ -39,7 +39,6 @@ export class NatsReader {
     this.#options = options;
     this.address = options.address;
     options.signal.addEventListener("abort", this.#onAbort, { once: true });
-    if (options.signal.aborted) this.close();
   }
 
   /** Resolves when the first message or the end is here: its header and trailer, or undefined for an empty stream. */
