@@ -3,6 +3,9 @@ import { DomainError, LIMITS } from "@skrei/domain";
 import { CID } from "multiformats/cid";
 import { create as createDigest } from "multiformats/hashes/digest";
 
+/** A parsed content id. */
+export type ContentId = CID;
+
 export const RAW_CODE = 0x55;
 export const DAG_PB_CODE = 0x70;
 const SHA2_256_CODE = 0x12;

@@ -1,0 +1,64 @@
+import type { IncomingMessage } from "node:http";
+import { DomainError } from "@skrei/domain";
+import { type ContentId, parseCid } from "@skrei/unixfs/cid.ts";
+
+export type GatewayFormat = "unixfs" | "raw" | "car" | "json";
+export type DagScope = "block" | "entity" | "all";
+
+/** What a caller of the gateway asks for. */
+export interface GatewayRequest {
+  readonly root: ContentId;
+  readonly path: readonly string[];
+  readonly token: string;
+  readonly format: GatewayFormat;
+  readonly dagScope: DagScope;
+  readonly isHead: boolean;
+  readonly range: string | undefined;
+  readonly ifRange: string | undefined;
+  readonly ifNoneMatch: string | undefined;
+}
+
+/** @throws DomainError notFound/RESULT_NOT_FOUND for other paths, invalid/FIELD_INVALID, invalid/CONTENT_ID_INVALID. */
+export function parseGatewayRequest(incoming: IncomingMessage): GatewayRequest {
+  if (incoming.method !== "GET" && incoming.method !== "HEAD") throw new DomainError("invalid", "FIELD_INVALID", "Content cannot be changed here.", { hint: "Use GET or HEAD." });
+  const { pathname, searchParams } = URL.parse(incoming.url ?? "", "http://gateway") ?? new URL("http://gateway");
+  const [, space, cid = "", ...names] = pathname.split("/");
+  if (space !== "ipfs") throw new DomainError("notFound", "RESULT_NOT_FOUND", "There is nothing at this path.", { hint: "Content is at /ipfs/<cid>." });
+  return {
+    root: parseCid(cid),
+    path: names.filter((name) => name !== "").map(decodeName),
+    token: searchParams.get("token") ?? bearerOf(incoming),
+    format: parseFormat(searchParams.get("format"), incoming.headers.accept ?? ""),
+    dagScope: parseScope(searchParams.get("dag-scope")),
+    isHead: incoming.method === "HEAD",
+    range: incoming.headers.range,
+    ifRange: [incoming.headers["if-range"]].flat()[0],
+    ifNoneMatch: incoming.headers["if-none-match"],
+  };
+}
+
+function bearerOf(incoming: IncomingMessage): string {
+  return /^Bearer (\S+)$/iu.exec(incoming.headers.authorization ?? "")?.[1] ?? "";
+}
+
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch (cause) {
+    throw new DomainError("invalid", "FIELD_INVALID", `The path part ${name.slice(0, 64)} is not percent-encoded UTF-8.`, { cause });
+  }
+}
+
+function parseFormat(format: string | null, accept: string): GatewayFormat {
+  if (format === "raw" || format === "car" || format === "json") return format;
+  if (format !== null && format !== "") throw new DomainError("invalid", "FIELD_INVALID", `The format ${format.slice(0, 32)} is not offered.`, { hint: "Use raw, car or json." });
+  if (accept.includes("application/vnd.ipld.raw")) return "raw";
+  if (accept.includes("application/vnd.ipld.car")) return "car";
+  return accept.startsWith("application/json") ? "json" : "unixfs";
+}
+
+function parseScope(scope: string | null): DagScope {
+  if (scope === null || scope === "all") return "all";
+  if (scope === "block" || scope === "entity") return scope;
+  throw new DomainError("invalid", "FIELD_INVALID", `The dag-scope ${scope.slice(0, 32)} is not known.`, { hint: "Use block, entity or all." });
+}

@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { DomainError } from "@skrei/domain";
+import type { Logger } from "@skrei/platform/logger.ts";
+import { type ContentId, parseCid } from "@skrei/unixfs/cid.ts";
+import { decodeNode } from "@skrei/unixfs/node.ts";
+import { type LoadBlock, resolvePath } from "@skrei/unixfs/read-dag.ts";
+import type { Clock, ContentStore } from "../ports.ts";
+import { type AccessKeys, checkDownloadLink } from "./access.ts";
+import { sendCar } from "./gateway-car.ts";
+import { sendFile } from "./gateway-file.ts";
+import { sendFolder } from "./gateway-folder.ts";
+import { type GatewayRequest, parseGatewayRequest } from "./gateway-request.ts";
+import { sendError, sendWhole } from "./gateway-send.ts";
+
+export interface GatewayOptions {
+  readonly keys: AccessKeys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** One answer in the making. */
+export interface Exchange {
+  readonly request: GatewayRequest;
+  readonly response: ServerResponse;
+  readonly load: LoadBlock;
+  /** What the path leads to. */
+  readonly target: ContentId;
+}
+
+/** Trustless gateway with signed links: `GET /ipfs/<cid>[/path]?token=…`, as file, folder, raw block or CAR. */
+export function createGateway(ports: { readonly store: ContentStore }, options: GatewayOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    request.resume();
+    answer(ports.store, options, request, response).catch((error: unknown) => {
+      if (!(error instanceof DomainError)) options.logger.error({ event: "gateway.failed", err: error }, "gateway request failed");
+      sendError(response, error);
+    });
+  };
+}
+
+async function answer(store: ContentStore, { keys, clock }: GatewayOptions, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  const request = parseGatewayRequest(incoming);
+  const root = parseCid(checkDownloadLink(request.token, keys, clock)).toString();
+  if (!store.isBelow(root, request.root.toString())) {
+    throw new DomainError("forbidden", "LINK_INVALID", `The link is not for ${request.root.toString()}, or that content is not kept here.`, { hint: "Ask the scheduler for a link to this content." });
+  }
+  const visited = new Map<string, ContentId>();
+  const load: LoadBlock = async (cid) => await store.get(cid.toString());
+  const loadNoted: LoadBlock = async (cid) => {
+    visited.set(cid.toString(), cid);
+    return await load(cid);
+  };
+  const target = await resolvePath(loadNoted, request.root, request.path);
+  if (target === undefined) throw new DomainError("notFound", "RESULT_NOT_FOUND", `There is no ${request.path.join("/")} below ${request.root.toString()}.`, { hint: "List the folder above it." });
+  const exchange: Exchange = { request, response, load, target };
+  if (request.format === "raw") return sendWhole(exchange, { etag: `"${target.toString()}.raw"`, type: "application/vnd.ipld.raw", body: await load(target) });
+  if (request.format === "car") return await sendCar(exchange, [...visited.values()]);
+  await sendUnixfs(exchange);
+}
+
+async function sendUnixfs(exchange: Exchange): Promise<void> {
+  const { load, target } = exchange;
+  const node = decodeNode(target, await load(target));
+  if (node.kind === "file") return await sendFile(exchange, node.sizeBytes);
+  if (node.kind === "symlink") return sendWhole(exchange, { etag: `"${target.toString()}"`, type: "inode/symlink", body: Buffer.from(node.target) });
+  await sendFolder(exchange);
+}

@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { ConnectRouter, Transport } from "@connectrpc/connect";
+import { systemClock } from "@skrei/platform/clock.ts";
+import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
+import type { Logger } from "@skrei/platform/logger.ts";
+import { BlockService, PublishService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import { DomainError } from "@skrei/domain";
+import { FileContentStore } from "./adapters/file-content-store.ts";
+import { openManifestKey } from "./adapters/manifest-key.ts";
+import { createUpstreamStore } from "./adapters/upstream-blocks.ts";
+import { blockHandlers } from "./api/block-routes.ts";
+import { createGateway } from "./api/gateway.ts";
+import { publishHandlers } from "./api/publish-routes.ts";
+import type { PublisherConfig } from "./config.ts";
+import { runBlockSweep } from "./loops/block-sweep.ts";
+import type { Clock, ContentStore, ManifestSigner } from "./ports.ts";
+
+export interface PublisherDependencies {
+  readonly logger: Logger;
+  /** The cluster's publisher; none when this is the cluster's own. */
+  readonly upstream?: Transport;
+  readonly clock?: Clock;
+}
+
+export interface PublisherService extends Service {
+  readonly routes: (router: ConnectRouter) => void;
+  /** The download gateway: everything that is no RPC. */
+  readonly fallback: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly isReady: () => boolean;
+  /** Ed25519 public key of the manifests, raw in base64. Only while the service runs. */
+  readonly publicKey: () => string;
+}
+
+/** Wires a publisher. Routes may be mounted before `start`; calls then fail with unavailable/SHUTTING_DOWN. */
+export function createPublisherService(config: PublisherConfig, { logger, upstream, clock = systemClock }: PublisherDependencies): PublisherService {
+  const stack = new ServiceStack();
+  let parts: { readonly store: ContentStore; readonly signer: ManifestSigner } | undefined;
+  const running = (): { readonly store: ContentStore; readonly signer: ManifestSigner } => {
+    if (parts !== undefined) return parts;
+    throw new DomainError("unavailable", "SHUTTING_DOWN", "The publisher is not running.", { hint: "Try again in a moment." });
+  };
+  const ports = {
+    get store() {
+      return running().store;
+    },
+    get signer() {
+      return running().signer;
+    },
+    upstream: upstream === undefined ? undefined : createUpstreamStore(upstream, { token: config.publishToken, timeoutMs: config.upstreamTimeoutMs }),
+  };
+  return {
+    start: async () =>
+      await stack.start(async (started) => {
+        await mkdir(config.dataFolder, { recursive: true });
+        const signer = await openManifestKey(config.nodeKeyFile ?? join(config.dataFolder, "manifest-key.pem"), { mayCreate: config.nodeKeyFile === undefined });
+        const store = started.use(await FileContentStore.open({ folder: join(config.dataFolder, "store"), freeBytesMin: config.freeBytesMin, clock }));
+        parts = { store, signer };
+        started.defer(() => {
+          parts = undefined;
+        });
+        const sweeping = runBlockSweep(store, { intervalMs: config.sweepIntervalMs, unpinnedBlockTtlMs: config.unpinnedBlockTtlMs }, { clock, logger, signal: started.signal });
+        started.defer(async () => await sweeping);
+      }),
+    stop: async (reason) => await stack.stop(reason),
+    isReady: () => parts !== undefined,
+    publicKey: () => running().signer.publicKey,
+    routes: (router) => {
+      router.service(PublishService, publishHandlers(ports));
+      router.service(BlockService, blockHandlers(ports, config, clock));
+    },
+    fallback: createGateway(ports, { keys: config, clock, logger }),
+  };
+}
