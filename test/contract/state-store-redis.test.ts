@@ -86,6 +86,33 @@ describe("Redis state store and its server", () => {
     expect(inspected(error)).not.toContain("hunter2");
   });
 
+  test("starts on the second attempt when the server came later, and refuses data of a newer version", async () => {
+    const server = stack.use(await startRedisServer());
+    await server.kill();
+    const store = storeAt(server.url);
+    await expect(store.start()).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    await server.startAgain();
+    await store.start();
+    await using admin = await connected(server.url);
+    await admin.client.hset("{skrei}:meta", "schema", 99);
+    await expect(storeAt(server.url).start()).rejects.toMatchObject({ kind: "precondition", reason: "DATA_TOO_NEW" });
+  });
+
+  test("keeps the leases and terms of two processes apart", async () => {
+    const server = stack.use(await startRedisServer());
+    const [first, second] = [await started(server.url), await started(server.url)];
+    const term = await take(first);
+    expect(await second.acquireLease({ holder: "b", ttlMs: 60_000 })).toEqual({ isHeld: false, holder: "a" });
+    await server.kill();
+    await server.startAgain();
+    expect(await second.acquireLease({ holder: "b", ttlMs: 60_000 })).toEqual({ isHeld: false, holder: "a" });
+    await first.releaseLease("a");
+    const next = await second.acquireLease({ holder: "b", ttlMs: 60_000 });
+    expect(next.isHeld && next.term > term).toBe(true);
+    expect(await first.commit(aChange(term, { jobs: [aJob()] }))).toBe("staleTerm");
+    expect(await second.countJobs()).toBe(0);
+  });
+
   test("loses no acknowledged commit when the server is killed, and goes on by itself", async () => {
     const server = stack.use(await startRedisServer());
     const store = await started(server.url);

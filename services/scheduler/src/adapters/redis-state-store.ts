@@ -1,3 +1,4 @@
+import type { Redis } from "ioredis";
 import { DomainError, JOB_STATES, type Execution, type ExecutionId, type Job, type JobEvent, type JobId, type Node } from "@skrei/domain";
 import type { Clock, JobQuery, LeaseAnswer, LiveState, RequestRecord, StateChange, StateStore } from "../ports.ts";
 import { indexStems, paddedMs, redisKeys, type RedisKeys } from "./keys.ts";
@@ -37,19 +38,13 @@ class RedisStateStore implements StateStore {
   }
 
   async start(): Promise<void> {
-    const schema = await this.#connection.runDurably(async (client) => {
-      await client.hsetnx(this.#keys.meta, "schema", SCHEMA);
-      return Number(await client.hget(this.#keys.meta, "schema"));
-    });
-    if (schema <= SCHEMA) return;
-    throw new DomainError(
-      "precondition",
-      "DATA_TOO_NEW",
-      `The state was written with schema ${schema}; this version knows schemas up to ${SCHEMA}.`,
-      {
-        hint: "Run the newer version, or use another prefix.",
-      },
-    );
+    try {
+      await this.#connection.runDurably((client) => this.#checkSchema(client));
+    } catch (error) {
+      // Who did not start need not be stopped; a second start may find the server.
+      this.#connection.disconnect();
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -172,6 +167,20 @@ class RedisStateStore implements StateStore {
 
   waitForEvents(afterSequence: number, signal: AbortSignal): Promise<void> {
     return this.#watch.wait(afterSequence, signal);
+  }
+
+  async #checkSchema(client: Redis): Promise<void> {
+    await client.hsetnx(this.#keys.meta, "schema", SCHEMA);
+    const found = Number(await client.hget(this.#keys.meta, "schema"));
+    if (found <= SCHEMA) return;
+    throw new DomainError(
+      "precondition",
+      "DATA_TOO_NEW",
+      `The state was written with schema ${found}; this version knows schemas up to ${SCHEMA}.`,
+      {
+        hint: "Run the newer version, or use another prefix.",
+      },
+    );
   }
 
   #listByIndex(values: readonly (string | number)[]): Promise<unknown> {

@@ -14,29 +14,16 @@ export interface ConnectionOptions {
  */
 export class Connection {
   readonly address: string;
-  readonly #client: Redis;
+  readonly #options: ConnectionOptions;
+  #client: Redis | undefined;
   #lastError: Error | undefined;
   #durability: Promise<void> | undefined;
+  #isClosed = false;
 
   constructor(options: ConnectionOptions) {
     const { hostname, port } = new URL(options.url);
     this.address = `${hostname}:${port || "6379"}`;
-    this.#client = new Redis(options.url, {
-      ...(options.password === undefined ? {} : { password: options.password }),
-      lazyConnect: true,
-      connectTimeout: 2_000,
-      commandTimeout: COMMAND_TIMEOUT_MS,
-      socketTimeout: 3_000,
-      // A lost connection fails its commands at once, and none are queued while there is none: `run` decides, with a bound.
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      enableOfflineQueue: false,
-      retryStrategy: (times) => Math.min(50 * times, 500),
-    });
-    this.#client.setMaxListeners(0);
-    this.#client.on("error", (error: Error) => (this.#lastError = error));
-    // A server that came back may have come back with other settings.
-    this.#client.on("close", () => (this.#durability = undefined));
+    this.#options = options;
   }
 
   /** As `run`, after the settings of the server were found safe on this connection. */
@@ -55,9 +42,11 @@ export class Connection {
   async run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + ANSWER_MS_MAX;
     for (;;) {
-      if (!(await this.#isReady(deadlineMs - performance.now()))) throw this.#unavailable(this.#lastError);
+      if (this.#isClosed) throw this.#unavailable(undefined);
+      const client = (this.#client ??= this.#open());
+      if (!(await isReady(client, deadlineMs - performance.now()))) throw this.#unavailable(this.#lastError);
       try {
-        return await send(this.#client);
+        return await send(client);
       } catch (error) {
         if (!(error instanceof Error) || error instanceof DomainError) throw error;
         if (!isConnectionLost(error) || performance.now() >= deadlineMs) throw this.#translated(error);
@@ -67,24 +56,35 @@ export class Connection {
     }
   }
 
-  close(): void {
-    this.#client.disconnect();
+  /** Ends the connection; the next command opens it again. */
+  disconnect(): void {
+    this.#client?.disconnect();
+    this.#client = undefined;
   }
 
-  #isReady(withinMs: number): Promise<boolean> {
-    const client = this.#client;
-    if (client.status === "ready") return Promise.resolve(true);
-    if (client.status === "end") return Promise.resolve(false);
-    if (client.status === "wait") client.connect().catch(() => undefined); // The error event has it.
-    return new Promise((resolve) => {
-      const settle = (): void => {
-        clearTimeout(timer);
-        client.off("ready", settle).off("end", settle);
-        resolve(client.status === "ready");
-      };
-      const timer = setTimeout(settle, Math.max(0, withinMs));
-      client.on("ready", settle).on("end", settle);
+  /** Ends the connection for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.disconnect();
+  }
+
+  #open(): Redis {
+    const client = new Redis(this.#options.url, {
+      ...(this.#options.password === undefined ? {} : { password: this.#options.password }),
+      connectTimeout: 2_000,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      socketTimeout: 3_000,
+      // A lost connection fails its commands at once, and none are queued while there is none: `run` decides, with a bound.
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      enableOfflineQueue: false,
+      retryStrategy: (times) => Math.min(50 * times, 500),
     });
+    client.setMaxListeners(0);
+    client.on("error", (error: Error) => (this.#lastError = error));
+    // A server that came back may have come back with other settings.
+    client.on("close", () => (this.#durability = undefined));
+    return client;
   }
 
   #translated(error: Error): Error {
@@ -98,6 +98,19 @@ export class Connection {
       ...(cause === undefined ? {} : { cause: withoutCommand(cause) }),
     });
   }
+}
+
+function isReady(client: Redis, withinMs: number): Promise<boolean> {
+  if (client.status === "ready") return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      clearTimeout(timer);
+      client.off("ready", settle).off("end", settle);
+      resolve(client.status === "ready");
+    };
+    const timer = setTimeout(settle, Math.max(0, withinMs));
+    client.on("ready", settle).on("end", settle);
+  });
 }
 
 function isConnectionLost(error: Error): boolean {
