@@ -14,7 +14,7 @@ export const PublisherConfig = z.strictObject({
   upstreamUrl: z.url({ protocol: /^https?$/u }).optional().describe("the cluster's publisher, to which results are pushed; none when this is the cluster's own"),
   upstreamTimeoutMs: positive.default(60_000).describe("how long one call to the cluster's publisher may take"),
   publishToken: z.string().default("").describe("the cluster's token for pushing and reading blocks; empty shuts that door"),
-  linkKey: z.string().default("").describe("key of download and upload links, shared with the scheduler; empty shuts that door"),
+  linkSecret: z.string().default("").describe("key of download and upload links, shared with the scheduler; empty shuts that door"),
   nodeKeyFile: z.string().optional().describe("Ed25519 key (PKCS #8 PEM) that signs manifests; default: one made in the data folder"),
   freeBytesMin: z.coerce.number().int().min(0).default(268_435_456).describe("bytes of the disk that stay free"),
   unpinnedBlockTtlMs: positive.default(86_400_000).describe("how long pushed blocks may wait for their pin"),

@@ -6,6 +6,9 @@ import { runMain } from "@skrei/platform/run-main.ts";
 import { PublisherConfig } from "./config.ts";
 import { createPublisherService } from "./service.ts";
 
+/** Four MiB of blocks and what surrounds them. */
+const MESSAGE_BYTES_MAX = 5 * 1024 * 1024;
+
 await runMain({
   service: "publisher",
   schema: PublisherConfig,
@@ -37,6 +40,3 @@ await runMain({
     };
   },
 });
-
-/** Four MiB of blocks and what surrounds them. */
-const MESSAGE_BYTES_MAX = 5 * 1024 * 1024;

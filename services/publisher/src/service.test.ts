@@ -179,7 +179,7 @@ test("keeps a result when the cluster's store is away, and publishes it later", 
 });
 
 function configOf(name: string): PublisherConfig {
-  return PublisherConfig.parse({ dataFolder: join(folder, name), linkKey: LINK_KEY, publishToken: "cluster-token", freeBytesMin: 0 });
+  return PublisherConfig.parse({ dataFolder: join(folder, name), linkSecret: LINK_KEY, publishToken: "cluster-token", freeBytesMin: 0 });
 }
 
 async function publish(files: Readonly<Record<string, string | Buffer>>): Promise<typeof published> {

@@ -6,7 +6,7 @@ export interface AccessKeys {
   /** The cluster's own token for BlockService; empty shuts it. */
   readonly publishToken: string;
   /** Key of download and upload links; empty shuts them. */
-  readonly linkKey: string;
+  readonly linkSecret: string;
 }
 
 /** What a caller of BlockService may do. */
@@ -26,8 +26,8 @@ export function checkDownloadLink(token: string, keys: AccessKeys, clock: Clock)
   return checkLink("download", token, keys, clock).cid;
 }
 
-function checkLink(purpose: "download" | "upload", token: string, { linkKey }: AccessKeys, clock: Clock): ReturnType<typeof verifyLink> {
+function checkLink(purpose: "download" | "upload", token: string, { linkSecret }: AccessKeys, clock: Clock): ReturnType<typeof verifyLink> {
   // An empty key would let anybody sign.
-  if (linkKey === "") throw new DomainError("unauthenticated", "LINK_INVALID", "This store takes no links: it has no link key.", { hint: "Set linkKeyFile to the cluster's link key." });
-  return verifyLink({ key: linkKey, purpose, token, nowMs: clock.nowMs() });
+  if (linkSecret === "") throw new DomainError("unauthenticated", "LINK_INVALID", "This store takes no links: it has no link key.", { hint: "Set linkSecretFile to the cluster's link key." });
+  return verifyLink({ key: linkSecret, purpose, token, nowMs: clock.nowMs() });
 }
