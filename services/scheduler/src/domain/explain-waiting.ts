@@ -1,0 +1,55 @@
+import type { NodeReason, Reason, Waiting } from "@skrei/domain";
+import { firstRefusal, fitsWhenIdle } from "./filter-nodes.ts";
+import type { Demand, NodeSnapshot, Refusal } from "./filter-nodes.ts";
+
+export interface WaitingQuestion {
+  readonly demand: Demand;
+  readonly partitions: number;
+  /** Partitions that wait before their next attempt. */
+  readonly partitionsInBackoff: number;
+  readonly nodes: Iterable<NodeSnapshot>;
+  /** What nodes answered when they were asked, by node id. */
+  readonly refusals: ReadonlyMap<string, Refusal>;
+  readonly nowMs: number;
+}
+
+/** Why partitions wait: each node's first reason, counted, most frequent first. */
+export function explainWaiting({ demand, partitions, partitionsInBackoff, nodes, refusals, nowMs }: WaitingQuestion): Waiting {
+  const reasons = new Map<Reason, { message: string; nodes: number }>();
+  let nodeCount = 0;
+  let isAnyFitting = false;
+  for (const snapshot of nodes) {
+    nodeCount++;
+    isAnyFitting ||= fitsWhenIdle(demand, snapshot.node);
+    const refusal = firstRefusal(demand, snapshot) ?? refusals.get(snapshot.node.id);
+    if (refusal === undefined) continue;
+    const known = reasons.get(refusal.reason);
+    if (known === undefined) reasons.set(refusal.reason, { message: refusal.message, nodes: 1 });
+    else known.nodes++;
+  }
+  const ranked = [...reasons].map(([reason, found]): NodeReason => ({ reason, ...found })).sort((a, b) => b.nodes - a.nodes);
+  if (partitionsInBackoff > 0) {
+    ranked.push({ reason: "RETRY_BACKOFF", message: `${String(partitionsInBackoff)} partitions wait before their next attempt`, nodes: 0 });
+  }
+  return { partitions, nodes: nodeCount, reasons: ranked, evaluatedAtMs: nowMs, isImpossible: nodeCount > 0 && !isAnyFitting };
+}
+
+/** `3 nodes: CAPACITY_BUSY (wants 2 cores, 0.5 free); 1 node: NODE_DRAINING (…)`. */
+export function describeWaiting({ nodes, reasons, partitions }: Waiting): string {
+  const wait = `${String(partitions)} ${partitions === 1 ? "partition waits" : "partitions wait"}`;
+  if (nodes === 0) return `${wait}; no node has joined`;
+  const parts = reasons.map(({ reason, message, nodes: count }) =>
+    count === 0 ? message : `${String(count)} ${count === 1 ? "node" : "nodes"}: ${reason} (${message})`,
+  );
+  return [wait, ...parts].join("; ");
+}
+
+/** Whether people would read something else; counts and numbers alone do not make news. */
+export function hasOtherReasons(before: Waiting | undefined, after: Waiting): boolean {
+  return before === undefined || outline(before) !== outline(after);
+}
+
+function outline({ reasons, isImpossible, nodes }: Waiting): string {
+  const names = reasons.map(({ reason }) => reason).sort();
+  return `${String(isImpossible)} ${String(nodes === 0)} ${names.join()}`;
+}

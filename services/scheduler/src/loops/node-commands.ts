@@ -1,0 +1,249 @@
+import { DomainError, heldDigest } from "@skrei/domain";
+import type { Execution, Failure, Membership, Node, NodeId } from "@skrei/domain";
+import { applyReport } from "../domain/apply-report.ts";
+import { agentRestartedFailure, isSilent, missingExecutions, nodeLostFailure, nodeRejectedFailure } from "../domain/lost-nodes.ts";
+import type { ExecutionReport, HeartbeatCommand, JoinCommand } from "../ports.ts";
+import type { JobEntry, NodeEntry } from "./live-state.ts";
+import { loseFromNode, moveExecution, noteFreed, refreshJob } from "./progress.ts";
+import type { TermContext } from "./term-context.ts";
+
+/** Opens a new session of a new or known node. */
+export async function joinNode(term: TermContext, command: JoinCommand): Promise<Node> {
+  const { live, clock, options } = term;
+  const known = live.nodes.get(command.nodeId);
+  if (known !== undefined) refuseForeignKey(known.node, command);
+  const { joinToken: _, nodeId: id, ...described } = command;
+  const before = known?.node;
+  const node: Node = {
+    ...described,
+    id,
+    membership: before?.membership ?? (options.approvesNodes ? "approved" : "pending"),
+    connection: "connected",
+    isDraining: before?.isDraining ?? false,
+    epoch: (before?.epoch ?? 0) + 1,
+    session: newSession(term),
+    joinedAtMs: clock.nowMs(),
+    revision: before?.revision ?? 0,
+  };
+  const entry = known ?? live.addNode(node);
+  entry.isPresent = false;
+  live.setNode(entry, node);
+  beginSession(term, entry);
+  addNodeEvent(term, entry, "node.joined", { from: before?.connection ?? "", to: "connected" });
+  if (known === undefined) watchSilence(term, entry);
+  term.nodesChanged.notify();
+  const joined = entry.node;
+  await term.committer.durable();
+  return joined;
+}
+
+/** Notes that the node lives, and compares what it holds with the books. */
+export function heartbeat(term: TermContext, command: HeartbeatCommand): { nextIntervalMs: number; reportsAll: boolean } {
+  const entry = sessionOf(term, command);
+  const { live, clock, options } = term;
+  entry.heartbeatAtMs = clock.nowMs();
+  entry.hasHeartbeat = true;
+  noteContact(term, entry);
+  if (entry.node.connection === "lost") reconnect(term, entry);
+  if (JSON.stringify(command.engines) !== JSON.stringify(entry.node.engines)) {
+    live.setNode(entry, { ...entry.node, engines: command.engines });
+    addNodeEvent(term, entry, "node.updated", {});
+    wakeFor(term, entry);
+  }
+  if (isMismatch(term, entry, command)) {
+    entry.chain.reset();
+    entry.awaitsCompleteReport = true;
+    term.assigner.flush(entry);
+  }
+  term.committer.notify();
+  return { nextIntervalMs: options.heartbeatIntervalMs, reportsAll: entry.awaitsCompleteReport };
+}
+
+/** Takes over what the node observed; answered when durable. */
+export async function report(
+  term: TermContext,
+  command: { nodeId: NodeId; session: string; reports: readonly ExecutionReport[]; isComplete: boolean },
+): Promise<void> {
+  const entry = sessionOf(term, command);
+  noteContact(term, entry);
+  const touched = new Set<JobEntry>();
+  for (const observed of command.reports) applyOne(term, observed, { nodeId: command.nodeId, touched });
+  if (command.isComplete && entry.awaitsCompleteReport) {
+    entry.awaitsCompleteReport = false;
+    const reportedIds = new Set(command.reports.map(({ executionId }) => executionId));
+    loseExecutions(term, missingExecutions(executionsOf(term, entry), reportedIds), {
+      failure: agentRestartedFailure(entry.node),
+      touched,
+    });
+  }
+  for (const job of touched) refreshJob(term, job);
+  term.assigner.flush(entry);
+  await term.committer.durable();
+}
+
+export async function setMembership(term: TermContext, nodeId: NodeId, membership: Membership): Promise<Node> {
+  const entry = term.live.getNode(nodeId);
+  const { node } = entry;
+  if (node.membership !== membership) {
+    const isRejected = membership === "rejected";
+    term.live.setNode(entry, { ...node, membership, ...(isRejected && { session: "", connection: "lost" as const }) });
+    addNodeEvent(term, entry, `node.${membership}`, { from: node.membership, to: membership });
+    if (isRejected) giveUpNode(term, entry, nodeRejectedFailure(node));
+    wakeFor(term, entry);
+  }
+  const changed = entry.node;
+  await term.committer.durable();
+  return changed;
+}
+
+export async function setDraining(term: TermContext, nodeId: NodeId, isDraining: boolean): Promise<Node> {
+  const entry = term.live.getNode(nodeId);
+  if (entry.node.isDraining !== isDraining) {
+    term.live.setNode(entry, { ...entry.node, isDraining });
+    addNodeEvent(term, entry, isDraining ? "node.draining" : "node.undrained", {});
+    wakeFor(term, entry);
+  }
+  const changed = entry.node;
+  await term.committer.durable();
+  return changed;
+}
+
+/** Gives the node up when it stays silent; arms itself again while it does not. */
+export function watchSilence(term: TermContext, entry: NodeEntry): void {
+  const { clock, deadlines, options, live } = term;
+  deadlines.at(entry.heartbeatAtMs + options.heartbeatTimeoutMs + 1, () => {
+    if (live.nodes.get(entry.node.id) !== entry) return;
+    const nowMs = clock.nowMs();
+    if (entry.node.connection === "lost") entry.heartbeatAtMs = nowMs;
+    else if (isSilent(entry.heartbeatAtMs, nowMs, options.heartbeatTimeoutMs)) loseNode(term, entry, nowMs);
+    watchSilence(term, entry);
+  });
+}
+
+function loseNode(term: TermContext, entry: NodeEntry, nowMs: number): void {
+  const { node, heartbeatAtMs } = entry;
+  const failure = nodeLostFailure(node, nowMs - heartbeatAtMs);
+  term.live.setNode(entry, { ...node, connection: "lost" });
+  addNodeEvent(term, entry, "node.lost", { from: "connected", to: "lost", reason: failure.reason, message: failure.message });
+  giveUpNode(term, entry, failure);
+  entry.heartbeatAtMs = nowMs;
+}
+
+function giveUpNode(term: TermContext, entry: NodeEntry, failure: Failure): void {
+  const touched = new Set<JobEntry>();
+  loseExecutions(term, executionsOf(term, entry), { failure, touched });
+  for (const job of touched) refreshJob(term, job);
+  entry.chain.reset();
+  term.nodesChanged.notify();
+}
+
+function loseExecutions(
+  term: TermContext,
+  lost: readonly Execution[],
+  { failure, touched }: { failure: Failure; touched: Set<JobEntry> },
+): void {
+  for (const execution of lost) {
+    loseFromNode(term, execution, failure);
+    const job = term.live.jobs.get(execution.jobId);
+    if (job !== undefined) touched.add(job);
+  }
+}
+
+function reconnect(term: TermContext, entry: NodeEntry): void {
+  term.live.setNode(entry, { ...entry.node, connection: "connected" });
+  addNodeEvent(term, entry, "node.connected", { from: "lost", to: "connected" });
+  entry.chain.reset();
+  entry.awaitsCompleteReport = true;
+  term.assigner.flush(entry);
+  wakeFor(term, entry);
+}
+
+function beginSession(term: TermContext, entry: NodeEntry): void {
+  entry.heartbeatAtMs = term.clock.nowMs();
+  entry.awaitsCompleteReport = true;
+  entry.mismatch = "";
+  entry.assignFailures = 0;
+  const held = executionsOf(term, entry);
+  entry.chain = term.live.newChain(entry.node);
+  term.assigner.restore(entry, held);
+}
+
+/** The agent used its session, so it has it: from now on it can be asked and told. */
+function noteContact(term: TermContext, entry: NodeEntry): void {
+  if (entry.isPresent) return;
+  entry.isPresent = true;
+  term.live.indexNode(entry);
+  entry.chain.resume();
+  term.assigner.flush(entry);
+  wakeFor(term, entry);
+}
+
+function applyOne(term: TermContext, observed: ExecutionReport, { nodeId, touched }: { nodeId: NodeId; touched: Set<JobEntry> }): void {
+  const { live } = term;
+  const before = live.executions.get(observed.executionId);
+  const job = before === undefined ? undefined : live.jobs.get(before.jobId);
+  if (before === undefined || job === undefined) return;
+  const isResultWanted = before.jobVersion === job.job.version && before.desired === "run";
+  const after = applyReport(before, observed, { nodeId, isResultWanted });
+  if (after === undefined) return;
+  moveExecution(term, before, after);
+  touched.add(job);
+}
+
+/** Twice the same answer that is not ours, while nothing is under way: then it is no report or message in flight. */
+function isMismatch(term: TermContext, entry: NodeEntry, { appliedToken, heldDigest: held }: HeartbeatCommand): boolean {
+  const token = entry.chain.settledToken;
+  const isAgreed = token === undefined || (token === appliedToken && heldDigest(executionsOf(term, entry)) === held);
+  const said = isAgreed ? "" : `${appliedToken} ${held} ${token}`;
+  const isRepeated = said !== "" && said === entry.mismatch;
+  entry.mismatch = isRepeated ? "" : said;
+  return isRepeated;
+}
+
+function sessionOf(term: TermContext, { nodeId, session }: { nodeId: NodeId; session: string }): NodeEntry {
+  const entry = term.live.nodes.get(nodeId);
+  if (entry?.node.membership === "rejected") throw rejected(entry.node);
+  if (entry === undefined || session === "" || entry.node.session !== session) {
+    throw new DomainError("precondition", "SESSION_ENDED", `The session of node ${nodeId} has ended.`, { hint: "Join again." });
+  }
+  return entry;
+}
+
+function refuseForeignKey(node: Node, command: JoinCommand): void {
+  if (node.publicKeyBase64 !== command.publicKeyBase64) {
+    throw new DomainError("precondition", "NODE_KEY_MISMATCH", `Node ${node.id} joined before with another key.`, {
+      hint: "Give the node its old data directory back, or remove the directory so that it becomes a new node.",
+    });
+  }
+  if (node.membership === "rejected") throw rejected(node);
+}
+
+function rejected(node: Node): DomainError {
+  return new DomainError("forbidden", "NODE_REJECTED", `An operator rejected node ${node.name}.`, {
+    hint: `Approve it again: skrei node approve ${node.id}`,
+  });
+}
+
+function executionsOf(term: TermContext, entry: NodeEntry): readonly Execution[] {
+  return [...entry.executionIds].flatMap((id) => term.live.executions.get(id) ?? []);
+}
+
+function wakeFor(term: TermContext, entry: NodeEntry): void {
+  term.placer.wakeRefused(entry, () => true);
+  noteFreed(term, entry);
+  term.nodesChanged.notify();
+}
+
+function addNodeEvent(
+  term: TermContext,
+  { node }: NodeEntry,
+  type: string,
+  details: { from?: string; to?: string; reason?: string; message?: string },
+): void {
+  const { from, ...rest } = details;
+  term.live.changes.addEvent({ type, nodeId: node.id, ...(from !== undefined && from !== "" && { from }), ...rest });
+}
+
+function newSession(term: TermContext): string {
+  return [...term.randomness.randomBytes(), ...term.randomness.randomBytes()].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

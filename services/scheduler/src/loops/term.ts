@@ -1,0 +1,105 @@
+import { isExecutionEnded, isJobEnded } from "@skrei/domain";
+import type { Execution, NodeId } from "@skrei/domain";
+import type { LiveState as StoredState } from "../ports.ts";
+import { Assigner } from "./assigner.ts";
+import { Committer } from "./committer.ts";
+import { DeadlineLoop } from "./deadline-loop.ts";
+import { LiveState } from "./live-state.ts";
+import { watchSilence } from "./node-commands.ts";
+import type { Broadcast } from "./notifier.ts";
+import { Placer } from "./placer.ts";
+import { refreshJob, watchDeadlines, watchExecution } from "./progress.ts";
+import { runRetention } from "./retention.ts";
+import type { LeaderParts, TermContext } from "./term-context.ts";
+
+/** Loads the memory of a new term and makes its parts; nothing runs yet. */
+export async function openTerm(
+  parts: LeaderParts,
+  options: { term: number; signal: AbortSignal; nodesChanged: Broadcast },
+): Promise<TermContext> {
+  const { term, signal, nodesChanged } = options;
+  const { store, clock, logger } = parts;
+  const stored = await store.loadLive();
+  const live = new LiveState({ term, lastSequence: stored.lastSequence, nowMs: () => clock.nowMs() });
+  const placer = new Placer();
+  const assigner = new Assigner();
+  const committer = new Committer({
+    store,
+    term,
+    changes: live.changes,
+    clock,
+    onRetry: (error, attempt) => logger.warn({ err: error, attempt }, "store did not answer, committing again"),
+    onCommitted: (change) => {
+      for (const node of assigner.take(change.executions)) assigner.flush(node);
+      for (const { id } of change.jobs) {
+        const entry = live.jobs.get(id);
+        if (entry !== undefined) placer.enqueue(entry);
+      }
+      if (change.nodes.length > 0 || change.executions.length > 0) nodesChanged.notify();
+    },
+  });
+  const deadlines = new DeadlineLoop(clock, () => committer.notify());
+  const context: TermContext = { ...parts, term, live, committer, deadlines, placer, assigner, nodesChanged, signal };
+  placer.attach(context);
+  assigner.attach(context);
+  await restore(context, stored);
+  return context;
+}
+
+/** Runs the loops of the term until its signal is aborted or one of them fails; rejects with why. */
+export async function runTerm(term: TermContext): Promise<void> {
+  const { signal, committer, deadlines, placer } = term;
+  sweepAgain(term);
+  for (const entry of term.live.jobs.values()) placer.enqueue(entry);
+  committer.notify();
+  placer.wake();
+  await Promise.all([committer.run(signal), deadlines.run(signal), placer.run(signal), runRetention(term)]);
+}
+
+async function restore(term: TermContext, stored: StoredState): Promise<void> {
+  const { live, store, randomness } = term;
+  for (const node of stored.nodes) watchSilence(term, live.addNode(node));
+  const known = new Set(stored.jobs.map(({ id }) => id));
+  const endedJobIds = [...new Set(stored.executions.map(({ jobId }) => jobId))].filter((id) => !known.has(id));
+  const jobs = [...stored.jobs, ...(await store.getJobs(endedJobIds))].sort(
+    (a, b) => a.submittedAtMs - b.submittedAtMs || (a.id < b.id ? -1 : 1),
+  );
+  const executionsByJob = Map.groupBy(stored.executions, ({ jobId }) => jobId);
+  for (const job of jobs) {
+    const entry = live.addJob(job);
+    const executions = [...(executionsByJob.get(job.id) ?? [])].sort((a, b) => a.attempt - b.attempt);
+    const ofThisVersion = executions.filter(({ jobVersion }) => jobVersion === job.version);
+    entry.table.restore(ofThisVersion, randomness.random);
+    entry.hasStarted = ofThisVersion.some(({ state, startedAtMs }) => startedAtMs !== undefined || state === "running");
+    for (const execution of executions) if (!isExecutionEnded(execution.state)) live.holdExecution(execution, false);
+    if (isJobEnded(job.state)) continue;
+    watchDeadlines(term, entry);
+    for (const execution of ofThisVersion) if (execution.state === "running") watchExecution(term, entry, execution);
+    refreshJob(term, entry);
+  }
+  tellAgain(term);
+}
+
+/** After a change of leader every node hears the complete set. */
+function tellAgain(term: TermContext): void {
+  const byNode = Map.groupBy(term.live.executions.values(), ({ nodeId }): NodeId => nodeId);
+  for (const [nodeId, node] of term.live.nodes) term.assigner.restore(node, byNode.get(nodeId) ?? NO_EXECUTIONS);
+}
+
+/** A safety net only: if every wake-up were forgotten, this would still bring all work forward. */
+function sweepAgain(term: TermContext): void {
+  const { live, placer, assigner, deadlines, options, nodesChanged } = term;
+  deadlines.after(options.sweepIntervalMs, () => {
+    live.queue.wakeAll();
+    const isSmall = live.jobs.size <= SWEPT_JOBS_MAX;
+    if (isSmall) for (const entry of live.jobs.values()) placer.enqueue(entry);
+    for (const node of live.nodes.values()) assigner.flush(node);
+    placer.wake();
+    nodesChanged.notify();
+    sweepAgain(term);
+  });
+}
+
+const NO_EXECUTIONS: readonly Execution[] = [];
+/** Jobs beyond this are reached by events alone. */
+const SWEPT_JOBS_MAX = 50_000;

@@ -1,0 +1,279 @@
+import {
+  DomainError,
+  addResources,
+  hasReason,
+  heldDigest,
+  isExecutionEnded,
+  NO_RESOURCES,
+  subtractResources,
+  timesFitting,
+} from "@skrei/domain";
+import type { ExecutionId, ExecutionState, Failure, NodeId, Resources } from "@skrei/domain";
+import type {
+  Ask,
+  Assignment,
+  AssignmentSet,
+  Bid,
+  ExecutionReport,
+  JoinCommand,
+  LeaderCommands,
+} from "../../services/scheduler/src/ports.ts";
+import type { LossyNetwork } from "./lossy-network.ts";
+import type { SeededChance } from "./seeded-chance.ts";
+import type { VirtualClock } from "./virtual-clock.ts";
+
+export interface SimWorld {
+  readonly clock: VirtualClock;
+  readonly chance: SeededChance;
+  readonly network: LossyNetwork;
+  /** Whatever scheduler the call happens to reach. */
+  readonly scheduler: () => LeaderCommands;
+}
+
+export interface SimAgentOptions {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly capacity: Resources;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Probabilities of an execution. */
+  readonly rejects?: number;
+  readonly fails?: number;
+  readonly taskMsMax?: number;
+}
+
+interface Held {
+  assignment: Assignment;
+  state: ExecutionState;
+  exitCode?: number;
+  failure?: Failure;
+  isReported: boolean;
+}
+
+/** An agent as the contract describes it, with tasks that only take time. What survives a crash is its journal: `held`. */
+export class SimAgent {
+  readonly options: SimAgentOptions;
+  readonly #world: SimWorld;
+  #held = new Map<ExecutionId, Held>();
+  #reservations = new Map<string, { size: Resources; partitions: number; untilMs: number }>();
+  #session = "";
+  #appliedToken = "";
+  #owesComplete = false;
+  /** Rises with each start; what an earlier life began does not go on. */
+  #life = 0;
+  isUp = false;
+  /** Executions that the task of began twice on this node, which must never happen. */
+  readonly runs = new Map<ExecutionId, number>();
+
+  constructor(options: SimAgentOptions, world: SimWorld) {
+    this.options = options;
+    this.#world = world;
+  }
+
+  start(): void {
+    this.isUp = true;
+    const life = ++this.#life;
+    this.#appliedToken = "";
+    this.#reservations.clear();
+    void this.#live(life);
+    void this.#reportLoop(life);
+  }
+
+  /** The process is gone; with `isJournalLost`, so is its disk. */
+  kill(isJournalLost: boolean): void {
+    this.isUp = false;
+    this.#life++;
+    this.#session = "";
+    if (isJournalLost) this.#held.clear();
+    // A run cannot be taken up again by this agent: it ends as a failure of the node.
+    for (const held of this.#held.values()) {
+      if (isExecutionEnded(held.state)) continue;
+      held.state = held.state === "assigned" || held.state === "preparing" ? "rejected" : "failed";
+      held.failure = { class: "infrastructure", reason: "AGENT_RESTARTED", message: "The agent was killed.", hint: "" };
+      held.isReported = false;
+    }
+  }
+
+  ask(session: string, asks: readonly Ask[], bidWindowMs: number): readonly Bid[] {
+    this.#refuseForeign(session);
+    return asks.map(({ askId, job, partitions }) => {
+      const size = job.task.resources;
+      const taken = timesFitting(size, this.#free(), partitions);
+      if (taken > 0) this.#reservations.set(askId, { size, partitions: taken, untilMs: this.#world.clock.nowMs() + bidWindowMs * 2 });
+      const missingBytes = this.#world.chance.between(0, 3) * 1_000_000;
+      return {
+        askId,
+        partitions: taken,
+        reason: taken < partitions ? "CAPACITY_BUSY" : undefined,
+        message: taken < partitions ? "the node is busy" : "",
+        missingBytes,
+        isImageMissing: false,
+        queuedExecutions: 0,
+      };
+    });
+  }
+
+  assign(session: string, set: AssignmentSet): string {
+    this.#refuseForeign(session);
+    if (!set.isComplete && set.appliesTo !== this.#appliedToken) return this.#appliedToken;
+    const listed = new Set(set.assignments.map(({ executionId }) => executionId));
+    if (set.isComplete) for (const id of this.#held.keys()) if (!listed.has(id)) this.#held.delete(id);
+    for (const assignment of set.assignments) this.#take(assignment);
+    for (const id of set.releasedExecutionIds) this.#held.delete(id);
+    for (const askId of set.releasedAskIds) this.#reservations.delete(askId);
+    this.#appliedToken = set.resultsIn;
+    return this.#appliedToken;
+  }
+
+  /** What it holds and has not ended, in all. */
+  load(): Resources {
+    let load = NO_RESOURCES;
+    for (const { assignment, state } of this.#held.values())
+      if (!isExecutionEnded(state)) load = addResources(load, assignment.job.task.resources);
+    return load;
+  }
+
+  get running(): readonly ExecutionId[] {
+    return [...this.#held].flatMap(([id, { state }]) => (isExecutionEnded(state) ? [] : [id]));
+  }
+
+  async #live(life: number): Promise<void> {
+    while (life === this.#life) {
+      try {
+        if (this.#session === "") await this.#join(life);
+        else await this.#beat(life);
+      } catch (error) {
+        if (hasReason(error, "SESSION_ENDED") && life === this.#life) this.#session = "";
+        else if (!(error instanceof DomainError)) throw error;
+      }
+      await this.#pause(this.#session === "" ? 500 : 2_000);
+    }
+  }
+
+  async #join(life: number): Promise<void> {
+    const { id, name, capacity, labels = {} } = this.options;
+    const described = { name, labels: { name, ...labels }, capacity, version: "sim", publicKeyBase64: `key of ${id}` };
+    const command: JoinCommand = { joinToken: "t", nodeId: id, engines: ENGINES, ...described };
+    const node = await this.#world.network.call(() => this.#world.scheduler().join(command));
+    if (life !== this.#life) return;
+    this.#session = node.session;
+    this.#appliedToken = "";
+    this.#owesComplete = true;
+  }
+
+  async #beat(life: number): Promise<void> {
+    const held = [...this.#held].filter(([, { state }]) => !isExecutionEnded(state));
+    const digest = heldDigest(held.map(([id, { assignment, state }]) => ({ id, epoch: assignment.epoch, state })));
+    const beat = {
+      nodeId: this.options.id,
+      session: this.#session,
+      appliedToken: this.#appliedToken,
+      heldDigest: digest,
+      engines: ENGINES,
+      executions: held.length,
+    };
+    const { reportsAll } = await this.#world.network.call(() => this.#world.scheduler().heartbeat(beat));
+    if (life === this.#life && reportsAll) this.#owesComplete = true;
+  }
+
+  async #reportLoop(life: number): Promise<void> {
+    while (life === this.#life) {
+      await this.#pause(20);
+      const isComplete = this.#owesComplete;
+      const due = [...this.#held].filter(([, held]) => isComplete || !held.isReported);
+      if (this.#session === "" || life !== this.#life || (due.length === 0 && !isComplete)) continue;
+      const reports = due.map(([executionId, held]) => reportOf(executionId, held));
+      const session = this.#session;
+      try {
+        await this.#world.network.call(() => this.#world.scheduler().report({ nodeId: this.options.id, session, reports, isComplete }));
+        if (life !== this.#life) return;
+        if (isComplete && session === this.#session) this.#owesComplete = false;
+        for (const [id, held] of due)
+          if (held.state === reports.find(({ executionId }) => executionId === id)?.state) held.isReported = true;
+      } catch (error) {
+        if (!(error instanceof DomainError)) throw error;
+      }
+    }
+  }
+
+  #take(assignment: Assignment): void {
+    const known = this.#held.get(assignment.executionId);
+    const reservation = this.#reservations.get(assignment.askId);
+    if (known === undefined && reservation !== undefined) reservation.partitions--;
+    if (known !== undefined) {
+      known.assignment = assignment;
+      return;
+    }
+    const held: Held = { assignment, state: "assigned", isReported: false };
+    this.#held.set(assignment.executionId, held);
+    void this.#execute(held, this.#life);
+  }
+
+  async #execute(held: Held, life: number): Promise<void> {
+    const { chance } = this.#world;
+    const { rejects = 0, fails = 0, taskMsMax = 2_000 } = this.options;
+    const isStopped = async (delayMs: number): Promise<boolean> => {
+      await this.#pause(delayMs);
+      if (life !== this.#life || this.#held.get(held.assignment.executionId) !== held || isExecutionEnded(held.state)) return true;
+      if (held.assignment.desired === "stop") this.#move(held, "cancelled");
+      return held.assignment.desired === "stop";
+    };
+    if (await isStopped(chance.between(0, 3))) return;
+    if (chance.happens(rejects))
+      return this.#move(held, "rejected", {
+        failure: { class: "infrastructure", reason: "IMAGE_PULL_FAILED", message: "No image.", hint: "" },
+      });
+    this.#move(held, "preparing");
+    if (await isStopped(chance.between(1, 50))) return;
+    this.#move(held, "running");
+    this.runs.set(held.assignment.executionId, (this.runs.get(held.assignment.executionId) ?? 0) + 1);
+    for (let left = chance.between(10, taskMsMax); left > 0; left -= 100) if (await isStopped(Math.min(left, 100))) return;
+    if (chance.happens(fails))
+      return this.#move(held, "failed", {
+        exitCode: 3,
+        failure: { class: "user", reason: "EXIT_NONZERO", message: "Exit code 3.", hint: "" },
+      });
+    held.exitCode = 0;
+    for (const state of ["proposing", "publishing"] as const) {
+      this.#move(held, state);
+      if (await isStopped(chance.between(1, 30))) return;
+    }
+    this.#move(held, "completed");
+  }
+
+  #move(held: Held, state: ExecutionState, facts: { exitCode?: number; failure?: Failure } = {}): void {
+    Object.assign(held, facts, { state, isReported: false });
+  }
+
+  #free(): Resources {
+    let free = subtractResources(this.options.capacity, this.load());
+    for (const [askId, { size, partitions, untilMs }] of this.#reservations) {
+      if (untilMs < this.#world.clock.nowMs()) this.#reservations.delete(askId);
+      else for (let i = 0; i < partitions; i++) free = subtractResources(free, size);
+    }
+    return free;
+  }
+
+  #refuseForeign(session: string): void {
+    if (!this.isUp) throw new DomainError("unavailable", "NO_RESPONDER", "Nobody serves this node.");
+    if (session !== this.#session) throw new DomainError("precondition", "SESSION_ENDED", "Another session.");
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return this.#world.clock.sleep(delayMs, NEVER);
+  }
+}
+
+function reportOf(executionId: ExecutionId, { assignment, state, exitCode, failure }: Held): ExecutionReport {
+  const isOffered = state === "proposing" || state === "publishing" || state === "completed";
+  return {
+    executionId,
+    epoch: assignment.epoch,
+    state,
+    ...(exitCode !== undefined && { exitCode }),
+    ...(failure !== undefined && { failure }),
+    ...(isOffered && { resultCid: `cid-${executionId}` }),
+  };
+}
+
+const ENGINES = [{ name: "wasm", version: "sim", isAvailable: true, message: "" }] as const;
+const NEVER = new AbortController().signal;

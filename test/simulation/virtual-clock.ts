@@ -1,0 +1,62 @@
+import { setImmediate as settle } from "node:timers/promises";
+import { Heap } from "../../services/scheduler/src/domain/heap.ts";
+import type { Clock } from "../../services/scheduler/src/ports.ts";
+
+interface Sleeper {
+  readonly atMs: number;
+  readonly order: number;
+  readonly wake: () => void;
+}
+
+/** Time that passes only when told to. Two runs with the same seed see the same order of events. */
+export class VirtualClock implements Clock {
+  #nowMs = 1_760_000_000_000;
+  #order = 0;
+  readonly #sleepers = new Heap<Sleeper>((a, b) => (a.atMs === b.atMs ? a.order < b.order : a.atMs < b.atMs));
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason as Error);
+      const abort = (): void => reject(signal.reason as Error);
+      signal.addEventListener("abort", abort, { once: true });
+      this.at(this.#nowMs + delayMs, () => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      });
+    });
+  }
+
+  at(atMs: number, wake: () => void): void {
+    this.#sleepers.push({ atMs: Math.max(atMs, this.#nowMs), order: this.#order++, wake });
+  }
+
+  /** Lets everything that can go on go on, then moves to the next sleeper; `afterStep` sees each state in between. */
+  async run(forMs: number, options: { afterStep?: () => void; isDone?: () => boolean } = {}): Promise<boolean> {
+    const untilMs = this.#nowMs + forMs;
+    await settle();
+    for (;;) {
+      options.afterStep?.();
+      if (options.isDone?.() === true) return true;
+      const next = this.#sleepers.peek();
+      if (next === undefined || next.atMs > untilMs) break;
+      this.#nowMs = next.atMs;
+      while (this.#sleepers.peek()?.atMs === this.#nowMs) this.#sleepers.pop()?.wake();
+      await settle();
+    }
+    this.#nowMs = untilMs;
+    return options.isDone?.() ?? true;
+  }
+
+  /** Runs until the promise has settled. @throws Error when it has not within `withinMs`. */
+  async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
+    let isSettled = false;
+    const noted = promise.finally(() => (isSettled = true));
+    noted.catch(() => undefined);
+    if (!(await this.run(withinMs, { isDone: () => isSettled }))) throw new Error(`not settled within ${String(withinMs)} virtual ms`);
+    return noted;
+  }
+}
