@@ -54,7 +54,7 @@ export class HostCommands {
 function wallArgs({ readable, writable }: HostFolders, cacheFolder: string): readonly string[] {
   const bind = (kind: string, path: string): readonly string[] => [kind, path, path];
   return [
-    ...["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"],
+    ...["--unshare-all", "--die-with-parent", "--cap-drop", "ALL"],
     ...["/usr", "/lib", "/lib64", "/bin"].flatMap((path) => bind("--ro-bind-try", path)),
     ...[process.execPath, dirname(HOST_MAIN), cacheFolder].flatMap((path) => bind("--ro-bind", path)),
     ...["--dev", "/dev"],

@@ -24,7 +24,8 @@ export class HostProcess {
   #ended: EndedMessage | undefined;
 
   constructor(command: HostCommand, env: Readonly<Record<string, string>>) {
-    this.#child = spawn(command.file, command.args, { stdio: ["pipe", "pipe", "pipe", "pipe"], env, cwd: "/" });
+    // A group of its own, so that a kill also reaches what stands between us and the host before it has tied itself to its parent.
+    this.#child = spawn(command.file, command.args, { stdio: ["pipe", "pipe", "pipe", "pipe"], env, cwd: "/", detached: true });
     const control = this.#child.stdio[CONTROL_FD];
     if (!(control instanceof Duplex)) throw new Error("the control descriptor is no socket");
     this.#control = control;
@@ -57,19 +58,22 @@ export class HostProcess {
    * @throws DomainError notFound/MODULE_NOT_FOUND, invalid/MODULE_INVALID, unavailable/ENGINE_FAILED.
    */
   async load(run: HostRun, { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal }): Promise<string> {
-    this.#child.stdin?.write(`${JSON.stringify(run)}\n`);
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const stop = (): void => this.kill();
-    const either = AbortSignal.any([signal, timeout]);
-    either.addEventListener("abort", stop);
-    if (either.aborted) stop();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.kill();
+    }, timeoutMs);
+    const leave = (): void => this.kill();
+    signal.addEventListener("abort", leave);
     try {
+      this.#child.stdin?.write(`${JSON.stringify(run)}\n`);
       const message = await this.#loaded.promise;
-      if (message?.type === "ready") return message.moduleDigest;
       signal.throwIfAborted();
-      throw refusal(message, run, timeout.aborted ? timeoutMs : undefined);
+      if (message?.type === "ready" && !isLate) return message.moduleDigest;
+      throw refusal(message, run, isLate ? timeoutMs : undefined);
     } finally {
-      either.removeEventListener("abort", stop);
+      clearTimeout(timer);
+      signal.removeEventListener("abort", leave);
     }
   }
 
@@ -79,7 +83,13 @@ export class HostProcess {
   }
 
   kill(): void {
-    this.#child.kill("SIGKILL");
+    if (this.#child.pid === undefined || !this.isAlive) return;
+    try {
+      process.kill(-this.#child.pid, "SIGKILL");
+    } catch (error) {
+      // It may end at this very moment.
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    }
   }
 
   #receive(text: string): void {
