@@ -1,0 +1,36 @@
+import type { Transport } from "@connectrpc/connect";
+import type { Logger } from "@skrei/platform/logger.ts";
+import type { AgentPort, Clock, LeaderCommands, Randomness, StateStore } from "../ports.ts";
+
+/** What the API needs to know of this cluster. */
+export interface SchedulerApiConfig {
+  /** Secret that lets a node join. */
+  readonly joinToken: string;
+  /** Secret that signs links to the content store; the publisher has the same. */
+  readonly linkKey: string;
+  /** Base URL of the cluster's publisher as clients and nodes reach it; empty in the embedded cluster. */
+  readonly publisherUrl: string;
+  /** Name of the cluster. */
+  readonly cluster: string;
+  /** Where nodes find the bus; empty in the embedded cluster. */
+  readonly busUrls: readonly string[];
+  /** Credential of nodes for the bus; empty when it needs none. */
+  readonly busToken: string;
+  readonly heartbeatIntervalMs: number;
+  /** New nodes are approved at once. */
+  readonly approvesNodes: boolean;
+  /** When set, users send it as `authorization: Bearer`. */
+  readonly accessToken?: string;
+}
+
+export interface SchedulerApiDeps {
+  readonly commands: LeaderCommands;
+  readonly store: StateStore;
+  readonly agents: AgentPort;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly logger: Logger;
+  readonly config: SchedulerApiConfig;
+  /** The cluster's publisher, for output of nodes that are gone. */
+  readonly publisherTransport?: () => Transport;
+}

@@ -1,0 +1,16 @@
+import { create } from "@bufbuild/protobuf";
+import { PlanJobResponseSchema } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import type { PlanJobRequest, PlanJobResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { jobSpecToProto, parseJobSpec } from "@skrei/wire/job-spec.ts";
+import type { SchedulerApiDeps } from "./deps.ts";
+
+export function planJob({ commands }: SchedulerApiDeps, request: PlanJobRequest): PlanJobResponse {
+  const spec = parseJobSpec(request.spec);
+  const nodes = commands.plan(spec);
+  const places = nodes.reduce((sum, { partitions }) => sum + partitions, 0);
+  return create(PlanJobResponseSchema, {
+    nodes: nodes.map(({ reason, ...plan }) => ({ ...plan, reason: reason ?? "" })),
+    spec: jobSpecToProto(spec),
+    placeablePartitions: Math.min(spec.count, places),
+  });
+}

@@ -1,0 +1,126 @@
+import { create } from "@bufbuild/protobuf";
+import { DomainError, LIMITS } from "@skrei/domain";
+import type { Job, JobId } from "@skrei/domain";
+import { WatchJobsResponseSchema } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import type { WatchJobsRequest, WatchJobsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { jobToProto } from "@skrei/wire/job.ts";
+import { matchesJobFilter, parseJobFilter } from "../domain/job-filter.ts";
+import type { JobFilter } from "../domain/job-filter.ts";
+import type { StateStore } from "../ports.ts";
+import type { SchedulerApiDeps } from "./deps.ts";
+import { listMatchingJobs } from "./matching-jobs.ts";
+import { cursorOf, pageTokenFor } from "./page.ts";
+import { pause, waitAtMost } from "./wait.ts";
+
+/**
+ * Snapshot, `synced`, then changes. Pulled by the reader: while it does not read, nothing is read from the store for it, and when
+ * it reads again it gets each changed job once, as it is then. So a slow reader costs no memory.
+ */
+export async function* watchJobs(deps: SchedulerApiDeps, request: WatchJobsRequest, signal: AbortSignal): AsyncGenerator<WatchJobsResponse> {
+  const watch: Watch = { store: deps.store, filter: parseJobFilter(request.filter), scope: ["watch-jobs", request.filter] };
+  let sequence = resumeAt(watch, request.resumeToken);
+  if (sequence === undefined) {
+    // Read before the jobs: what changes in between is sent twice rather than never.
+    sequence = (await watch.store.eventRange()).lastSequence;
+    yield* snapshot(watch, snapshotSizeOf(request.snapshotSize), sequence);
+  } else {
+    await checkRetained(watch.store, sequence);
+    yield await synced(watch, sequence);
+  }
+  for (;;) {
+    const wasWoken = await waitAtMost(HEARTBEAT_MS, { clock: deps.clock, signal }, (until) => watch.store.waitForEvents(sequence ?? 0, until));
+    if (signal.aborted) return;
+    if (!wasWoken) {
+      yield create(WatchJobsResponseSchema, { resumeToken: pageTokenFor(watch.scope, String(sequence)) });
+      continue;
+    }
+    // Changes of a burst become one message a job.
+    await pause(COALESCE_MS, { clock: deps.clock, signal });
+    if (signal.aborted) return;
+    sequence = yield* changes(watch, sequence);
+  }
+}
+
+interface Watch {
+  readonly store: StateStore;
+  readonly filter: JobFilter;
+  readonly scope: readonly string[];
+}
+
+async function* snapshot(watch: Watch, size: number, sequence: number): AsyncGenerator<WatchJobsResponse> {
+  let before: JobId | undefined;
+  for (let left = size; left > 0; ) {
+    const page = await listMatchingJobs(watch.store, watch.filter, { before, limit: Math.min(left, BATCH) });
+    if (page.jobs.length > 0) yield create(WatchJobsResponseSchema, { jobs: page.jobs.map(jobToProto) });
+    left -= page.jobs.length;
+    before = page.before;
+    if (before === undefined) break;
+  }
+  yield await synced(watch, sequence);
+}
+
+async function synced({ store, scope }: Watch, sequence: number): Promise<WatchJobsResponse> {
+  const totalSize = BigInt(await store.countJobs());
+  return create(WatchJobsResponseSchema, { synced: { totalSize }, resumeToken: pageTokenFor(scope, String(sequence)) });
+}
+
+/** Everything after `sequence` that is there now, in rounds of bounded size. Returns where it ended. */
+async function* changes(watch: Watch, after: number): AsyncGenerator<WatchJobsResponse, number> {
+  let sequence = after;
+  for (;;) {
+    await checkRetained(watch.store, sequence);
+    const events = await watch.store.listEvents(sequence, EVENTS_A_ROUND);
+    sequence = events.at(-1)?.sequence ?? sequence;
+    const ids = [...new Set(events.flatMap(({ jobId }) => jobId ?? []))];
+    for (let from = 0; from < ids.length; from += BATCH) {
+      const batch = ids.slice(from, from + BATCH);
+      // Only the last part of a round may move the reader on.
+      const isLast = from + BATCH >= ids.length;
+      yield changesOf(watch, batch, { jobs: await watch.store.getJobs(batch), resumeToken: isLast ? pageTokenFor(watch.scope, String(sequence)) : "" });
+    }
+    if (events.length < EVENTS_A_ROUND) return sequence;
+  }
+}
+
+/** Jobs that do not match are named as removed, whether the reader knew them or not: the server keeps no list of what it sent. */
+function changesOf(watch: Watch, ids: readonly JobId[], { jobs, resumeToken }: { readonly jobs: readonly Job[]; readonly resumeToken: string }): WatchJobsResponse {
+  const matching = jobs.filter((job) => matchesJobFilter(watch.filter, job));
+  const matchingIds = new Set(matching.map(({ id }) => id));
+  return create(WatchJobsResponseSchema, {
+    jobs: matching.map(jobToProto),
+    removedJobIds: ids.filter((id) => !matchingIds.has(id)),
+    resumeToken,
+  });
+}
+
+function resumeAt({ scope }: Watch, token: string): number | undefined {
+  try {
+    const cursor = cursorOf(scope, token);
+    return cursor === undefined ? undefined : Number(cursor);
+  } catch (error) {
+    throw expired("The resume token belongs to another filter or another cluster", error);
+  }
+}
+
+async function checkRetained(store: StateStore, sequence: number): Promise<void> {
+  const { firstSequence, lastSequence } = await store.eventRange();
+  const isRetained = sequence <= lastSequence && (sequence === lastSequence || sequence + 1 >= firstSequence);
+  if (Number.isSafeInteger(sequence) && isRetained) return;
+  throw expired(`The resume token points to event ${sequence}; the log has ${firstSequence} to ${lastSequence}`);
+}
+
+function expired(what: string, cause?: unknown): DomainError {
+  return new DomainError("precondition", "RESUME_TOKEN_EXPIRED", `${what}.`, { hint: "Watch again without a token.", cause });
+}
+
+function snapshotSizeOf(requested: number): number {
+  if (requested === 0) return SNAPSHOT_DEFAULT;
+  if (requested > 0 && requested <= LIMITS.watchSnapshotMax) return requested;
+  throw new DomainError("invalid", "FIELD_INVALID", `snapshot_size is ${requested}; allowed are 1 to ${LIMITS.watchSnapshotMax}, or 0 for ${SNAPSHOT_DEFAULT}.`);
+}
+
+const SNAPSHOT_DEFAULT = 1_000;
+const BATCH = 500;
+const EVENTS_A_ROUND = 1_000;
+const HEARTBEAT_MS = 5_000;
+const COALESCE_MS = 100;

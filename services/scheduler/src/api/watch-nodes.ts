@@ -1,0 +1,43 @@
+import { create, equals } from "@bufbuild/protobuf";
+import type { Node as PbNode } from "@skrei/proto/skrei/node/v1/node_pb.ts";
+import { NodeSchema } from "@skrei/proto/skrei/node/v1/node_pb.ts";
+import { WatchNodesResponseSchema } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
+import type { WatchNodesResponse } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
+import { nodeToProto } from "@skrei/wire/node.ts";
+import type { SchedulerApiDeps } from "./deps.ts";
+import { pause, waitAtMost } from "./wait.ts";
+
+/** All nodes, `synced`, then what differs from what this reader has; an empty message every 5 s. Memory: one message a node. */
+export async function* watchNodes({ commands, clock }: SchedulerApiDeps, signal: AbortSignal): AsyncGenerator<WatchNodesResponse> {
+  const sent = new Map<string, PbNode>();
+  yield* differences(commands.nodes().map(nodeToProto), sent);
+  yield create(WatchNodesResponseSchema, { synced: true });
+  for (;;) {
+    const isWoken = await waitAtMost(HEARTBEAT_MS, { clock, signal }, (until) => commands.waitForNodes(until));
+    if (isWoken) await pause(COALESCE_MS, { clock, signal });
+    if (signal.aborted) return;
+    // Also after a heartbeat's time: a change between the last look and the wait would else be seen late.
+    const messages = [...differences(commands.nodes().map(nodeToProto), sent)];
+    if (messages.length > 0) yield* messages;
+    else if (!isWoken) yield create(WatchNodesResponseSchema, {});
+  }
+}
+
+function* differences(nodes: readonly PbNode[], sent: Map<string, PbNode>): Generator<WatchNodesResponse> {
+  const changed = nodes.filter((node) => {
+    const known = sent.get(node.nodeId);
+    return known === undefined || !equals(NodeSchema, known, node);
+  });
+  const present = new Set(nodes.map(({ nodeId }) => nodeId));
+  const removedNodeIds = [...sent.keys()].filter((nodeId) => !present.has(nodeId));
+  for (const node of changed) sent.set(node.nodeId, node);
+  for (const nodeId of removedNodeIds) sent.delete(nodeId);
+  for (let from = 0; from < changed.length; from += BATCH) {
+    yield create(WatchNodesResponseSchema, { nodes: changed.slice(from, from + BATCH) });
+  }
+  if (removedNodeIds.length > 0) yield create(WatchNodesResponseSchema, { removedNodeIds });
+}
+
+const BATCH = 500;
+const HEARTBEAT_MS = 5_000;
+const COALESCE_MS = 100;
