@@ -1,0 +1,160 @@
+import type { DomainError } from "@skrei/domain";
+import { systemClock } from "@skrei/platform/clock.ts";
+import type { WatchJobsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type ApiCluster, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
+import { waitAtMost } from "./wait.ts";
+
+const spec = (change: object = {}) => ({ task: { engine: { case: "docker" as const, value: { image: "debian:13" } } }, ...change });
+
+let cluster: ApiCluster;
+beforeAll(async () => {
+  cluster = await startApiCluster();
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+describe("watching jobs", () => {
+  test("gives batches of at most 500, then synced with a token, then changes", async () => {
+    await using own = await startApiCluster();
+    await own.jobs.submitJobs({ jobs: Array.from({ length: 700 }, () => ({ spec: spec() })) });
+    const watch = own.jobs.watchJobs({})[Symbol.asyncIterator]();
+    expect((await next(watch)).jobs).toHaveLength(500);
+    expect((await next(watch)).jobs).toHaveLength(200);
+    expect(await next(watch)).toMatchObject({ synced: { totalSize: 700n } });
+    const { job } = await own.jobs.submitJob({ spec: spec({ name: "late" }) });
+    const change = await nextWith(watch, ({ jobs }) => jobs.some(({ jobId }) => jobId === job?.jobId));
+    expect(change.resumeToken).not.toBe("");
+    await watch.return?.();
+  });
+
+  test("gives only the newest when asked for few, and no more than match", async () => {
+    await cluster.jobs.submitJobs({ jobs: [1, 2, 3].map((n) => ({ spec: spec({ name: `few-${n}`, namespace: "few" }) })) });
+    const watch = cluster.jobs.watchJobs({ filter: "ns:few", snapshotSize: 2 })[Symbol.asyncIterator]();
+    expect((await next(watch)).jobs).toHaveLength(2);
+    expect((await next(watch)).synced).toBeDefined();
+    await watch.return?.();
+  });
+
+  test("sends a job that changes ten times in a burst as it is in the end", async () => {
+    const watch = cluster.jobs.watchJobs({ filter: "ns:burst" })[Symbol.asyncIterator]();
+    expect((await next(watch)).synced).toBeDefined();
+    const { job } = await cluster.jobs.submitJob({ spec: spec({ namespace: "burst" }) });
+    const jobId = job?.jobId ?? "";
+    for (let round = 0; round < 5; round++) {
+      await cluster.jobs.stopJob({ jobId });
+      await cluster.jobs.rerunJob({ jobId });
+    }
+    await cluster.jobs.stopJob({ jobId, reason: "end" });
+    let messages = 0;
+    const last = await nextWith(watch, ({ jobs }) => {
+      messages += 1;
+      return jobs.some(({ version, state }) => version === 6 && state === 6);
+    });
+    expect(last.jobs).toHaveLength(1);
+    expect(messages).toBeLessThan(10);
+    await watch.return?.();
+  });
+
+  test("names jobs that no longer match as removed", async () => {
+    const { job } = await cluster.jobs.submitJob({ spec: spec({ namespace: "leaving" }) });
+    const watch = cluster.jobs.watchJobs({ filter: "ns:leaving !state:stopped" })[Symbol.asyncIterator]();
+    expect((await next(watch)).jobs).toHaveLength(1);
+    await cluster.jobs.stopJob({ jobId: job?.jobId ?? "" });
+    const change = await nextWith(watch, ({ removedJobIds }) => removedJobIds.length > 0);
+    expect(change.removedJobIds).toContain(job?.jobId);
+    await watch.return?.();
+  });
+
+  test("goes on after a token with what happened since, and nothing else", async () => {
+    const first = cluster.jobs.watchJobs({ filter: "ns:resume" })[Symbol.asyncIterator]();
+    const { resumeToken } = await nextWith(first, ({ synced }) => synced !== undefined);
+    await first.return?.();
+    const { job } = await cluster.jobs.submitJob({ spec: spec({ namespace: "resume" }) });
+    const second = cluster.jobs.watchJobs({ filter: "ns:resume", resumeToken })[Symbol.asyncIterator]();
+    expect(await next(second)).toMatchObject({ jobs: [], synced: {} });
+    expect((await nextWith(second, ({ jobs }) => jobs.length > 0)).jobs.map(({ jobId }) => jobId)).toEqual([job?.jobId]);
+    await second.return?.();
+  });
+
+  test("refuses a token of another filter, of a later log and of nonsense", async () => {
+    const first = cluster.jobs.watchJobs({ filter: "ns:a" })[Symbol.asyncIterator]();
+    const { resumeToken } = await nextWith(first, ({ synced }) => synced !== undefined);
+    await first.return?.();
+    await using empty = await startApiCluster();
+    for (const call of [cluster.jobs.watchJobs({ filter: "ns:b", resumeToken }), cluster.jobs.watchJobs({ resumeToken: "x" }), empty.jobs.watchJobs({ filter: "ns:a", resumeToken })]) {
+      expect(await failureOf(call)).toMatchObject({ kind: "precondition", reason: "RESUME_TOKEN_EXPIRED" });
+    }
+    expect(await failureOf(cluster.jobs.watchJobs({ filter: "stat:x" }))).toMatchObject({ reason: "FILTER_INVALID" });
+    expect(await failureOf(cluster.jobs.watchJobs({ snapshotSize: 10_001 }))).toMatchObject({ reason: "FIELD_INVALID" });
+  });
+
+  test("gives a reader that was slow each changed job once", async () => {
+    const watch = cluster.jobs.watchJobs({ filter: "ns:slow" })[Symbol.asyncIterator]();
+    expect((await next(watch)).synced).toBeDefined();
+    const { job } = await cluster.jobs.submitJob({ spec: spec({ namespace: "slow" }) });
+    await nextWith(watch, ({ jobs }) => jobs.length > 0);
+    const jobId = job?.jobId ?? "";
+    // Nobody reads meanwhile.
+    for (let round = 0; round < 50; round++) {
+      await cluster.jobs.stopJob({ jobId });
+      await cluster.jobs.rerunJob({ jobId });
+    }
+    let messages = 0;
+    await nextWith(watch, ({ jobs }) => {
+      messages += 1;
+      return jobs.some(({ version }) => version === 51);
+    });
+    expect(messages).toBeLessThanOrEqual(3);
+    await watch.return?.();
+  });
+});
+
+describe("watching nodes", () => {
+  test("gives all, synced, then what changes", async () => {
+    await using own = await startApiCluster();
+    const { nodeId } = await own.join("a1");
+    const watch = own.nodes.watchNodes({})[Symbol.asyncIterator]();
+    expect((await next(watch)).nodes.map((node) => node.name)).toEqual(["a1"]);
+    expect((await next(watch)).synced).toBe(true);
+    await own.nodes.drainNode({ nodeId: "a1", drain: true });
+    const change = await nextWith(watch, ({ nodes }) => nodes.length > 0);
+    expect(change.nodes).toMatchObject([{ nodeId, draining: true }]);
+    await own.join("b1");
+    expect((await nextWith(watch, ({ nodes }) => nodes.some(({ name }) => name === "b1"))).nodes).toHaveLength(1);
+    await watch.return?.();
+  });
+});
+
+test("waiting tells a wake-up from the end of time and leaves nothing behind", async () => {
+  const signal = new AbortController().signal;
+  let until: AbortSignal | undefined;
+  expect(await waitAtMost(60_000, { clock: systemClock, signal }, () => Promise.resolve())).toBe(true);
+  const wait = (given: AbortSignal): Promise<void> => {
+    until = given;
+    return new Promise(() => undefined);
+  };
+  expect(await waitAtMost(1, { clock: systemClock, signal }, wait)).toBe(false);
+  expect(until?.aborted).toBe(true);
+});
+
+async function next<T>(stream: AsyncIterator<T>): Promise<T> {
+  const { value, done } = await stream.next();
+  if (done === true) throw new Error("the stream ended");
+  return value;
+}
+
+async function nextWith<T = WatchJobsResponse>(stream: AsyncIterator<T>, isWanted: (message: T) => boolean): Promise<T> {
+  for (;;) {
+    const message = await next(stream);
+    if (isWanted(message)) return message;
+  }
+}
+
+async function failureOf(stream: AsyncIterable<unknown>): Promise<DomainError> {
+  try {
+    for await (const _ of stream) break;
+  } catch (error) {
+    return error as DomainError;
+  }
+  throw new Error("the call succeeded");
+}
