@@ -5,9 +5,16 @@ import type { OutputSink, OutputStream, RunEnd } from "@skrei/compute-agent/port
 
 /** Copies a run's output files into the sink until the run has ended, going on where the sink is, and gives its end. */
 export async function followRun(folder: string, sink: OutputSink, signal: AbortSignal): Promise<RunEnd> {
+  const offsets = { stdout: sink.bytesTaken("stdout"), stderr: sink.bytesTaken("stderr") };
   for (;;) {
     const exit = await readFile(join(folder, "exit"), "utf8").catch(() => ""); // Still running.
-    for (const stream of STREAMS) await copyStream(join(folder, stream), stream, sink, signal);
+    for (const stream of STREAMS) {
+      for await (const piece of piecesOf(join(folder, stream), offsets[stream])) {
+        signal.throwIfAborted();
+        offsets[stream] += piece.length;
+        await sink.write(stream, piece, Date.now());
+      }
+    }
     if (exit !== "") return endOf(exit, await readFile(join(folder, "started"), "utf8"));
     await delay(10, undefined, { signal });
   }
@@ -15,13 +22,13 @@ export async function followRun(folder: string, sink: OutputSink, signal: AbortS
 
 const STREAMS = ["stdout", "stderr"] as const satisfies readonly OutputStream[];
 
-async function copyStream(path: string, stream: OutputStream, sink: OutputSink, signal: AbortSignal): Promise<void> {
+async function* piecesOf(path: string, offset: number): AsyncGenerator<Uint8Array> {
   await using file = await open(path, "r");
-  for (;;) {
-    signal.throwIfAborted();
-    const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE_BYTES), 0, PIECE_BYTES, sink.bytesTaken(stream));
+  for (let position = offset; ; ) {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE_BYTES), 0, PIECE_BYTES, position);
     if (bytesRead === 0) return;
-    await sink.write(stream, buffer.subarray(0, bytesRead), Date.now());
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
   }
 }
 

@@ -2,17 +2,20 @@ import type {
   Engine,
   EngineName,
   ExecutionId,
-  ExecutionState,
-  Failure,
   InputSource,
   JobId,
   NetworkMode,
   NodeEngine,
   NodeId,
-  Reason,
   Resources,
-  Task,
 } from "@skrei/domain";
+import type { Report } from "./domain/assignment.ts";
+import type { ExecutionRecord } from "./domain/execution-record.ts";
+import type { HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
+
+export type { Assignment, JobTask, Report } from "./domain/assignment.ts";
+export type { ExecutionRecord } from "./domain/execution-record.ts";
+export type { HeldRun, Mount, RunEnd, RunLimits, RunSpec } from "./domain/run.ts";
 
 /** Time and chance, passed in so that a simulation gives the same run for the same seed. */
 export interface Clock {
@@ -20,52 +23,6 @@ export interface Clock {
   nowMs(): number;
   /** Resolves after `delayMs`; rejects with the signal's reason when aborted. */
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
-}
-
-/** A folder or file of the host that the task sees. */
-export interface Mount {
-  /** Absolute path on the host. */
-  readonly hostPath: string;
-  /** Absolute path inside the task. */
-  readonly target: string;
-  readonly isReadOnly: boolean;
-}
-
-/** Everything an executor needs to run one execution. A closed type: nothing of the user's JSON is merged in. */
-export interface RunSpec {
-  readonly executionId: ExecutionId;
-  readonly jobId: JobId;
-  readonly epoch: number;
-  readonly engine: Engine;
-  /** The whole environment of the task, system variables included. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Inputs (read-only) and outputs (writable, existing, owned so that the task can write). */
-  readonly mounts: readonly Mount[];
-  readonly limits: RunLimits;
-  readonly network: NetworkMode;
-  /** An existing folder of this execution for the executor's own scratch files; removed by the agent afterwards. */
-  readonly scratchFolder: string;
-}
-
-export interface RunLimits {
-  readonly cpuMillis: number;
-  readonly memoryBytes: number;
-  /** Outputs and scratch together. */
-  readonly diskBytes: number;
-  /** Wall clock; 0 is none. The agent enforces it by `stop`; an executor may also use it for CPU limits. */
-  readonly timeoutMs: number;
-}
-
-/** How a run ended. Exactly one of `exitCode` and `failure` is set, or both when the failure has an exit code (such as OUT_OF_MEMORY with 137). */
-export interface RunEnd {
-  readonly exitCode: number | undefined;
-  readonly failure: Failure | undefined;
-  readonly startedAtMs: number;
-  readonly endedAtMs: number;
-  /** 0 when unknown. */
-  readonly peakMemoryBytes: number;
-  /** Image id or `sha256:` of the module, for the manifest. */
-  readonly imageDigest: string;
 }
 
 export type OutputStream = "stdout" | "stderr";
@@ -76,12 +33,6 @@ export interface OutputSink {
   write(stream: OutputStream, data: Uint8Array, atMs: number): Promise<void>;
   /** Bytes of a stream taken so far, over all agents of this execution; a re-attached run's output is skipped up to here. */
   bytesTaken(stream: OutputStream): number;
-}
-
-/** A run that the engine still holds and that carries our mark. */
-export interface HeldRun {
-  readonly executionId: ExecutionId;
-  readonly isRunning: boolean;
 }
 
 /**
@@ -169,27 +120,6 @@ export interface ResultPort {
   drop(executionId: ExecutionId): Promise<void>;
 }
 
-export interface JobTask {
-  readonly jobId: JobId;
-  readonly jobVersion: number;
-  readonly jobName: string;
-  readonly partitionCount: number;
-  readonly task: Task;
-}
-
-/** What the scheduler wants of one execution. */
-export interface Assignment {
-  readonly executionId: ExecutionId;
-  readonly job: JobTask;
-  readonly partition: number;
-  readonly attempt: number;
-  readonly epoch: number;
-  readonly desired: "run" | "stop";
-  readonly verdict: "open" | "accepted" | "rejected";
-  readonly askId: string;
-  readonly isAcceptedAtOnce: boolean;
-}
-
 export interface Session {
   readonly epoch: number;
   readonly session: string;
@@ -218,23 +148,79 @@ export interface JoinDetails {
   readonly version: string;
 }
 
-/** An execution's observed state on its way to the scheduler. */
-export interface Report {
-  readonly executionId: ExecutionId;
-  readonly epoch: number;
-  readonly state: ExecutionState;
-  readonly exitCode?: number;
-  readonly failure?: Failure;
-  readonly resultCid?: string;
-  readonly resultBytes?: number;
-  readonly manifestCid?: string;
-  readonly peakMemoryBytes?: number;
-  readonly startedAtMs?: number;
-  readonly endedAtMs?: number;
+
+/** What must outlive the agent. */
+export interface ExecutionJournal {
+  read(): { readonly appliedToken: string; readonly records: readonly ExecutionRecord[] };
+  /** Atomic, and durable when it resolves; changes of the same moment share one sync of the disk. */
+  save(change: JournalChange): Promise<void>;
 }
 
-/** A refusal in a bid. */
-export interface Refusal {
-  readonly reason: Reason;
-  readonly message: string;
+export interface JournalChange {
+  readonly appliedToken: string;
+  readonly records: readonly ExecutionRecord[];
+  readonly forgotten: readonly ExecutionId[];
+}
+
+/** The captured output of executions, kept until they are released. */
+export interface OutputLogs {
+  /** Followers may come from now on and wait, though there is no output yet. */
+  expect(executionId: ExecutionId): void;
+  /** There will be no more output: followers get their end. Idempotent. */
+  end(executionId: ExecutionId): void;
+  /**
+   * Opens the log for writing; followers may come from the moment of the call. A log that an earlier agent left is repaired and
+   * continued, or begun anew when `isFresh`. `rawFolder` exists and gets the files `stdout` and `stderr`.
+   */
+  open(executionId: ExecutionId, options: { readonly rawFolder: string; readonly isFresh: boolean }): Promise<OutputLog>;
+  /** History first. Without `isFollowing` it ends at the end of what there is. @throws DomainError notFound/EXECUTION_NOT_FOUND. */
+  read(query: LogQuery, signal: AbortSignal): AsyncIterable<LogChunk>;
+  forget(executionId: ExecutionId): Promise<void>;
+}
+
+export interface OutputLog extends OutputSink {
+  /** The last line of stderr, fit for a message; empty when there is none. */
+  lastErrorLine(): string;
+  /** Followers get their end. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface LogQuery {
+  readonly executionId: ExecutionId;
+  /** Bytes of output, both streams, to skip. */
+  readonly fromOffset: number;
+  /** Start this many bytes before the end instead; 0 is off. */
+  readonly tailBytes: number;
+  readonly isFollowing: boolean;
+}
+
+/** A piece of output, at most 64 KiB; the last one is empty and has `isEnd`. */
+export interface LogChunk {
+  readonly stream: OutputStream;
+  readonly data: Uint8Array;
+  /** To go on after this piece. */
+  readonly nextOffset: number;
+  readonly atMs: number;
+  readonly isEnd: boolean;
+  /** Output beyond the limit was dropped. */
+  readonly isTruncated: boolean;
+}
+
+/** The folders of executions on this node's disk. */
+export interface WorkFolders {
+  /** Paths only. */
+  of(executionId: ExecutionId): WorkFolder;
+  /** Makes them, empty, with one folder for each output that the task can write to. */
+  create(executionId: ExecutionId, outputNames: readonly string[]): Promise<void>;
+  writeExitCode(executionId: ExecutionId, exitCode: number): Promise<void>;
+  /** Follows no link. Unknown executions are fine. */
+  remove(executionId: ExecutionId): Promise<void>;
+  list(): Promise<readonly ExecutionId[]>;
+}
+
+export interface WorkFolder {
+  /** Becomes the result: `stdout`, `stderr`, `exitCode` and `outputs`. */
+  readonly resultFolder: string;
+  readonly outputsFolder: string;
+  readonly scratchFolder: string;
 }

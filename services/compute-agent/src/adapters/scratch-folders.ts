@@ -1,0 +1,62 @@
+import { chmod, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseExecutionId, type ExecutionId } from "@skrei/domain";
+import type { WorkFolder, WorkFolders } from "../ports.ts";
+
+/** One folder per execution: `result/` (with `outputs/<name>/`) and `scratch/`. */
+export class ScratchFolders implements WorkFolders {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  of(executionId: ExecutionId): WorkFolder {
+    const folder = join(this.#folder, executionId);
+    return { resultFolder: join(folder, "result"), outputsFolder: join(folder, "result", "outputs"), scratchFolder: join(folder, "scratch") };
+  }
+
+  async create(executionId: ExecutionId, outputNames: readonly string[]): Promise<void> {
+    await this.remove(executionId);
+    const { outputsFolder, scratchFolder } = this.of(executionId);
+    await mkdir(outputsFolder, { recursive: true, mode: 0o700 });
+    await mkdir(scratchFolder, { recursive: true, mode: 0o700 });
+    for (const name of outputNames) {
+      const folder = join(outputsFolder, name);
+      await mkdir(folder);
+      // The task may run as any user; the folders above keep other users of the host out. mkdir's mode is cut by the umask.
+      await chmod(folder, 0o777);
+    }
+  }
+
+  async writeExitCode(executionId: ExecutionId, exitCode: number): Promise<void> {
+    await writeFile(join(this.of(executionId).resultFolder, "exitCode"), String(exitCode));
+  }
+
+  async remove(executionId: ExecutionId): Promise<void> {
+    const folder = join(this.#folder, executionId);
+    try {
+      await rm(folder, { recursive: true, force: true });
+    } catch {
+      // The task may have taken the right to list or empty its folders; `rm` itself follows no links, and neither does this.
+      await openFolders(folder);
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    }
+  }
+
+  async list(): Promise<readonly ExecutionId[]> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    return (await readdir(this.#folder)).map(parseExecutionId).filter((id) => id !== undefined);
+  }
+}
+
+async function openFolders(root: string): Promise<void> {
+  const waiting = [root];
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    if (!(await lstat(folder)).isDirectory()) continue;
+    await chmod(folder, 0o700);
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) waiting.push(join(folder, entry.name));
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { ExecutionId, ExecutionState, Failure } from "@skrei/domain";
+import { isExecutionEnded } from "@skrei/domain";
+import type { Assignment, Report } from "./assignment.ts";
+import type { RunEnd, RunSpec } from "./run.ts";
+
+/** What this node knows of one execution; what the journal keeps. */
+export interface ExecutionRecord {
+  readonly assignment: Assignment;
+  readonly observed: Observed;
+  /** Rises with each change of `observed`. */
+  readonly revision: number;
+  /** The revision that the scheduler has made durable; -1 when it has none. */
+  readonly reportedRevision: number;
+  /** The scheduler needs nothing more of it: it is stopped if need be, and forgotten once it has ended. */
+  readonly isReleased: boolean;
+}
+
+export interface Observed {
+  readonly state: ExecutionState;
+  /** From before the launch on: what an agent needs to take the run up again. */
+  readonly run?: RunSpec;
+  /** Digest of each input by target path, for the manifest. */
+  readonly inputDigests?: Readonly<Record<string, string>>;
+  readonly startedAtMs?: number;
+  readonly end?: RunEnd;
+  /** Set while `running` when the run has failed and its result folder is being kept; set for failed and rejected. */
+  readonly failure?: Failure;
+  readonly result?: { readonly cid: string; readonly sizeBytes: number };
+  readonly manifestCid?: string;
+}
+
+export function newRecord(assignment: Assignment): ExecutionRecord {
+  return { assignment, observed: { state: "assigned" }, revision: 0, reportedRevision: -1, isReleased: false };
+}
+
+export function idOf(record: ExecutionRecord): ExecutionId {
+  return record.assignment.executionId;
+}
+
+export function hasEnded(record: ExecutionRecord): boolean {
+  return isExecutionEnded(record.observed.state);
+}
+
+export function isReported(record: ExecutionRecord): boolean {
+  return record.reportedRevision >= record.revision;
+}
+
+/** The record as the scheduler shall see it. A failure is told with the state that it leads to, not before. */
+export function reportOf({ assignment, observed }: ExecutionRecord): Report {
+  const { state, startedAtMs, failure, manifestCid } = observed;
+  const { executionId, epoch } = assignment;
+  const isEnded = isExecutionEnded(state);
+  return {
+    executionId,
+    epoch,
+    state,
+    ...(startedAtMs !== undefined && { startedAtMs }),
+    ...endOf(observed),
+    ...(isEnded && failure !== undefined && { failure }),
+    ...((isEnded || failure === undefined) && resultOf(observed)),
+    ...(manifestCid !== undefined && { manifestCid }),
+  };
+}
+
+function endOf({ end }: Observed): Partial<Report> {
+  if (end === undefined) return {};
+  return {
+    endedAtMs: end.endedAtMs,
+    ...(end.exitCode !== undefined && { exitCode: end.exitCode }),
+    ...(end.peakMemoryBytes > 0 && { peakMemoryBytes: end.peakMemoryBytes }),
+  };
+}
+
+function resultOf({ result }: Observed): Partial<Report> {
+  return result === undefined ? {} : { resultCid: result.cid, resultBytes: result.sizeBytes };
+}

@@ -1,0 +1,57 @@
+import { DomainError, type NodeId } from "@skrei/domain";
+import type { Assignment } from "./assignment.ts";
+import type { Mount, RunSpec } from "./run.ts";
+import { systemEnvironment } from "./system-environment.ts";
+
+/** What was made ready for one execution. */
+export interface PreparedParts {
+  readonly nodeId: NodeId;
+  /** Host path of each input, in the order of the task's inputs. */
+  readonly inputPaths: readonly string[];
+  /** Holds one folder for each output, by name. */
+  readonly outputsFolder: string;
+  readonly scratchFolder: string;
+  /** Of the door; wins over the task's own. */
+  readonly doorEnv: Readonly<Record<string, string>>;
+}
+
+/** The closed description of the run that executors get. System variables win over the door's, those over the task's. */
+export function buildRunSpec(assignment: Assignment, parts: PreparedParts): RunSpec {
+  const { task, jobId } = assignment.job;
+  return {
+    executionId: assignment.executionId,
+    jobId,
+    epoch: assignment.epoch,
+    engine: task.engine,
+    env: { ...task.env, ...parts.doorEnv, ...systemEnvironment(assignment, parts.nodeId) },
+    mounts: mountTable(assignment, parts),
+    limits: { ...task.resources, timeoutMs: task.timeouts.executionMs },
+    network: task.network.mode,
+    scratchFolder: parts.scratchFolder,
+  };
+}
+
+/** Folder of an output below the result's `outputs`. @throws DomainError invalid/FIELD_INVALID for a name that could leave it. */
+export function outputFolderName(name: string): string {
+  if (!OUTPUT_NAME.test(name)) {
+    throw new DomainError("invalid", "FIELD_INVALID", `the output name "${name.slice(0, 64)}" cannot be a folder`, {
+      hint: "use 1 to 63 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+    });
+  }
+  return name;
+}
+
+const OUTPUT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u;
+
+/** Inputs first, so that an output below an input's target is mounted over it. */
+function mountTable({ job: { task } }: Assignment, parts: PreparedParts): readonly Mount[] {
+  const inputs = task.inputs.map(({ target }, index): Mount => {
+    const hostPath = parts.inputPaths[index];
+    if (hostPath === undefined) throw new DomainError("invalid", "FIELD_INVALID", `input ${index} of ${task.inputs.length} was not made local`);
+    return { hostPath, target, isReadOnly: true };
+  });
+  const outputs = task.outputs.map(
+    ({ name, path }): Mount => ({ hostPath: `${parts.outputsFolder}/${outputFolderName(name)}`, target: path, isReadOnly: false }),
+  );
+  return [...inputs, ...outputs];
+}

@@ -1,0 +1,36 @@
+import type { ExecutionRecord } from "../domain/execution-record.ts";
+import type { ExecutionParts } from "./execution-parts.ts";
+
+/** Takes away what the engine, the proxy and the fetcher hold for an execution whose run is over. Never throws; the sweep repeats it. */
+export async function clearSandbox(record: ExecutionRecord, parts: ExecutionParts): Promise<void> {
+  const { executionId, job } = record.assignment;
+  await Promise.all([
+    attempt("sandbox", record, parts, async () => parts.executors.get(job.task.engine.name)?.remove(executionId)),
+    attempt("door", record, parts, async () => parts.doors.close(executionId)),
+  ]);
+  // After the sandbox: what is mounted must not be evicted.
+  await attempt("inputs", record, parts, async () => parts.inputs.release(executionId));
+}
+
+/** Takes away everything that is left of an execution but its output log. */
+export async function clearAway(record: ExecutionRecord, parts: ExecutionParts, { dropsResult }: { readonly dropsResult: boolean }): Promise<void> {
+  const { executionId } = record.assignment;
+  await clearSandbox(record, parts);
+  if (dropsResult) await attempt("result", record, parts, async () => parts.results.drop(executionId));
+  await attempt("folders", record, parts, async () => parts.folders.remove(executionId));
+}
+
+async function attempt(component: string, record: ExecutionRecord, { clock, limits, logger }: ExecutionParts, clear: () => Promise<void>): Promise<void> {
+  const done = new AbortController();
+  const tooLate = clock.sleep(limits.clearMs, done.signal).then(
+    () => Promise.reject(new Error(`not done within ${limits.clearMs} ms`)),
+    () => undefined,
+  );
+  try {
+    await Promise.race([clear(), tooLate]);
+  } catch (error) {
+    logger.warn({ executionId: record.assignment.executionId, component, err: error }, "something of an execution could not be cleared away, the sweep tries again");
+  } finally {
+    done.abort();
+  }
+}

@@ -1,0 +1,20 @@
+import { idOf } from "../domain/execution-record.ts";
+import { restartFailure } from "../domain/failure-verdict.ts";
+import type { ExecutionParts } from "./execution-parts.ts";
+
+/**
+ * Ends the runs that cannot outlive the agent and says so, when it is stopped in order; after a crash the next start finds out.
+ * Containers are left: the next agent takes them up.
+ */
+export async function endMortalRuns({ held, executors, logger }: ExecutionParts): Promise<void> {
+  for (const record of held.all()) {
+    const { name } = record.assignment.job.task.engine;
+    if (record.observed.state !== "running" || record.observed.end !== undefined || name !== "wasm") continue;
+    try {
+      await executors.get(name)?.remove(idOf(record));
+    } catch (error) {
+      logger.warn({ executionId: idOf(record), err: error }, "a run could not be ended, it ends with this process");
+    }
+    held.advance(idOf(record), "failed", { failure: restartFailure("modules end with it") });
+  }
+}

@@ -1,0 +1,73 @@
+import { DomainError, type InputSource } from "@skrei/domain";
+import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
+import type { RunSpec } from "../domain/run.ts";
+import { buildRunSpec, outputFolderName } from "../domain/run-spec.ts";
+import type { Executor, FetchedInput, OutputLog } from "../ports.ts";
+import type { ExecutionParts } from "./execution-parts.ts";
+
+/** Makes everything ready and launches; the record is `running` when it resolves. Begins anew whatever an earlier try had done. */
+export async function prepareRun(record: ExecutionRecord, { parts, log, signal }: PrepareContext): Promise<void> {
+  const { held, folders, clock } = parts;
+  const executionId = idOf(record);
+  const { task } = record.assignment.job;
+  const executor = executorOf(record, parts);
+  held.advance(executionId, "preparing");
+  await folders.create(executionId, task.outputs.map(({ name }) => outputFolderName(name)));
+  const sink = await log({ isFresh: true });
+  // A sandbox of an earlier try may have run a little; this run begins with an empty result.
+  await executor.remove(executionId);
+  const [inputs, doorEnv] = await allOrNone(signal, (both) =>
+    Promise.all([fetchInputs(record, parts, both), parts.doors.open(executionId, task.network.mode, both)]),
+  );
+  const { outputsFolder, scratchFolder } = folders.of(executionId);
+  const inputPaths = inputs.map(({ path }) => path);
+  const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputPaths, outputsFolder, scratchFolder, doorEnv });
+  held.note(executionId, { run, inputDigests: digestsOf(task.inputs, inputs) });
+  await launch(run, { executor, sink, parts, signal });
+  held.advance(executionId, "started", { startedAtMs: clock.nowMs() });
+}
+
+interface PrepareContext {
+  readonly parts: ExecutionParts;
+  readonly log: (options: { readonly isFresh: boolean }) => Promise<OutputLog>;
+  readonly signal: AbortSignal;
+}
+
+/** @throws DomainError unavailable/ENGINE_FAILED when this node has no such engine any more. */
+export function executorOf({ assignment }: ExecutionRecord, { executors }: ExecutionParts): Executor {
+  const { name } = assignment.job.task.engine;
+  const executor = executors.get(name);
+  if (executor === undefined) throw new DomainError("unavailable", "ENGINE_FAILED", `this node has no ${name} engine`);
+  return executor;
+}
+
+async function launch(
+  run: RunSpec,
+  { executor, sink, parts, signal }: { readonly executor: Executor; readonly sink: OutputLog; readonly parts: ExecutionParts; readonly signal: AbortSignal },
+): Promise<void> {
+  using _place = await parts.startsGate.enter(signal);
+  // The journal must know the run before it exists, so that a restarted agent can take it up.
+  await allOrNone(signal, (both) => Promise.all([executor.prepare(run, both), parts.held.durable()]));
+  await executor.launch(run, sink, signal);
+}
+
+function fetchInputs({ assignment }: ExecutionRecord, { inputs }: ExecutionParts, signal: AbortSignal): Promise<readonly FetchedInput[]> {
+  const { task } = assignment.job;
+  const bytesMax = task.resources.diskBytes;
+  return Promise.all(task.inputs.map((input) => inputs.fetch({ leaseId: assignment.executionId, input, bytesMax }, signal)));
+}
+
+/** The first failure ends the rest, and is what is thrown. */
+async function allOrNone<T>(signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const failed = new AbortController();
+  try {
+    return await start(AbortSignal.any([signal, failed.signal]));
+  } catch (error) {
+    failed.abort(error);
+    throw error;
+  }
+}
+
+function digestsOf(sources: readonly InputSource[], inputs: readonly FetchedInput[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(sources.map(({ target }, index) => [target, inputs[index]?.digest ?? ""]));
+}

@@ -1,0 +1,121 @@
+import { hasReason, heldDigest } from "@skrei/domain";
+import type { Logger } from "@skrei/platform/logger.ts";
+import { hasEnded, idOf } from "../domain/execution-record.ts";
+import type { Clock, JoinDetails, SchedulerPort, Session } from "../ports.ts";
+import type { EngineWatch } from "./engine-watch.ts";
+import type { HeldExecutions } from "./held-executions.ts";
+import type { ReportOutbox } from "./report-outbox.ts";
+import { backoffMs } from "./retry.ts";
+
+/** Keeps this node joined: join, then heartbeats and reports until the session ends, then join again. */
+export class SchedulerLink {
+  readonly #parts: LinkParts;
+  #session: Session | undefined;
+  readonly #joined = Promise.withResolvers<void>();
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+  }
+
+  /** The current session; undefined before the first join. */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Resolves after the first join. */
+  get joined(): Promise<void> {
+    return this.#joined.promise;
+  }
+
+  /** Runs until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const session = await this.#join(signal);
+        this.#session = session;
+        this.#joined.resolve();
+        this.#parts.outbox.reportAll();
+        await this.#serve(session, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#parts.logger.warn({ err: error }, "the session has ended, joining again");
+      }
+    }
+  }
+
+  async #join(signal: AbortSignal): Promise<Session> {
+    const { scheduler, engines, clock, logger, node } = this.#parts;
+    for (let failures = 1; ; failures++) {
+      try {
+        const details = { ...node, engines: await engines.probe() };
+        const session = await scheduler.join(details, AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
+        logger.info({ epoch: session.epoch }, "joined the cluster");
+        return session;
+      } catch (error) {
+        signal.throwIfAborted();
+        const delayMs = backoffMs(JOIN_BACKOFF, failures) * (0.5 + this.#parts.random() / 2);
+        logger.warn({ err: error, delayMs: Math.round(delayMs) }, "could not join the cluster, trying again");
+        await clock.sleep(delayMs, signal);
+      }
+    }
+  }
+
+  /** Whichever of the two learns first that the session has ended ends the other. */
+  async #serve(session: Session, signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    const both = AbortSignal.any([signal, ended.signal]);
+    const loops = [this.#beat(session, both), this.#parts.outbox.run(session.session, both)];
+    try {
+      await Promise.race(loops);
+    } finally {
+      ended.abort(new Error("the session has ended"));
+      await Promise.allSettled(loops);
+    }
+  }
+
+  async #beat(session: Session, signal: AbortSignal): Promise<never> {
+    const { clock, logger } = this.#parts;
+    let intervalMs = session.heartbeatIntervalMs;
+    for (let failures = 0; ; ) {
+      try {
+        intervalMs = await this.#beatOnce(session.session, signal);
+        failures = 0;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (hasReason(error, "SESSION_ENDED") || hasReason(error, "NODE_REJECTED") || ++failures >= MISSED_BEATS_MAX) throw error;
+        logger.warn({ err: error, count: failures }, "a heartbeat was not answered");
+      }
+      await clock.sleep(intervalMs, signal);
+    }
+  }
+
+  async #beatOnce(session: string, signal: AbortSignal): Promise<number> {
+    const { scheduler, held, engines, outbox } = this.#parts;
+    const active = held.all().filter((record) => !hasEnded(record));
+    const digest = heldDigest(active.map((record) => ({ id: idOf(record), epoch: record.assignment.epoch, state: record.observed.state })));
+    const answer = await scheduler.heartbeat(
+      { session, appliedToken: held.appliedToken, heldDigest: digest, engines: await engines.probe(), executions: active.length },
+      AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
+    );
+    if (answer.reportsAll) outbox.reportAll();
+    return Math.max(INTERVAL_MS_MIN, answer.nextIntervalMs);
+  }
+}
+
+interface LinkParts {
+  readonly node: Omit<JoinDetails, "engines">;
+  readonly scheduler: SchedulerPort;
+  readonly engines: EngineWatch;
+  readonly held: HeldExecutions;
+  readonly outbox: ReportOutbox;
+  readonly clock: Clock;
+  /** In [0, 1); keeps nodes from joining in step. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+const JOIN_BACKOFF = { firstMs: 200, maxMs: 15_000 };
+const CALL_TIMEOUT_MS = 10_000;
+/** After so many the scheduler or its bus may have moved: ask one of its addresses again. */
+const MISSED_BEATS_MAX = 5;
+const INTERVAL_MS_MIN = 50;
