@@ -1,0 +1,63 @@
+import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
+import { JobSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { msOrZero } from "@skrei/wire/time.ts";
+import { defineCommand } from "../command.ts";
+import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
+import { renderFields } from "../output/fields.ts";
+import { renderTable } from "../output/table.ts";
+import { answer } from "../output/terminal.ts";
+import { formatBytes } from "../parse/parse-bytes.ts";
+import { formatCpu } from "../parse/parse-cpu.ts";
+import { elapsed, engineOf, isEnded, jobStateOf } from "../run/job-words.ts";
+import { listExecutions } from "../run/list-executions.ts";
+import { describeWaiting } from "../run/progress-lines.ts";
+import { executionColumns } from "./job-executions.ts";
+import { jobArgument } from "./job-list.ts";
+import { getJob } from "../client/get-job.ts";
+
+const EXECUTIONS_SHOWN = 20;
+
+export const jobDescribe = defineCommand({
+  path: "job describe",
+  aliases: ["show"],
+  summary: "Show a job: what it is, how it goes and why.",
+  args: [{ name: "job", summary: "id, unique prefix or name", isRequired: true, completes: "job" }],
+  flags: OUTPUT_FLAGS,
+  examples: ["skrei job describe j-01ab", "skrei job describe my-job -o yaml"],
+  exitCodes: { 3: "no such job, or several" },
+  run: async ({ args, flags, session }) => {
+    const { terminal } = session;
+    const job = await getJob(session, jobArgument(args));
+    if (await printRecord(terminal, JobSchema, { value: job, name: job.jobId, format: formatOf(flags) })) return;
+    const executions = await listExecutions(session, job.jobId, { limit: EXECUTIONS_SHOWN });
+    await answer(terminal, ...describe(job));
+    if (executions.length > 0) await answer(terminal, "", ...renderTable<Execution>({ rows: executions, columns: executionColumns(Date.now()).filter(({ isWide }) => isWide !== true), output: terminal.stdout }));
+    const next = isEnded(job) ? [`files  skrei job get ${job.jobId}`, `logs   skrei job logs ${job.jobId}`] : [`logs   skrei job logs ${job.jobId} --follow`, `stop   skrei job stop ${job.jobId}`];
+    await answer(terminal, "", ...next, `story  skrei job history ${job.jobId}`);
+  },
+});
+
+function describe(job: Job): readonly string[] {
+  const { waiting = 0, running = 0, completed = 0, failed = 0 } = job.partitions ?? {};
+  const task = job.spec?.task;
+  const engine = task?.engine;
+  return renderFields([
+    ["id", job.jobId],
+    ["name", job.spec?.name ?? ""],
+    ["namespace", job.spec?.namespace ?? ""],
+    ["state", jobStateOf(job)],
+    ["failure", job.failure === undefined ? "" : `${job.failure.message} (${job.failure.reason})`],
+    ["fix", job.failure?.hint ?? ""],
+    ["waiting", job.waiting === undefined ? "" : describeWaiting(job.waiting).replace(/^waiting: /u, "")],
+    ["exit code", job.exitCode === undefined ? "" : String(job.exitCode)],
+    ["parts", `${completed} completed, ${running} running, ${waiting} waiting, ${failed} failed`],
+    ["version", String(job.version)],
+    ["engine", engineOf(job)],
+    ["runs", engine?.case === "docker" ? [engine.value.image, ...engine.value.entrypoint, ...engine.value.parameters].join(" ") : engine?.case === "wasm" ? [engine.value.entryModule, ...engine.value.parameters].join(" ") : ""],
+    ["resources", task?.resources === undefined ? "" : `${formatCpu(Number(task.resources.cpuMillis))} cpu, ${formatBytes(Number(task.resources.memoryBytes))} memory, ${formatBytes(Number(task.resources.diskBytes))} disk`],
+    ["labels", Object.entries(job.spec?.labels ?? {}).map(([key, value]) => `${key}=${value}`).join(" ")],
+    ["created", job.createTime === undefined ? "" : new Date(msOrZero(job.createTime)).toISOString()],
+    ["took", isEnded(job) ? elapsed(job.createTime, job.endTime, Date.now()) : ""],
+  ]);
+}

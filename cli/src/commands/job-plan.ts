@@ -1,0 +1,36 @@
+import type { PlanJobResponse_NodePlan } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { PlanJobResponseSchema } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { defineCommand } from "../command.ts";
+import { readJobFile } from "../job-file/read-job-file.ts";
+import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
+import { renderTable } from "../output/table.ts";
+import type { Column } from "../output/table.ts";
+import { answer, say } from "../output/terminal.ts";
+import { planDraft } from "../run/plan-draft.ts";
+import { readJobText } from "./run.ts";
+import { EXIT, ExitError } from "../exit-code.ts";
+import { partsOf } from "../run/job-words.ts";
+
+const COLUMNS: readonly Column<PlanJobResponse_NodePlan>[] = [
+  { header: "NODE", value: ({ nodeId }) => nodeId },
+  { header: "PARTS NOW", value: ({ partitions }) => String(partitions), isRight: true },
+  { header: "LATER", value: ({ fitsWhenIdle }) => (fitsWhenIdle ? "yes" : "no") },
+  { header: "WHY", value: ({ reason, message }) => [reason, message].filter((part) => part !== "").join(": ") },
+];
+
+export const jobPlan = defineCommand({
+  path: "job plan",
+  summary: "Say where a job file would run, and why not elsewhere; nothing is submitted.",
+  args: [{ name: "file", summary: "YAML or JSON; stdin when left out", completes: "file" }],
+  flags: OUTPUT_FLAGS,
+  examples: ["skrei job plan job.yaml"],
+  exitCodes: { 2: "the job has a mistake", 6: "no node can ever run it" },
+  run: async ({ args, flags, session }) => {
+    const draft = readJobFile(await readJobText(session, args[0] ?? "-"));
+    const plan = await planDraft(session, draft);
+    if (await printRecord(session.terminal, PlanJobResponseSchema, { value: plan, name: String(plan.placeablePartitions), format: formatOf(flags) })) return;
+    await answer(session.terminal, ...renderTable({ rows: plan.nodes, columns: COLUMNS, output: session.terminal.stdout }));
+    await say(session.terminal, `${plan.placeablePartitions} of ${partsOf(plan.spec?.count ?? 1)} could start now`);
+    if (plan.placeablePartitions === 0 && !plan.nodes.some(({ fitsWhenIdle }) => fitsWhenIdle)) throw new ExitError(EXIT.unplaceable);
+  },
+});

@@ -1,0 +1,47 @@
+import { parseJobSpec } from "@skrei/wire/job-spec.ts";
+import { DomainError } from "@skrei/domain";
+import { toCallError } from "../client/call-error.ts";
+import { defineCommand } from "../command.ts";
+import { booleanFlag } from "../flags.ts";
+import type { JobDraft } from "../job-file/job-draft.ts";
+import { readJobFile } from "../job-file/read-job-file.ts";
+import { say } from "../output/terminal.ts";
+import { partsOf } from "../run/job-words.ts";
+import { planDraft } from "../run/plan-draft.ts";
+import { resolveDraft } from "../run/resolve-draft.ts";
+import { readJobText } from "./run.ts";
+
+export const jobValidate = defineCommand({
+  path: "job validate",
+  summary: "Check a job file: its form here, its placing with the cluster if one answers.",
+  args: [{ name: "file", summary: "YAML or JSON; stdin when left out", completes: "file" }],
+  flags: { offline: booleanFlag("do not ask the cluster", { isCommon: true }) },
+  examples: ["skrei job validate job.yaml"],
+  exitCodes: { 2: "the job has a mistake" },
+  run: async ({ args, flags, session }) => {
+    const file = await readJobText(session, args[0] ?? "-");
+    const draft = readJobFile(file);
+    await checkRules(draft);
+    await say(session.terminal, `${file.fileName} is a valid job of ${partsOf(draft.spec.count ?? 1)}`);
+    if (flags.offline) return;
+    try {
+      const plan = await planDraft(session, draft);
+      const fits = plan.nodes.filter(({ partitions, fitsWhenIdle }) => partitions > 0 || fitsWhenIdle).length;
+      await say(session.terminal, `${fits} of ${plan.nodes.length} nodes fit${fits < plan.nodes.length ? `; why not all: skrei job plan ${args[0] ?? "-"}` : ""}`);
+    } catch (error) {
+      const known = toCallError(error, session.settings);
+      if (known?.kind !== "unavailable" && known?.kind !== "timeout") throw error;
+      await say(session.terminal, `no cluster answers at ${session.settings.server}; whether nodes fit was not checked`);
+    }
+  },
+});
+
+/** The API's own rules, applied here. */
+async function checkRules(draft: JobDraft): Promise<void> {
+  const spec = await resolveDraft(draft, { folder: process.cwd(), upload: () => Promise.resolve("bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354") });
+  try {
+    parseJobSpec(spec);
+  } catch (error) {
+    throw error instanceof DomainError && draft.report !== undefined ? draft.report.located(error) : error;
+  }
+}

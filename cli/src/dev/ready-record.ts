@@ -1,0 +1,20 @@
+/** What the embedded cluster prints on one line of stdout when it serves (services/standalone). */
+export interface ReadyRecord {
+  readonly event: "ready";
+  readonly server: string;
+  readonly nodes: readonly string[];
+  readonly engines: readonly { readonly name: string; readonly isAvailable: boolean; readonly version: string; readonly message: string }[];
+  /** `memory`, or the folder that is kept. */
+  readonly store: string;
+  readonly readyMs: number;
+}
+
+export function parseReadyRecord(line: string): ReadyRecord | undefined {
+  try {
+    const value = JSON.parse(line) as Partial<ReadyRecord>;
+    return value.event === "ready" && typeof value.server === "string" ? (value as ReadyRecord) : undefined;
+  } catch {
+    // Not the record: anything else on the child's stdout is passed by.
+    return undefined;
+  }
+}

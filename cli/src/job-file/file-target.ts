@@ -1,0 +1,16 @@
+/** As Bacalhau places a download: `target/<file name of the URL>`; a target that names the file already is kept. */
+export function fileTarget(target: string, url: string): string {
+  const name = fileName(url);
+  const folder = target.replace(/\/+$/u, "");
+  return name === "" || folder.endsWith(`/${name}`) ? target : `${folder}/${name}`;
+}
+
+function fileName(url: string): string {
+  const path = URL.parse(url)?.pathname ?? "";
+  const last = path.split("/").at(-1) ?? "";
+  try {
+    return decodeURIComponent(last).replaceAll("/", "_");
+  } catch {
+    return last;
+  }
+}

@@ -1,0 +1,107 @@
+import { suggestion } from "../parse/did-you-mean.ts";
+import { isKnownSource, refuseSource } from "../parse/refused-features.ts";
+import { decodeDataUrl } from "./data-url.ts";
+import type { FieldCursor } from "./field-cursor.ts";
+import { fileTarget } from "./file-target.ts";
+import type { InputDraft, SourceDraft } from "./job-draft.ts";
+import { raise } from "./read-job-file.ts";
+
+const TYPES = ["inline", "local", "localDirectory", "urlDownload", "upload", "content"];
+
+/** `{Source: {Type, Params}, Alias, Target}`. */
+export function readInput(item: FieldCursor, defaultTarget?: string): InputDraft | undefined {
+  let alias = "";
+  let target = defaultTarget;
+  let source: SourceDraft | undefined;
+  let hasSource = false;
+  item.fields({
+    Alias: (field) => (alias = field.isNull ? "" : (field.text() ?? "")),
+    Target: (field) => (target = readTarget(field)),
+    Source: (field) => {
+      hasSource = true;
+      source = readSource(field);
+    },
+  });
+  if (!hasSource) item.problem("FIELD_REQUIRED", "an input needs a Source.");
+  if (target === undefined) item.problem("FIELD_REQUIRED", "an input needs a Target.");
+  if (target === undefined || source === undefined) return undefined;
+  return { alias, target: source.type === "http" ? fileTarget(target, source.url) : target, source };
+}
+
+function readTarget(field: FieldCursor): string | undefined {
+  const target = field.text();
+  if (target === undefined || target.startsWith("/")) return target;
+  if (/^[A-Za-z0-9_][A-Za-z0-9_./-]*$/u.test(target)) return `/${target}`;
+  return field.problem("FIELD_INVALID", `the Target "${target}" must be an absolute path.`);
+}
+
+function readSource(source: FieldCursor): SourceDraft | undefined {
+  let type: string | undefined;
+  let params: FieldCursor | undefined;
+  source.fields({ Type: (field) => (type = readType(field)), Params: (field) => (params = field) });
+  if (type === undefined) return undefined;
+  if (params === undefined) return source.problem("FIELD_REQUIRED", `a source of type ${type} needs Params.`);
+  switch (type) {
+    case "inline":
+      return readInline(params);
+    case "upload":
+      return one(params, "Path", (path) => ({ type: "upload", path }));
+    case "content":
+      return one(params, "CID", (cid) => ({ type: "content", cid }));
+    case "urldownload":
+      return readHttp(params);
+    default:
+      return readLocal(params);
+  }
+}
+
+function readType(field: FieldCursor): string | undefined {
+  const type = field.text()?.trim();
+  if (type === undefined) return undefined;
+  if (TYPES.some((known) => known.toLowerCase() === type.toLowerCase())) return type.toLowerCase();
+  if (isKnownSource(type)) return field.attempt(() => raise(refuseSource(type)));
+  return field.problem("FIELD_INVALID", `unknown source type "${type}"${suggestion(type, TYPES) || `; expected one of ${TYPES.join(", ")}`}.`);
+}
+
+function readInline(params: FieldCursor): SourceDraft | undefined {
+  let data: Uint8Array<ArrayBuffer> | undefined;
+  let hasUrl = false;
+  params.fields({
+    URL: (field) => {
+      hasUrl = true;
+      data = field.parsed(decodeDataUrl);
+    },
+  });
+  if (!hasUrl) params.problem("FIELD_REQUIRED", "an inline source needs a URL such as data:text/plain,hello.");
+  return data === undefined ? undefined : { type: "inline", data };
+}
+
+function readHttp(params: FieldCursor): SourceDraft | undefined {
+  let url: string | undefined;
+  let sha256 = "";
+  params.fields({ URL: (field) => (url = field.text()), SHA256: (field) => (sha256 = field.text() ?? "") });
+  if (url === undefined) return params.problem("FIELD_REQUIRED", "a urlDownload source needs a URL.");
+  if (!/^https?:\/\//iu.test(url)) return params.problem("FIELD_INVALID", `the URL "${url}" must begin with http:// or https://.`);
+  return { type: "http", url, sha256 };
+}
+
+function readLocal(params: FieldCursor): SourceDraft | undefined {
+  let path: string | undefined;
+  params.fields({
+    SourcePath: (field) => (path = field.text()),
+    ReadWrite: (field) => {
+      if (field.boolean() === true) field.attempt(() => raise(refuseSource("local with write access")));
+    },
+    CreateAs: (field) => {
+      const value = field.text();
+      if (value !== undefined && value.toLowerCase() !== "nocreate") field.attempt(() => raise(refuseSource("local with write access")));
+    },
+  });
+  return path === undefined ? params.problem("FIELD_REQUIRED", "a local source needs a SourcePath.") : { type: "local", path };
+}
+
+function one(params: FieldCursor, name: string, make: (value: string) => SourceDraft): SourceDraft | undefined {
+  let value: string | undefined;
+  params.fields({ [name]: (field) => (value = field.text()) });
+  return value === undefined ? params.problem("FIELD_REQUIRED", `the Params need a ${name}.`) : make(value);
+}

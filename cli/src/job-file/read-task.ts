@@ -1,0 +1,124 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { suggestion } from "../parse/did-you-mean.ts";
+import { parseBytes } from "../parse/parse-bytes.ts";
+import { parseCpu } from "../parse/parse-cpu.ts";
+import { isKnownNetwork, isKnownPublisher, refuseFeature, refuseNetwork, refusePublisher } from "../parse/refused-features.ts";
+import type { FieldCursor } from "./field-cursor.ts";
+import type { InputDraft, TaskInit } from "./job-draft.ts";
+import { readEngine } from "./read-engine.ts";
+import { readInput } from "./read-input.ts";
+import { raise } from "./read-job-file.ts";
+
+export interface TaskDraft {
+  readonly task: TaskInit;
+  readonly inputs: readonly InputDraft[];
+}
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+/** One entry of `Tasks`. */
+export function readTask(item: FieldCursor): TaskDraft {
+  const task: Mutable<TaskInit> = { network: { mode: Network_Mode.NONE } };
+  let inputs: InputDraft[] = [];
+  let engine: ReturnType<typeof readEngine>;
+  let env: Record<string, string> = {};
+  item.fields({
+    Name: (field) => (task.name = field.is("task.name").text() ?? ""),
+    Engine: (field) => (engine = readEngine(field.is("task.engine"))),
+    Publisher: (field) => readPublisher(field.is("task.publisher")),
+    Env: (field) => (env = readEnv(field.is("task.env"))),
+    Meta: (field) => (field.entries().length > 0 ? field.problem("FIELD_UNKNOWN", "a task carries no Meta here; use the job's Meta.") : undefined),
+    InputSources: (field) => (inputs = field.is("task.inputs").list().flatMap((input, index) => readInput(input.is(`task.inputs[${index}]`)) ?? [])),
+    ResultPaths: (field) => (task.outputs = field.is("task.outputs").list().flatMap((path, index) => readOutput(path.is(`task.outputs[${index}]`)) ?? [])),
+    Resources: (field) => (task.resources = readResources(field.is("task.resources"))),
+    Network: (field) => readNetwork(field.is("task.network")),
+    Timeouts: (field) => (task.timeouts = readTimeouts(field.is("task.timeouts"))),
+  });
+  if (engine === undefined) item.problem("FIELD_REQUIRED", 'field "Engine" is missing or wrong in the task.');
+  return {
+    task: { ...task, env: { ...env, ...engine?.env }, ...(engine === undefined ? {} : { engine: engine.engine }) },
+    inputs: [...inputs, ...(engine?.inputs ?? [])],
+  };
+}
+
+function readEnv(field: FieldCursor): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const { key, value } of field.entries()) {
+    const text = value.is(`task.env.${key}`).plainText() ?? "";
+    if (text.startsWith("env:")) value.attempt(() => raise(refuseFeature(`Values from a node's own environment (${text}) are`, "Give the value itself, or an input that holds it.")));
+    env[key] = text;
+  }
+  return env;
+}
+
+function readPublisher(publisher: FieldCursor): void {
+  publisher.fields({
+    Type: (field) => {
+      const type = field.isNull ? "" : (field.text()?.trim().toLowerCase() ?? "");
+      if (type === "" || type === "local" || type === "cluster") return;
+      if (isKnownPublisher(type)) field.attempt(() => raise(refusePublisher(type)));
+      else field.problem("FIELD_INVALID", `unknown publisher "${type}"${suggestion(type, ["local", "cluster"])}; leave it out for the cluster's own content store.`);
+    },
+    Params: (field) => {
+      if (!field.isMapping) void (field.isNull || field.entries());
+    },
+  });
+}
+
+function readOutput(item: FieldCursor): { name: string; path: string } | undefined {
+  let name: string | undefined;
+  let path: string | undefined;
+  item.fields({ Name: (field) => (name = field.text()), Path: (field) => (path = field.text()) });
+  if (name === undefined || path === undefined) return item.problem("FIELD_REQUIRED", "a result path needs a Name and a Path.");
+  if (!path.startsWith("/")) return item.problem("FIELD_INVALID", `the Path "${path}" must be absolute.`);
+  return { name, path };
+}
+
+function readResources(resources: FieldCursor): { cpuMillis: bigint; memoryBytes: bigint; diskBytes: bigint } {
+  const amounts = { cpuMillis: 0n, memoryBytes: 0n, diskBytes: 0n };
+  const unlessEmpty = (field: FieldCursor, parse: (text: string) => number): bigint => {
+    const value = field.isNull || field.plainText() === "" ? 0 : field.parsed(parse);
+    return BigInt(value ?? 0);
+  };
+  resources.fields({
+    CPU: (field) => (amounts.cpuMillis = unlessEmpty(field.is("task.resources.cpuMillis"), parseCpu)),
+    Memory: (field) => (amounts.memoryBytes = unlessEmpty(field.is("task.resources.memoryBytes"), parseBytes)),
+    Disk: (field) => (amounts.diskBytes = unlessEmpty(field.is("task.resources.diskBytes"), parseBytes)),
+    GPU: (field) => {
+      const amount = field.isNull ? "" : field.plainText();
+      if (amount !== "" && amount !== "0") field.attempt(() => raise(refuseFeature("GPUs are", "Leave GPU out or 0.")));
+    },
+  });
+  return amounts;
+}
+
+function readNetwork(network: FieldCursor): void {
+  network.fields({
+    Type: (field) => {
+      const type = field.isNull ? "" : (field.text()?.trim().toLowerCase() ?? "");
+      if (["", "none", "default"].includes(type)) return;
+      if (isKnownNetwork(type)) field.attempt(() => raise(refuseNetwork(type)));
+      else field.problem("FIELD_INVALID", `unknown network type "${type}"; expected None.`);
+    },
+    Domains: (field) => {
+      if (field.list().length > 0) field.attempt(() => raise(refuseFeature("Domains of the network are", "Leave Domains out: the network is None.")));
+    },
+    Ports: (field) => {
+      if (field.list().length > 0) field.attempt(() => raise(refuseFeature("Ports of the network are", "Leave Ports out: the network is None.")));
+    },
+  });
+}
+
+const SECONDS_MAX = 315_360_000;
+
+function readTimeouts(timeouts: FieldCursor): NonNullable<TaskInit["timeouts"]> {
+  const seconds = (field: FieldCursor): ReturnType<typeof durationFromMs> => durationFromMs((field.integer(0, SECONDS_MAX) ?? 0) * 1000);
+  const read: { execution?: ReturnType<typeof seconds>; queue?: ReturnType<typeof seconds>; total?: ReturnType<typeof seconds> } = {};
+  timeouts.fields({
+    ExecutionTimeout: (field) => (read.execution = seconds(field.is("task.timeouts.execution"))),
+    QueueTimeout: (field) => (read.queue = seconds(field.is("task.timeouts.queue"))),
+    TotalTimeout: (field) => (read.total = seconds(field.is("task.timeouts.total"))),
+  });
+  return read;
+}

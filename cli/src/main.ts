@@ -1,0 +1,95 @@
+import { CommanderError } from "commander";
+import { DomainError } from "@skrei/domain";
+import { toCallError } from "./client/call-error.ts";
+import { createCluster } from "./client/cluster.ts";
+import { resolveSettings } from "./client/settings.ts";
+import type { ServerFlags, ServerSettings } from "./client/settings.ts";
+import type { CommandDefinition } from "./command.ts";
+import { COMMANDS } from "./commands/index.ts";
+import { EXIT, ExitError, exitCodeOf } from "./exit-code.ts";
+import { renderError } from "./output/render-error.ts";
+import { createOutput, say } from "./output/terminal.ts";
+import type { Terminal } from "./output/terminal.ts";
+import { createProgram, toUsageError } from "./program.ts";
+
+/** A second Ctrl-C within this time ends the program at once. */
+const SECOND_INTERRUPT_MS = 2_000;
+
+/** Runs one command line and sets the process' exit code. */
+export async function main(words: readonly string[]): Promise<void> {
+  if (words.includes("--no-color")) process.env["NO_COLOR"] = "1";
+  const terminal: Terminal = { stdout: createOutput(process.stdout), stderr: createOutput(process.stderr), env: process.env, readStdin };
+  // A reader that has left, such as `head`, is no error.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.bug));
+  }
+  process.exitCode = await runCommandLine(words, { terminal, signal: interruptSignal() });
+}
+
+export interface CommandLineContext {
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+/** The exit code of one command line. */
+export async function runCommandLine(words: readonly string[], { terminal, signal }: CommandLineContext): Promise<number> {
+  let settings: ServerSettings | undefined;
+  let isVerbose = false;
+  const dispatch = async (definition: CommandDefinition, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<void> => {
+    isVerbose = flags["verbose"] === true;
+    settings = await resolveSettings(flags as unknown as ServerFlags, terminal.env);
+    const cluster = createCluster(settings, (line) => void say(terminal, line));
+    await definition.run({ args, flags: flags as never, session: { terminal, settings, cluster, signal } });
+  };
+  let help = "";
+  const program = createProgram({ commands: COMMANDS, dispatch, writeOut: (text) => (help += text) });
+  try {
+    await program.parseAsync([...words], { from: "user" });
+    if (help !== "") await terminal.stdout.write(help);
+    return EXIT.done;
+  } catch (error) {
+    if (help !== "") await terminal.stdout.write(help);
+    return await report(error, { terminal, settings, isVerbose, signal });
+  }
+}
+
+interface ReportContext extends CommandLineContext {
+  readonly settings: ServerSettings | undefined;
+  readonly isVerbose: boolean;
+}
+
+async function report(error: unknown, { terminal, settings, isVerbose, signal }: ReportContext): Promise<number> {
+  if (error instanceof ExitError) return error.code;
+  if (signal.aborted) return EXIT.interrupted;
+  const known = error instanceof CommanderError ? toUsageError(error) : toCallError(error, settings);
+  if (error instanceof CommanderError && known === undefined) return EXIT.done;
+  if (known !== undefined) {
+    await say(terminal, ...renderError(known, terminal.stderr));
+    if (isVerbose && known.stack !== undefined) await say(terminal, known.stack);
+    return exitCodeOf(known);
+  }
+  const bug = new DomainError("unavailable", "INTERNAL_ERROR", `bug: ${error instanceof Error ? error.message : String(error)}`, { hint: "Please report it, with the output of the same command and --verbose." });
+  await say(terminal, ...renderError(bug, terminal.stderr));
+  if (isVerbose && error instanceof Error && error.stack !== undefined) await say(terminal, error.stack);
+  return EXIT.bug;
+}
+
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  let interruptedAt = Number.NEGATIVE_INFINITY;
+  const onInterrupt = (): void => {
+    const now = performance.now();
+    if (now - interruptedAt < SECOND_INTERRUPT_MS) process.exit(EXIT.interrupted);
+    interruptedAt = now;
+    controller.abort(new DOMException("interrupted", "AbortError"));
+  };
+  process.on("SIGINT", onInterrupt);
+  process.on("SIGTERM", onInterrupt);
+  return controller.signal;
+}
+
+async function readStdin(): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of process.stdin) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces).toString("utf8");
+}

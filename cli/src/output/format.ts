@@ -1,0 +1,73 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { toJson } from "@bufbuild/protobuf";
+import { stringify } from "yaml";
+import { booleanFlag, choiceFlag } from "../flags.ts";
+import type { FlagValues } from "../flags.ts";
+import { renderTable } from "./table.ts";
+import type { Column } from "./table.ts";
+import { answer } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const FORMATS = ["table", "wide", "json", "jsonl", "yaml", "name"] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** For commands that print records. */
+export const OUTPUT_FLAGS = {
+  output: choiceFlag(FORMATS, "form of the answer", { short: "o", isCommon: true }),
+  json: booleanFlag("the same as -o json", { isCommon: true }),
+  quiet: booleanFlag("only ids (the same as -o name)", { short: "q", isCommon: true }),
+} as const;
+
+export function formatOf(flags: FlagValues<typeof OUTPUT_FLAGS>): Format {
+  if (flags.quiet) return "name";
+  return flags.json ? "json" : (flags.output ?? "table");
+}
+
+export interface Listing<Schema extends DescMessage> {
+  readonly schema: Schema;
+  readonly records: readonly MessageShape<Schema>[];
+  readonly columns: readonly Column<MessageShape<Schema>>[];
+  /** The id that `-o name` prints. */
+  readonly nameOf: (record: MessageShape<Schema>) => string;
+  readonly format: Format;
+}
+
+/** Prints a list. JSON is the API's own Protobuf JSON, an array; jsonl one record a line. */
+export async function printListing<Schema extends DescMessage>(terminal: Terminal, listing: Listing<Schema>): Promise<void> {
+  const { records, format } = listing;
+  switch (format) {
+    case "table":
+    case "wide":
+      return answer(terminal, ...renderTable({ rows: records, columns: listing.columns.filter((column) => format === "wide" || column.isWide !== true), output: terminal.stdout }));
+    case "name":
+      return answer(terminal, ...records.map(listing.nameOf));
+    case "jsonl":
+      return answer(terminal, ...records.map((record) => JSON.stringify(toJson(listing.schema, record))));
+    case "json":
+      return answer(terminal, JSON.stringify(records.map((record) => toJson(listing.schema, record)), null, 2));
+    case "yaml":
+      await terminal.stdout.write(stringify(records.map((record) => toJson(listing.schema, record))));
+  }
+}
+
+/** Prints one record as data, or gives false when a table is asked for and the caller draws it. */
+export async function printRecord<Schema extends DescMessage>(terminal: Terminal, schema: Schema, record: { value: MessageShape<Schema>; name: string; format: Format }): Promise<boolean> {
+  const json = (): ReturnType<typeof toJson> => toJson(schema, record.value);
+  switch (record.format) {
+    case "table":
+    case "wide":
+      return false;
+    case "name":
+      await answer(terminal, record.name);
+      return true;
+    case "jsonl":
+      await answer(terminal, JSON.stringify(json()));
+      return true;
+    case "json":
+      await answer(terminal, JSON.stringify(json(), null, 2));
+      return true;
+    case "yaml":
+      await terminal.stdout.write(stringify(json()));
+      return true;
+  }
+}

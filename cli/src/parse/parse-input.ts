@@ -1,0 +1,102 @@
+import { isAbsolute } from "node:path";
+import { DomainError } from "@skrei/domain";
+import { badValue } from "./bad-value.ts";
+import { refuseSource } from "./refused-features.ts";
+
+/** Where `-i` says an input comes from. `upload` is a file or folder of this machine. */
+export type InputArgument = { readonly target: string; readonly alias: string } & (
+  | { readonly type: "upload"; readonly path: string }
+  | { readonly type: "local"; readonly path: string }
+  | { readonly type: "http"; readonly url: string; readonly sha256: string }
+  | { readonly type: "content"; readonly cid: string }
+);
+
+const DEFAULT_TARGET = "/inputs";
+const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//u;
+
+/**
+ * `./folder:/inputs`, `https://host/file[:/target]`, `file:///path-on-the-node[:/target]`, `cid:…`,
+ * each with `,opt=…`, and Bacalhau's `src=…,dst=…,opt=key=value`.
+ */
+export function parseInput(text: string): InputArgument {
+  const { uri, target, options } = isKeyed(text) ? readKeyed(text) : readPlain(text);
+  if (uri === "") throw badValue(text, "an input such as ./folder:/inputs or https://host/file:/inputs");
+  if (!target.startsWith("/")) throw badValue(text, "an input whose target is an absolute path, such as ./folder:/inputs");
+  const scheme = SCHEME.exec(uri)?.[1]?.toLowerCase();
+  const common = { target, alias: "" };
+  switch (scheme) {
+    case undefined:
+      refuseOptions(options, text, []);
+      return uri.startsWith("cid:") ? { ...common, type: "content", cid: uri.slice(4) } : { ...common, type: "upload", path: uri };
+    case "http":
+    case "https":
+      refuseOptions(options, text, ["sha256"]);
+      return { ...common, type: "http", url: uri, sha256: options.get("sha256") ?? "" };
+    case "file":
+      if (["rw", "read-write", "read_write", "readwrite"].some((name) => options.get(name) === "true" || options.get(name) === "")) throw refuseSource("local with write access");
+      refuseOptions(options, text, ["rw", "read-write", "read_write", "readwrite", "ro"]);
+      return { ...common, type: "local", path: decodeURIComponent(uri.slice("file://".length)) };
+    default:
+      throw refuseSource(scheme);
+  }
+}
+
+interface Parts {
+  readonly uri: string;
+  readonly target: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+function isKeyed(text: string): boolean {
+  return /^(?:src|source|dst|target|destination|opt|option)=/u.test(text);
+}
+
+function readKeyed(text: string): Parts {
+  const options = new Map<string, string>();
+  let uri = "";
+  let target = DEFAULT_TARGET;
+  for (const piece of text.split(",")) {
+    const at = piece.indexOf("=");
+    const key = at === -1 ? piece : piece.slice(0, at);
+    const value = at === -1 ? "" : piece.slice(at + 1);
+    if (key === "src" || key === "source") uri = value;
+    else if (key === "dst" || key === "target" || key === "destination") target = value;
+    else if (key === "opt" || key === "option") addOption(options, value);
+    else throw badValue(text, `an input: "${key}" is none of src, dst and opt`);
+  }
+  return { uri, target, options };
+}
+
+function readPlain(text: string): Parts {
+  const [head = "", ...rest] = text.split(",opt=");
+  const options = new Map<string, string>();
+  for (const option of rest) addOption(options, option);
+  const afterScheme = SCHEME.exec(head)?.[0].length ?? (head.startsWith("cid:") ? 4 : 0);
+  const at = targetColon(head, afterScheme);
+  return at === -1 ? { uri: head, target: DEFAULT_TARGET, options } : { uri: head.slice(0, at), target: head.slice(at + 1), options };
+}
+
+/** The last colon that a `/` follows; a port's colon never is. */
+function targetColon(text: string, from: number): number {
+  const at = text.lastIndexOf(":/");
+  return at < from ? -1 : at;
+}
+
+function addOption(options: Map<string, string>, text: string): void {
+  const at = text.indexOf("=");
+  options.set((at === -1 ? text : text.slice(0, at)).toLowerCase(), at === -1 ? "" : text.slice(at + 1));
+}
+
+function refuseOptions(options: ReadonlyMap<string, string>, text: string, allowed: readonly string[]): void {
+  for (const name of options.keys()) {
+    if (allowed.includes(name)) continue;
+    throw new DomainError("invalid", "FIELD_UNKNOWN", `The input "${text}" has an unknown option "${name}".`, {
+      hint: allowed.length === 0 ? "This kind of source has no options." : `Options of this source: ${allowed.join(", ")}.`,
+    });
+  }
+}
+
+/** True for a path of this machine given as one, such as `./a` or `/a`. */
+export function looksLikePath(text: string): boolean {
+  return text.startsWith("./") || text.startsWith("../") || isAbsolute(text);
+}

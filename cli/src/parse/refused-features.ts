@@ -1,0 +1,60 @@
+import { DomainError } from "@skrei/domain";
+
+/** Features of Bacalhau's job format that are not offered yet, by what they are and what to use instead. */
+const SOURCES: Readonly<Record<string, string>> = {
+  s3: "Offered: upload, urlDownload, inline, local and content. An http(s) link to the object works as urlDownload.",
+  s3managed: "Offered: upload, urlDownload, inline, local and content.",
+  s3presigned: "Use the signed link as a urlDownload source.",
+  ipfs: "Offered: upload, urlDownload, inline, local and content. A gateway link to the CID works as urlDownload.",
+  "local with write access": "Inputs are read-only here. Keep what the job writes with ResultPaths (or --out name:/path).",
+};
+
+const PUBLISHERS: Readonly<Record<string, string>> = {
+  s3: "Leave Publisher out: results go to the cluster's own content store, from where `skrei job get` reads them.",
+  s3managed: "Leave Publisher out: results go to the cluster's own content store, from where `skrei job get` reads them.",
+  ipfs: "Leave Publisher out: results have IPFS content ids anyway and `skrei job get` reads them.",
+  noop: "Leave Publisher out: results go to the cluster's own content store.",
+};
+
+const JOB_TYPES: Readonly<Record<string, string>> = {
+  ops: "Offered: batch. A batch job with Count and Constraints runs on that many matching nodes' capacity.",
+  service: "Offered: batch, which runs to its end.",
+  daemon: "Offered: batch, which runs to its end.",
+};
+
+const NETWORKS: Readonly<Record<string, string>> = {
+  http: "Offered: None. Give the job its data as InputSources; urlDownload fetches http(s) links for it.",
+  full: "Offered: None. Give the job its data as InputSources.",
+  host: "Offered: None. Give the job its data as InputSources.",
+  bridge: "Offered: None. Give the job its data as InputSources.",
+};
+
+export function refuseSource(type: string): DomainError {
+  return refusal(`Inputs of type ${type} are not offered by this version.`, SOURCES[type.toLowerCase()] ?? "Offered: upload, urlDownload, inline, local and content.");
+}
+
+export function refusePublisher(type: string): DomainError {
+  return refusal(`The publisher ${type} is not offered by this version.`, PUBLISHERS[type.toLowerCase()] ?? "Offered: local or none at all; both mean the cluster's own content store.");
+}
+
+export function refuseJobType(type: string): DomainError {
+  return refusal(`Jobs of type ${type} are not offered by this version.`, JOB_TYPES[type.toLowerCase()] ?? "Offered: batch.");
+}
+
+export function refuseNetwork(type: string): DomainError {
+  return refusal(`Network type ${type} is not offered by this version.`, NETWORKS[type.toLowerCase()] ?? "Offered: None.");
+}
+
+export function refuseFeature(what: string, hint: string): DomainError {
+  return refusal(`${what} not offered by this version.`, hint);
+}
+
+/** True when the word names a feature of the format, not a mistake. */
+export const isKnownSource = (type: string): boolean => Object.hasOwn(SOURCES, type.toLowerCase());
+export const isKnownPublisher = (type: string): boolean => Object.hasOwn(PUBLISHERS, type.toLowerCase());
+export const isKnownJobType = (type: string): boolean => Object.hasOwn(JOB_TYPES, type.toLowerCase());
+export const isKnownNetwork = (type: string): boolean => Object.hasOwn(NETWORKS, type.toLowerCase());
+
+function refusal(message: string, hint: string): DomainError {
+  return new DomainError("invalid", "FEATURE_NOT_AVAILABLE", message, { hint });
+}

@@ -1,0 +1,56 @@
+import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { EXIT, ExitError } from "../exit-code.ts";
+import { cleanLine } from "../output/clean-text.ts";
+import { say } from "../output/terminal.ts";
+import type { Session } from "../session.ts";
+import type { Followed } from "./follow-job.ts";
+import { elapsed } from "./job-words.ts";
+import { describeWaiting } from "./progress-lines.ts";
+
+export interface FinishOptions {
+  readonly isQuiet: boolean;
+  /** End with the job's own exit code. */
+  readonly returnsExitCode: boolean;
+}
+
+/** The last lines of a run. Ends the command with the code that says how it went. */
+export async function finishRun(session: Session, { job, lastErrors, isUnplaceable }: Followed, options: FinishOptions): Promise<void> {
+  if (isUnplaceable) return reportUnplaceable(session, job);
+  if (job.state === Job_State.COMPLETED) {
+    if (!options.isQuiet) {
+      await say(session.terminal, `Done in ${elapsed(job.createTime, job.endTime, Date.now())}.`, `  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);
+    }
+    return;
+  }
+  await reportFailure(session, job, lastErrors);
+  throw new ExitError(options.returnsExitCode && job.exitCode !== undefined && job.exitCode !== 0 ? job.exitCode : EXIT.jobFailed);
+}
+
+async function reportFailure({ terminal }: Session, job: Job, lastErrors: readonly string[]): Promise<void> {
+  const { stderr } = terminal;
+  const failure = job.failure;
+  const isStopped = job.state === Job_State.STOPPED;
+  const message = failure?.message ?? (isStopped ? "the job was stopped" : "the job failed");
+  const hint = failure === undefined || failure.hint === "" ? `skrei job describe ${job.jobId}` : failure.hint;
+  await say(
+    terminal,
+    `${stderr.style(["red", "bold"], "error:")} ${cleanLine(message).replace(/\.$/u, "")}`,
+    ...(job.exitCode === undefined || job.exitCode === 0 ? [] : [`       exit code ${job.exitCode}`]),
+    ...lastErrors.map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
+    stderr.style("dim", ` code: ${failure?.reason ?? (isStopped ? "STOPPED_BY_USER" : "")} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
+    `  ${stderr.style("green", "fix:")} ${cleanLine(hint)}`,
+  );
+}
+
+async function reportUnplaceable({ terminal }: Session, job: Job): Promise<never> {
+  const waiting = job.waiting;
+  await say(
+    terminal,
+    `${terminal.stderr.style(["red", "bold"], "error:")} no node can ever run this job as the cluster stands`,
+    ...(waiting === undefined ? [] : [`  why: ${cleanLine(describeWaiting(waiting))}`]),
+    terminal.stderr.style("dim", ` code: ${waiting?.reasons[0]?.reason ?? "UNPLACEABLE"} · ${job.jobId} stays queued`),
+    `  ${terminal.stderr.style("green", "fix:")} ask for less, or add a node that fits and it starts; to drop it: skrei job stop ${job.jobId}`,
+  );
+  throw new ExitError(EXIT.unplaceable);
+}

@@ -1,0 +1,84 @@
+import { Execution_State } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
+import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
+import { StreamLogsResponse_Stream } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { toCallError } from "../client/call-error.ts";
+import type { OutputWriter } from "../output/output-writer.ts";
+import type { Session } from "../session.ts";
+import { hasEnded, hasStarted } from "./job-words.ts";
+
+export interface OutputPlan {
+  readonly session: Session;
+  readonly jobId: string;
+  readonly count: number;
+  readonly stdout: OutputWriter;
+  readonly stderr: OutputWriter;
+  /** False for a pipe: there only the attempt that counts is written, so that its bytes are exactly the job's. */
+  readonly isLive: boolean;
+  readonly signal: AbortSignal;
+  note(line: string): Promise<void>;
+}
+
+/** What the follower knows, and a way to wait for more. */
+export interface ExecutionFeed {
+  newest(): ReadonlyMap<number, Execution>;
+  hasJobEnded(): boolean;
+  changed(): Promise<void>;
+}
+
+/** Writes the output of the partitions in their order, each whole. Resolves when the last one is written. */
+export async function printOutputs(plan: OutputPlan, feed: ExecutionFeed): Promise<void> {
+  for (let partition = 0; partition < plan.count; partition++) await printPartition(plan, feed, partition);
+}
+
+async function printPartition(plan: OutputPlan, feed: ExecutionFeed, partition: number): Promise<void> {
+  let printed: string | undefined;
+  for (;;) {
+    const execution = feed.newest().get(partition);
+    const isLast = feed.hasJobEnded();
+    if (execution !== undefined && execution.executionId !== printed && hasStarted(execution)) {
+      printed = execution.executionId;
+      const held = await printExecution(plan, execution);
+      if (held.length > 0) await releaseIfCounted({ plan, feed, execution, held });
+      continue;
+    }
+    const isSettled = execution !== undefined && execution.executionId === printed && execution.state === Execution_State.COMPLETED;
+    if (isSettled || isLast || plan.signal.aborted) return;
+    await feed.changed();
+  }
+}
+
+/** Held stdout is written once its attempt is the partition's last; a newer attempt replaces it. */
+async function releaseIfCounted({ plan, feed, execution, held }: { plan: OutputPlan; feed: ExecutionFeed; execution: Execution; held: readonly Uint8Array[] }): Promise<void> {
+  for (;;) {
+    const newest = feed.newest().get(execution.partition);
+    if (newest !== undefined && newest.executionId !== execution.executionId) return;
+    const isCounted = newest !== undefined && newest.state === Execution_State.COMPLETED;
+    if (isCounted || feed.hasJobEnded()) break;
+    if (plan.signal.aborted) return;
+    await feed.changed();
+  }
+  for (const piece of held) await plan.stdout.write(piece);
+}
+
+/** Follows one execution to the end of its output; gives back the stdout that was not written yet. */
+async function printExecution(plan: OutputPlan, execution: Execution): Promise<readonly Uint8Array[]> {
+  const held: Uint8Array[] = [];
+  const { executionId } = execution;
+  try {
+    const pieces = plan.session.cluster.jobs.streamLogs({ jobId: plan.jobId, executionId, follow: !hasEnded(execution) }, { signal: plan.signal });
+    for await (const piece of pieces) {
+      if (piece.stream === StreamLogsResponse_Stream.STDERR) await plan.stderr.write(piece.data);
+      else if (plan.isLive) await plan.stdout.write(piece.data);
+      else if (piece.data.length > 0) held.push(piece.data);
+      if (piece.truncated) await plan.note(`note: part ${execution.partition} wrote more than is kept; the rest was dropped`);
+      if (piece.end) break;
+    }
+  } catch (error) {
+    const known = toCallError(error, plan.session.settings);
+    if (plan.signal.aborted || known === undefined) throw error;
+    await plan.note(`note: the output of part ${execution.partition} cannot be read: ${known.message} Try: skrei job logs ${plan.jobId}`);
+  }
+  await plan.stdout.end();
+  await plan.stderr.end();
+  return held;
+}

@@ -1,0 +1,82 @@
+import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
+import type { Job, Waiting } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { elapsed, executionStateOf, jobStateOf, partsOf } from "./job-words.ts";
+
+/** With more parts than this, parts are counted and not named. */
+const NAMED_PARTS_MAX = 20;
+
+export interface ProgressSnapshot {
+  readonly job: Job;
+  readonly executions: readonly Execution[];
+  readonly nodeNames: ReadonlyMap<string, string>;
+  readonly nowMs: number;
+}
+
+/** Turns what changed into lines, each said once. */
+export interface ProgressLines {
+  update(snapshot: ProgressSnapshot): readonly string[];
+  /** One line about now, for a terminal. */
+  summary(snapshot: ProgressSnapshot): string;
+}
+
+export function createProgressLines(): ProgressLines {
+  const said = new Set<string>();
+  let waitingSeen = "";
+  const once = (key: string, line: string): readonly string[] => {
+    if (said.has(key)) return [];
+    said.add(key);
+    return [line];
+  };
+  return {
+    update({ job, executions, nodeNames, nowMs }) {
+      const count = job.spec?.count ?? 1;
+      const lines: string[] = [];
+      if (jobStateOf(job) !== "pending") lines.push(...once("planned", `  ✓ planned   ${partsOf(count)}`));
+      if (count <= NAMED_PARTS_MAX) {
+        for (const execution of executions) {
+          const line = executionLine(execution, nodeNames, nowMs);
+          if (line !== undefined) lines.push(...once(`${execution.executionId} ${line.key}`, line.text));
+        }
+      } else if ((job.partitions?.completed ?? 0) > 0) {
+        const tenth = Math.floor(((job.partitions?.completed ?? 0) * 10) / count);
+        lines.push(...once(`tenth ${tenth}`, `  ✓ ${job.partitions?.completed ?? 0} of ${partsOf(count)} done`));
+      }
+      const waiting = job.waiting === undefined || jobStateOf(job) === "pending" ? "" : describeWaiting(job.waiting);
+      // Said at the second sight: what is placed within one look never waited.
+      if (waiting !== "" && waiting === waitingSeen) lines.push(...once(waiting, waiting));
+      waitingSeen = waiting;
+      return lines;
+    },
+    summary({ job, nowMs }) {
+      const { waiting = 0, running = 0, completed = 0, failed = 0 } = job.partitions ?? {};
+      const parts = [`${completed} done`, `${running} running`, ...(waiting > 0 ? [`${waiting} waiting`] : []), ...(failed > 0 ? [`${failed} failed`] : [])];
+      return `  ${parts.join(" · ")} · ${elapsed(job.createTime, job.endTime, nowMs)}`;
+    },
+  };
+}
+
+/** `waiting: 0 of 6 nodes free: 4 lack cpu (need 8, most free 5), 1 draining`. */
+export function describeWaiting(waiting: Waiting): string {
+  const reasons = waiting.reasons.map(({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "")}`);
+  return `waiting: ${partsOf(waiting.partitions)}, ${waiting.nodes} nodes looked at${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`;
+}
+
+function executionLine(execution: Execution, nodeNames: ReadonlyMap<string, string>, nowMs: number): { key: string; text: string } | undefined {
+  const name = `part ${execution.partition}`.padEnd(9);
+  const node = nodeNames.get(execution.nodeId) ?? execution.nodeId;
+  const took = elapsed(execution.startTime, execution.endTime, nowMs);
+  const attempt = execution.attempt > 1 ? ` (attempt ${execution.attempt})` : "";
+  switch (executionStateOf(execution)) {
+    case "running":
+      return { key: "running", text: `  · ${name} runs on ${node}${attempt}` };
+    case "completed":
+      return { key: "ended", text: `  ✓ ${name} ${node}  stored  ${took}${attempt}` };
+    case "failed":
+      return { key: "ended", text: `  ✗ ${name} ${node}  ${execution.failure?.message ?? "failed"}${attempt}` };
+    case "rejected":
+    case "lost":
+      return { key: "ended", text: `  ! ${name} ${node}  ${execution.failure?.message ?? executionStateOf(execution)}; another node is tried` };
+    default:
+      return undefined;
+  }
+}

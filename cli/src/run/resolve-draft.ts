@@ -1,0 +1,61 @@
+import { lstat, readFile } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { LIMITS } from "@skrei/domain";
+import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { JobSpec } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { InputDraft, InputInit, JobDraft, SourceDraft } from "../job-file/job-draft.ts";
+
+/** Stores a file or folder of this machine and gives its content id. */
+export type Upload = (path: string) => Promise<string>;
+
+export interface ResolveOptions {
+  /** Paths of uploads are relative to this folder. */
+  readonly folder: string;
+  readonly upload: Upload;
+}
+
+/** One file up to this size travels inside the spec; that saves the round trips of an upload. */
+const INLINE_FILE_BYTES_MAX = 16 * 1024;
+
+/** The spec with every upload replaced by inline bytes or a content id. */
+export async function resolveDraft(draft: JobDraft, options: ResolveOptions): Promise<JobSpec> {
+  const inputs: InputInit[] = [];
+  let inlineBytes = draft.inputs.reduce((sum, { source }) => sum + (source.type === "inline" ? source.data.length : 0), 0);
+  for (const input of draft.inputs) {
+    const resolved = input.source.type === "upload" ? await resolveUpload(input, { path: input.source.path, inlineBytes, options }) : input;
+    if (input.source.type === "upload" && resolved.source.type === "inline") inlineBytes += resolved.source.data.length;
+    inputs.push({ alias: resolved.alias, target: resolved.target, source: toSource(resolved.source) });
+  }
+  return create(JobSpecSchema, { ...draft.spec, task: { ...draft.spec.task, inputs } });
+}
+
+/** For a job file beside which its folders lie. */
+export function folderOf(jobFile: string): string {
+  return dirname(resolve(jobFile));
+}
+
+async function resolveUpload(input: InputDraft, { path, inlineBytes, options }: { path: string; inlineBytes: number; options: ResolveOptions }): Promise<InputDraft & { source: Exclude<SourceDraft, { type: "upload" }> }> {
+  const absolute = resolve(options.folder, path);
+  const stats = await lstat(absolute).catch(() => undefined);
+  if (stats?.isFile() !== true) return { ...input, source: { type: "content", cid: await options.upload(absolute) } };
+  const target = input.target === "/inputs" || input.target.endsWith("/") ? `${input.target.replace(/\/+$/u, "")}/${basename(absolute)}` : input.target;
+  const isSmall = stats.size <= INLINE_FILE_BYTES_MAX && inlineBytes + stats.size <= LIMITS.inlineBytesMax;
+  if (isSmall) return { ...input, target, source: { type: "inline", data: Uint8Array.from(await readFile(absolute)) } };
+  return { ...input, target, source: { type: "content", cid: await options.upload(absolute) } };
+}
+
+function toSource(source: SourceDraft): NonNullable<Extract<InputInit, { target?: unknown }>["source"]> {
+  switch (source.type) {
+    case "inline":
+      return { case: "inline", value: { data: source.data } };
+    case "content":
+      return { case: "content", value: { cid: source.cid } };
+    case "local":
+      return { case: "local", value: { path: source.path } };
+    case "http":
+      return { case: "http", value: { url: source.url, sha256: source.sha256 } };
+    case "upload":
+      throw new TypeError("uploads are resolved before");
+  }
+}

@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import { toJson } from "@bufbuild/protobuf";
+import { DomainError } from "@skrei/domain";
+import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { isConnectionLost, toCallError } from "../client/call-error.ts";
+import { EXIT, ExitError } from "../exit-code.ts";
+import type { FlagValues } from "../flags.ts";
+import type { JobDraft } from "../job-file/job-draft.ts";
+import { answer, say } from "../output/terminal.ts";
+import type { Session } from "../session.ts";
+import { uploadPath } from "../transfer/upload.ts";
+import { finishRun } from "./finish-run.ts";
+import { followJob } from "./follow-job.ts";
+import type { FOLLOW_FLAGS } from "./job-flags.ts";
+import { engineOf, partsOf } from "./job-words.ts";
+import { resolveDraft } from "./resolve-draft.ts";
+import { getResults } from "../transfer/get-results.ts";
+
+type FollowFlags = FlagValues<typeof FOLLOW_FLAGS>;
+
+export interface RunRequest {
+  readonly session: Session;
+  readonly draft: JobDraft;
+  /** Where the paths of uploads begin. */
+  readonly folder: string;
+  readonly flags: FollowFlags;
+}
+
+/** Submits a job and stays with it to its end, unless the flags say otherwise. */
+export async function runJob({ session, draft, folder, flags }: RunRequest): Promise<void> {
+  const upload = flags["dry-run"] ? (path: string): Promise<string> => Promise.resolve(`upload:${path}`) : (path: string): Promise<string> => uploadPath(session, path);
+  const spec = await resolveDraft(draft, { folder, upload });
+  if (flags["dry-run"]) return answer(session.terminal, JSON.stringify(toJson(JobSpecSchema, spec), null, 2));
+  const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
+  if (flags.detach || flags["id-only"]) return answer(session.terminal, job.jobId);
+  if (!flags.quiet) await say(session.terminal, `${job.jobId} ${job.spec?.name === job.jobId ? "" : `${job.spec?.name ?? ""} `} ${engineOf(job)}, ${partsOf(job.spec?.count ?? 1)}`);
+  await stayWithJob(session, job, flags);
+}
+
+/** Follows a job that is submitted already (`run`, `job rerun`, `job wait`). */
+export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags): Promise<void> {
+  const waitMs = flags["wait-timeout"];
+  const signal = waitMs === undefined ? outer.signal : AbortSignal.any([outer.signal, AbortSignal.timeout(waitMs)]);
+  const session: Session = { ...outer, signal };
+  try {
+    const followed = await followJob(session, job, { isRaw: flags.raw, isQuiet: flags.quiet });
+    if (flags.get !== undefined) await getResults(session, { jobId: job.jobId, to: flags.get, isForced: false, output: undefined });
+    await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"] });
+  } catch (error) {
+    if (!signal.aborted || error instanceof ExitError) throw error;
+    await leave(outer, job, flags);
+  }
+}
+
+/** Interrupted, or out of patience: the job goes on, unless it shall stop. */
+async function leave(session: Session, job: Job, flags: FollowFlags): Promise<never> {
+  const isInterrupted = session.signal.aborted;
+  if (isInterrupted && flags["stop-on-interrupt"]) {
+    await session.cluster.jobs.stopJob({ jobId: job.jobId, requestId: randomUUID(), reason: "interrupted by Ctrl-C" });
+    await say(session.terminal, "", `stopping ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);
+    throw new ExitError(EXIT.interrupted);
+  }
+  const why = isInterrupted ? "Left" : "Stopped waiting";
+  await say(session.terminal, "", `${why}; the job goes on.`, `  back   skrei job logs ${job.jobId} --follow`, `  wait   skrei job wait ${job.jobId}`, `  stop   skrei job stop ${job.jobId}`);
+  throw new ExitError(isInterrupted ? EXIT.interrupted : EXIT.timedOut);
+}
+
+/** Tries a second time when the connection broke: the request id makes that safe. */
+async function submit(session: Session, draft: JobDraft, request: Parameters<Session["cluster"]["jobs"]["submitJob"]>[0] & object): Promise<Job> {
+  try {
+    const { job } = await session.cluster.jobs.submitJob(request).catch((error: unknown) => {
+      if (!isConnectionLost(error) || session.signal.aborted) throw error;
+      return session.cluster.jobs.submitJob(request);
+    });
+    if (job === undefined) throw new DomainError("unavailable", "INTERNAL_ERROR", "The cluster answered without a job.");
+    return job;
+  } catch (error) {
+    const known = toCallError(error, session.settings);
+    throw known !== undefined && draft.report !== undefined ? draft.report.located(known) : error;
+  }
+}

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import type { Stats } from "node:fs";
+import { lstat, open, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { DomainError, LIMITS } from "@skrei/domain";
+import { rawCid } from "@skrei/unixfs/cid.ts";
+import { buildFileDag, buildSymlink, CHUNK_BYTES } from "@skrei/unixfs/file-dag.ts";
+import type { DagEntry } from "@skrei/unixfs/file-dag.ts";
+import { buildFolderDag } from "@skrei/unixfs/folder-dag.ts";
+import type { NamedEntry } from "@skrei/unixfs/folder-dag.ts";
+
+/** Where the bytes of a block are: here, or in a file that stays where it is. */
+export type BlockPlace = { readonly block: Uint8Array } | { readonly path: string; readonly offset: number; readonly sizeBytes: number };
+
+export interface ScannedUpload {
+  readonly root: DagEntry;
+  /** Every block once, by content id. */
+  readonly blocks: ReadonlyMap<string, BlockPlace>;
+  readonly files: number;
+  /** FIFOs, sockets and devices. */
+  readonly skippedPaths: readonly string[];
+}
+
+/** Computes the content id of a file or folder without changing or copying it. */
+export async function scanUpload(path: string, signal: AbortSignal): Promise<ScannedUpload> {
+  const blocks = new Map<string, BlockPlace>();
+  const skippedPaths: string[] = [];
+  let files = 0;
+  const emit = (cid: { toString(): string }, block: Uint8Array): void => void blocks.set(cid.toString(), { block });
+
+  async function scan(at: string, stats: Stats, depth: number): Promise<DagEntry | undefined> {
+    signal.throwIfAborted();
+    if (depth > LIMITS.resultDepthMax) throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has folders nested deeper than ${LIMITS.resultDepthMax}.`);
+    if (stats.isSymbolicLink()) return buildSymlink(await readlink(at), emit);
+    if (stats.isDirectory()) return scanFolder(at, depth);
+    if (!stats.isFile()) {
+      skippedPaths.push(at);
+      return undefined;
+    }
+    files++;
+    if (files > LIMITS.resultFilesMax) throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has more than ${LIMITS.resultFilesMax} files.`);
+    return buildFileDag(await scanFile(at, blocks), emit);
+  }
+  async function scanFolder(at: string, depth: number): Promise<DagEntry> {
+    const entries: NamedEntry[] = [];
+    for (const name of (await readdir(at)).toSorted()) {
+      const child = join(at, name);
+      const entry = await scan(child, await lstat(child), depth + 1);
+      if (entry !== undefined) entries.push({ ...entry, name });
+    }
+    return buildFolderDag(entries, emit);
+  }
+  const root = await scan(path, await statOf(path), 0);
+  if (root === undefined) throw new DomainError("invalid", "FIELD_INVALID", `${path} is neither a file nor a folder.`);
+  return { root, blocks, files, skippedPaths };
+}
+
+async function statOf(path: string): Promise<Stats> {
+  try {
+    return await lstat(path);
+  } catch (cause) {
+    throw new DomainError("invalid", "FIELD_INVALID", `The input ${path} does not exist here or cannot be read.`, { cause, hint: "Give a path of this machine, such as ./data:/inputs." });
+  }
+}
+
+async function scanFile(path: string, blocks: Map<string, BlockPlace>): Promise<readonly DagEntry[]> {
+  await using file = await open(path);
+  const leaves: DagEntry[] = [];
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let offset = 0;
+  do {
+    const sizeBytes = await readFully(file, buffer, offset);
+    if (sizeBytes === 0 && leaves.length > 0) break;
+    const cid = rawCid(createHash("sha256").update(buffer.subarray(0, sizeBytes)).digest());
+    blocks.set(cid.toString(), { path, offset, sizeBytes });
+    leaves.push({ cid, sizeBytes, dagBytes: sizeBytes });
+    offset += sizeBytes;
+    if (sizeBytes < CHUNK_BYTES) break;
+  } while (true);
+  return leaves;
+}
+
+async function readFully(file: Awaited<ReturnType<typeof open>>, buffer: Buffer, offset: number): Promise<number> {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
