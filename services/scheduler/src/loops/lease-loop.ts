@@ -68,8 +68,8 @@ async function acquire({ store, holder, options, logger }: LeaderParts): Promise
   try {
     return await store.acquireLease({ holder, ttlMs: options.leaseTtlMs });
   } catch (error) {
-    if (!(error instanceof DomainError) || error.kind !== "unavailable") throw error;
-    logger.warn({ err: error }, "store does not answer for the lease");
+    if (error instanceof DomainError && error.kind === "unavailable") logger.warn({ err: error }, "store does not answer for the lease");
+    else logger.error({ err: error }, "lease was not acquired");
     return undefined;
   }
 }

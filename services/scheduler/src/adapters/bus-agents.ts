@@ -1,0 +1,43 @@
+import type { Client } from "@connectrpc/connect";
+import type { Bus } from "@skrei/platform/bus.ts";
+import { createClient } from "@skrei/platform/client.ts";
+import { AgentControlService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { askBatchToProto, bidsFromProto } from "@skrei/wire/ask.ts";
+import { assignmentSetToProto } from "@skrei/wire/assignment.ts";
+import { logChunkFromProto, logQueryToProto } from "@skrei/wire/log-chunk.ts";
+import type { AgentAddress, AgentPort } from "../ports.ts";
+
+/** The agents at their addresses on the bus. */
+export function createBusAgents(bus: Bus): AgentPort {
+  const clients = new Map<string, Client<typeof AgentControlService>>();
+  const clientOf = ({ nodeId }: AgentAddress): Client<typeof AgentControlService> => {
+    const known = clients.get(nodeId);
+    if (known !== undefined) return known;
+    if (clients.size >= CLIENTS_MAX) clients.clear();
+    const client = createClient(AgentControlService, bus.transport({ kind: "node", nodeId }));
+    clients.set(nodeId, client);
+    return client;
+  };
+  return {
+    ask: async (node, asks, bidWindowMs, signal) => {
+      const request = askBatchToProto({ session: node.session, asks, bidWindowMs });
+      return bidsFromProto(await clientOf(node).ask(request, { signal, timeoutMs: bidWindowMs + LATE_ANSWER_MS }));
+    },
+    assign: async (node, set, signal) => {
+      const { appliedToken } = await clientOf(node).assign(assignmentSetToProto(node.session, set), {
+        signal,
+        timeoutMs: ASSIGN_TIMEOUT_MS,
+      });
+      return appliedToken;
+    },
+    streamLogs: async function* (node, query, signal) {
+      for await (const chunk of clientOf(node).streamExecutionLogs(logQueryToProto(query), { signal })) yield logChunkFromProto(chunk);
+    },
+  };
+}
+
+/** An answer after the window is of use still: the offer in it is given back. */
+const LATE_ANSWER_MS = 1_000;
+const ASSIGN_TIMEOUT_MS = 5_000;
+/** Clients hold nothing but a function or two; the bound is for clusters whose nodes come and go for years. */
+const CLIENTS_MAX = 50_000;
