@@ -41,18 +41,21 @@ export function fromConnectError(error: unknown, signal?: AbortSignal): DomainEr
   if (!(error instanceof ConnectError)) return fromForeign(error);
   // Connect's call runner wraps what a wire or an interceptor of ours threw.
   if (!error.isWireError && error.cause instanceof DomainError) return error.cause;
-  if (isBrokenConnection(error)) {
-    return new DomainError("unavailable", "UNREACHABLE", "the connection to the service failed", { cause: error, hint: "is the service running and the address right?" });
-  }
+  return isBrokenConnection(error) ? unreachable(error) : fromPeer(error);
+}
+
+function unreachable(cause: unknown): DomainError {
+  return new DomainError("unavailable", "UNREACHABLE", "the connection to the service failed", { cause, hint: "is the service running and the address right?" });
+}
+
+function fromPeer(error: ConnectError): DomainError {
   const { kind, reason: fallback } = kindOf(error.code);
   const info = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === ERROR_DOMAIN);
-  const reason = info === undefined ? undefined : parseReason(info.reason);
-  const unknown = info !== undefined && reason === undefined ? { reason: info.reason } : {};
-  return new DomainError(kind, reason ?? (info === undefined ? fallback : "REASON_UNKNOWN"), error.rawMessage, {
-    metadata: { ...unknown, ...info?.metadata },
-    violations: violationsOf(error),
-    cause: error,
-  });
+  const details = { violations: violationsOf(error), cause: error };
+  if (info === undefined) return new DomainError(kind, fallback, error.rawMessage, details);
+  const reason = parseReason(info.reason);
+  if (reason !== undefined) return new DomainError(kind, reason, error.rawMessage, { ...details, metadata: info.metadata });
+  return new DomainError(kind, "REASON_UNKNOWN", error.rawMessage, { ...details, metadata: { ...info.metadata, reason: info.reason } });
 }
 
 function fromDomain(error: DomainError): ConnectError {

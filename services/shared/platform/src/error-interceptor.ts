@@ -1,3 +1,4 @@
+/* oxlint-disable max-params -- The Transport interface of Connect has six. */
 import { randomUUID } from "node:crypto";
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import { createServer as createHttp1Server, type IncomingMessage, type Server as Http1Server, type ServerResponse } from "node:http";
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
@@ -50,10 +50,43 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const shutdown = new AbortController();
   const handler = createHandler(options, shutdown.signal);
+  const http1 = openHttp1(options, handler);
+  const { http2, sessions } = openHttp2(handler);
+  const { tcp, sockets, sniffed } = openSniffer(options, (socket, isHttp2) => (isHttp2 ? http2 : http1).emit("connection", socket));
+  await listen(tcp, options);
+  const address = tcp.address();
+  if (address === null || typeof address === "string") throw new Error("the server did not bind a TCP port");
+
+  const close = async (): Promise<void> => {
+    const isClosed = once(tcp, "close");
+    tcp.close();
+    shutdown.abort(toConnectError(new DomainError("unavailable", "SHUTTING_DOWN", "the service is stopping")));
+    for (const session of sessions) session.close();
+    for (const socket of sniffed) socket.destroy();
+    // A connection is idle once its last answer is out.
+    const sweep = setInterval(() => http1.closeIdleConnections(), 20);
+    const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), DRAIN_TIMEOUT_MS);
+    http1.closeIdleConnections();
+    await isClosed;
+    clearInterval(sweep);
+    clearTimeout(cut);
+    http1.close();
+    http2.close();
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    host: address.address,
+    port: address.port,
+    url: `http://${dialable(address.address)}:${address.port}`,
+    close: () => (closing ??= close()),
+  };
+}
+
+function openHttp1({ headersTimeoutMs, requestTimeoutMs }: HttpServerOptions, handler: Handler): Http1Server {
   const http1 = createHttp1Server(
     {
-      headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
-      requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+      headersTimeout: headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
+      requestTimeout: requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -62,8 +95,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   );
   // Node starts its check for slow headers and bodies on this event, and this server gets its sockets from the sniffer.
   http1.emit("listening");
+  return http1;
+}
+
+function openHttp2(handler: Handler): { http2: Http2Server; sessions: ReadonlySet<ServerHttp2Session> } {
   const sessions = new Set<ServerHttp2Session>();
-  const http2 = createHttp2Server({ settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: HEADER_BYTES_MAX } }, handler as never);
+  const http2 = createHttp2Server({ settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX } }, handler as never);
   http2.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
@@ -71,42 +108,27 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     // A broken peer is the peer's business; without a listener it would end the process.
     session.on("error", () => session.destroy());
   });
+  return { http2, sessions };
+}
 
+function openSniffer(
+  { headersTimeoutMs }: HttpServerOptions,
+  onSocket: (socket: Socket, isHttp2: boolean) => void,
+): { tcp: Server; sockets: ReadonlySet<Socket>; sniffed: ReadonlySet<Socket> } {
   const sockets = new Set<Socket>();
+  const sniffed = new Set<Socket>();
   const tcp = createTcpServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
+    sniffed.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    isHttp2Preface(socket, options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS).then(
-      (isHttp2) => (isHttp2 ? http2 : http1).emit("connection", socket),
-      () => socket.destroy(),
-    );
+    isHttp2Preface(socket, headersTimeoutMs ?? HEADERS_TIMEOUT_MS)
+      .then((isHttp2) => onSocket(socket, isHttp2))
+      .catch(() => socket.destroy())
+      .finally(() => sniffed.delete(socket));
   });
-  await listen(tcp, options);
-  const address = tcp.address();
-  if (address === null || typeof address === "string") throw new Error("the server did not bind a TCP port");
-
-  let closing: Promise<void> | undefined;
-  const close = async (): Promise<void> => {
-    const isClosed = once(tcp, "close");
-    tcp.close();
-    shutdown.abort(toConnectError(new DomainError("unavailable", "SHUTTING_DOWN", "the service is stopping")));
-    for (const session of sessions) session.close();
-    const sweep = setInterval(() => http1.closeIdleConnections(), 20);
-    http1.closeIdleConnections();
-    const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), DRAIN_TIMEOUT_MS);
-    await isClosed;
-    clearInterval(sweep);
-    clearTimeout(cut);
-    http1.close();
-    http2.close();
-  };
-  return {
-    host: address.address,
-    port: address.port,
-    url: `http://${dialable(address.address)}:${address.port}`,
-    close: () => (closing ??= close()),
-  };
+  tcp.maxConnections = CONNECTIONS_MAX;
+  return { tcp, sockets, sniffed };
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -160,6 +182,10 @@ function dialable(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
+/** Far above what a cluster's clients need; below the usual limit of open files. */
+const CONNECTIONS_MAX = 8_192;
+/** Of one HTTP/2 connection. */
+const STREAMS_MAX = 1_000;
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 const HEADER_BYTES_MAX = 32 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;

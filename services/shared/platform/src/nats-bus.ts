@@ -106,23 +106,18 @@ async function connectUntil({ urls, token, name, logger, signal = AbortSignal.ti
 
 async function watchStatus(connection: NatsConnection, logger: Logger, onChange: (isUp: boolean) => void): Promise<void> {
   for await (const status of connection.status()) {
-    switch (status.type) {
-      case "disconnect":
-        logger.warn({ event: "bus.disconnected", address: status.server }, "message bus disconnected");
-        onChange(false);
-        break;
-      case "reconnect":
-        logger.info({ event: "bus.reconnected", address: status.server }, "message bus reconnected");
-        onChange(true);
-        break;
-      case "error":
-        logger.error({ event: "bus.error", err: status.error }, "message bus reported an error");
-        break;
-      case "slowConsumer":
-        logger.warn({ event: "bus.slow", count: status.pending }, "messages pile up on the bus");
-        break;
-      default:
-        logger.debug({ event: `bus.${status.type}` }, "message bus status");
+    if (status.type === "disconnect") {
+      logger.warn({ event: "bus.disconnected", address: status.server }, "message bus disconnected");
+      onChange(false);
+    } else if (status.type === "reconnect") {
+      logger.info({ event: "bus.reconnected", address: status.server }, "message bus reconnected");
+      onChange(true);
+    } else if (status.type === "error") {
+      logger.error({ event: "bus.error", err: status.error }, "message bus reported an error");
+    } else if (status.type === "slowConsumer") {
+      logger.warn({ event: "bus.slow", count: status.pending }, "messages pile up on the bus");
+    } else {
+      logger.debug({ event: `bus.${status.type}` }, "message bus status");
     }
   }
   onChange(false);

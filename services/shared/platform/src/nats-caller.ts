@@ -46,6 +46,8 @@ export class NatsCaller {
           const first = await reader.first();
           if (first === undefined) throw new DomainError("unavailable", "INTERNAL_ERROR", "the answer has no message");
           const body = await reader.take();
+          // A unary answer is one message; no end follows it.
+          reader.close(true);
           return { header: first.header, trailer: first.trailer, body: body ?? new Uint8Array(0) };
         } finally {
           reader.close();
@@ -61,7 +63,7 @@ export class NatsCaller {
 
   /** Ends every open call, because the wire went down. */
   fail(error: DomainError): void {
-    for (const reader of [...this.#open.values()]) reader.fail(error);
+    for (const reader of this.#open.values()) reader.fail(error);
   }
 
   close(error: DomainError): void {
@@ -107,7 +109,7 @@ export class NatsCaller {
 
   #beat(): void {
     const nowMs = performance.now();
-    for (const reader of [...this.#open.values()]) reader.beat(nowMs);
+    for (const reader of this.#open.values()) reader.beat(nowMs);
   }
 }
 

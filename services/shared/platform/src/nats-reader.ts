@@ -79,8 +79,8 @@ export class NatsReader {
   }
 
   /** The caller is done with it; tells the server unless that has ended the call. */
-  close(): void {
-    this.#finish({ error: new DomainError("cancelled", "CANCELLED", "the call was cancelled") }, this.#end !== undefined);
+  close(isEnded = this.#end !== undefined): void {
+    this.#finish({ error: new DomainError("cancelled", "CANCELLED", "the call was cancelled") }, isEnded);
   }
 
   /** Keeps the server's lease alive and checks ours. */

@@ -31,12 +31,15 @@ function indexOf(services: readonly DescService[]): Index {
   for (const service of services) collect(service.file, files);
   const symbols = new Map<string, DescFile>();
   for (const file of files.values()) {
-    for (const type of nestedTypes(file)) {
-      symbols.set(type.typeName, file);
-      if (type.kind === "service") for (const method of type.methods) symbols.set(`${type.typeName}.${method.name}`, file);
-    }
+    for (const name of symbolsOf(file)) symbols.set(name, file);
   }
   return { services, files, symbols, registry: createRegistry(...files.values()) };
+}
+
+function symbolsOf(file: DescFile): string[] {
+  return [...nestedTypes(file)].flatMap((type) =>
+    type.kind === "service" ? [type.typeName, ...type.methods.map(({ name }) => `${type.typeName}.${name}`)] : [type.typeName],
+  );
 }
 
 function respond({ messageRequest: asked }: Asked, index: Index): object {
@@ -54,7 +57,7 @@ function respond({ messageRequest: asked }: Asked, index: Index): object {
     }
     case "allExtensionNumbersOfType":
       return { case: "allExtensionNumbersResponse", value: { baseTypeName: asked.value, extensionNumber: extensionNumbers(index.registry, asked.value) } };
-    default:
+    case undefined:
       return errorResponse(Code.InvalidArgument, "the request asks for nothing");
   }
 }

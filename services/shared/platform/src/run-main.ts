@@ -47,6 +47,7 @@ export async function runMain<Schema extends z.ZodType>(options: MainOptions<Sch
 
 function loadOrExit<Schema extends z.ZodType>(service: string, schema: Schema): LoadedConfig<z.output<Schema>> {
   try {
+    // oxlint-disable-next-line node/no-process-env -- The one place that reads the environment; loadConfig gets it as a value.
     return loadConfig(schema, { service, env: process.env, argv: process.argv.slice(2) });
   } catch (error) {
     process.stderr.write(`skrei ${service}: ${problemText(error)}\n`);

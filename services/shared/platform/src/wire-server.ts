@@ -79,21 +79,18 @@ async function* answers(
   body: Uint8Array,
   invoke: (input: AsyncIterable<MessageShape<DescMessage>>) => AsyncIterable<MessageShape<DescMessage>>,
 ): AsyncGenerator<Uint8Array> {
+  let outputs: AsyncIterator<MessageShape<DescMessage>> | undefined;
   try {
-    const outputs = invoke(createAsyncIterable([parse(spec.method.input, body)]))[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const step = await orAborted(context.signal, outputs.next());
-        if (step.done === true) return;
-        yield toBinary(spec.method.output, step.value);
-      }
-    } finally {
-      context.abort();
-      // A handler that ignores its signal must not keep the call open; it ends at its next yield.
-      void Promise.resolve(outputs.return?.()).catch(() => undefined);
+    outputs = invoke(createAsyncIterable([parse(spec.method.input, body)]))[Symbol.asyncIterator]();
+    for (let step = await orAborted(context.signal, outputs.next()); step.done !== true; step = await orAborted(context.signal, outputs.next())) {
+      yield toBinary(spec.method.output, step.value);
     }
   } catch (error) {
     throw toConnectError(error);
+  } finally {
+    context.abort();
+    // A handler that ignores its signal must not keep the call open; it ends at its next yield.
+    void Promise.resolve(outputs?.return?.()).catch(() => undefined);
   }
 }
 

@@ -1,3 +1,4 @@
+/* oxlint-disable max-params -- The Transport interface of Connect has six. */
 import { type DescMessage, type DescMethod, type DescMethodStreaming, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { createContextValues, type Transport } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
