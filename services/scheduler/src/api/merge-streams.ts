@@ -11,15 +11,6 @@ export function mergeStreams<Item>({ concurrencyMax, signal }: { readonly concur
   return new Merge(concurrencyMax, signal);
 }
 
-/** Also when the reader leaves at this item, so that its stream is closed. */
-function* handOver<Item>({ item, taken }: { readonly item: Item; readonly taken: () => void }): Generator<Item> {
-  try {
-    yield item;
-  } finally {
-    taken();
-  }
-}
-
 type Open<Item> = (signal: AbortSignal) => AsyncIterable<Item>;
 
 class Merge<Item> implements StreamMerge<Item> {
@@ -28,6 +19,8 @@ class Merge<Item> implements StreamMerge<Item> {
   readonly #until: AbortSignal;
   readonly #queued: Open<Item>[] = [];
   readonly #held: { readonly item: Item; readonly taken: () => void }[] = [];
+  /** Held items and the one that the reader has. */
+  readonly #offered = new Set<() => void>();
   readonly #failures: unknown[] = [];
   #running = 0;
   #isClosed = false;
@@ -36,7 +29,7 @@ class Merge<Item> implements StreamMerge<Item> {
   constructor(concurrencyMax: number, signal: AbortSignal) {
     this.#concurrencyMax = concurrencyMax;
     this.#until = AbortSignal.any([signal, this.#left.signal]);
-    this.#until.addEventListener("abort", () => this.#wake(), { once: true });
+    this.#until.addEventListener("abort", () => this.#release(), { once: true });
   }
 
   add(open: Open<Item>): void {
@@ -54,7 +47,8 @@ class Merge<Item> implements StreamMerge<Item> {
       while (!this.#until.aborted) {
         const next = this.#held.shift();
         if (next !== undefined) {
-          yield* handOver(next);
+          yield next.item;
+          next.taken();
           continue;
         }
         if (this.#failures.length > 0) throw this.#failures[0];
@@ -63,8 +57,13 @@ class Merge<Item> implements StreamMerge<Item> {
       }
     } finally {
       this.#left.abort();
-      for (const { taken } of this.#held) taken();
     }
+  }
+
+  /** A reader that has left may stay suspended for ever; streams must not wait for it. */
+  #release(): void {
+    for (const taken of this.#offered) taken();
+    this.#wake();
   }
 
   #startQueued(): void {
@@ -79,10 +78,13 @@ class Merge<Item> implements StreamMerge<Item> {
   async #pump(open: Open<Item>): Promise<void> {
     try {
       for await (const item of open(this.#until)) {
+        if (this.#until.aborted) return;
         const { promise, resolve } = Promise.withResolvers<void>();
+        this.#offered.add(resolve);
         this.#held.push({ item, taken: resolve });
         this.#wake();
         await promise;
+        this.#offered.delete(resolve);
         if (this.#until.aborted) return;
       }
     } catch (error) {
