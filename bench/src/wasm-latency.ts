@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { newExecutionId, newJobId } from "@skrei/domain";
 import type { RunSpec } from "@skrei/compute-agent/ports";
 import { WasmExecutor } from "@skrei/compute-agent/wasm-executor";
@@ -15,7 +16,7 @@ import { WasmExecutor } from "@skrei/compute-agent/wasm-executor";
  * `--pause-ms` waits between executions, so that a host started ahead is ready (default 100); 0 shows a flood.
  */
 const RUNS = 40;
-const PAUSE_MS = Number(process.argv[process.argv.indexOf("--pause-ms") + 1] ?? 100) || (process.argv.includes("--pause-ms") ? 0 : 100);
+const PAUSE_MS = Number(parseArgs({ options: { "pause-ms": { type: "string", default: "100" } } }).values["pause-ms"]);
 const MODULE = fileURLToPath(new URL("../../test/wasm/noop.wasm", import.meta.url));
 const ids = { nowMs: () => Date.now(), randomBytes: () => randomBytes(10) };
 const never = new AbortController().signal;
@@ -26,7 +27,6 @@ async function measure(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "wasm-latency-"));
   const folders = { readable: [fileURLToPath(new URL("../../test/wasm", import.meta.url))], writable: [folder] };
   const clock = { nowMs: () => Date.now(), sleep: async () => undefined };
-  const results: Record<string, readonly number[]> = {};
   for (const isWallWanted of [false, true]) {
     for (const hostsAheadMax of [0, 1]) {
       const executor = new WasmExecutor({ clock, cacheFolder: join(folder, "cache"), isWallWanted, hostsAheadMax, folders });
@@ -39,7 +39,6 @@ async function measure(): Promise<void> {
         await setTimeout(PAUSE_MS);
         runs.push(await timed(async () => await execute(executor, folder)));
       }
-      results[`${executor.wall}, ${hostsAheadMax} ahead`] = runs;
       report(`wall ${executor.wall}, ${hostsAheadMax} host(s) ahead`, runs, bare);
       await executor.close();
     }

@@ -85,6 +85,7 @@ async function digestOf(path: string): Promise<string> {
   const hash = createHash("sha256").update(`${stat.mode} ${stat.size} ${stat.mtimeMs} ${stat.nlink}`);
   if (stat.isSymbolicLink()) hash.update(await readlink(path));
   else if (stat.isFile()) hash.update(await readFile(path));
-  else if (stat.isDirectory()) for (const name of (await readdir(path)).toSorted()) hash.update(name).update(await digestOf(join(path, name)));
+  else if (stat.isDirectory())
+    for (const name of (await readdir(path)).toSorted()) hash.update(name).update(await digestOf(join(path, name)));
   return hash.digest("hex");
 }

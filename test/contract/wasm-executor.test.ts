@@ -10,13 +10,19 @@ import { describeExecutor } from "./executor-suite.ts";
 const cacheFolder = await mkdtemp(join(tmpdir(), "wasm-executor-"));
 afterAll(() => rm(cacheFolder, { recursive: true, force: true }));
 
-const clock = { nowMs: () => Date.now(), sleep: async (delayMs: number, signal: AbortSignal) => await setTimeout(delayMs, undefined, { signal }) };
+const clock = {
+  nowMs: () => Date.now(),
+  sleep: async (delayMs: number, signal: AbortSignal) => await setTimeout(delayMs, undefined, { signal }),
+};
 
 describe.for([{ isWallWanted: true }, { isWallWanted: false }])("wall wanted: $isWallWanted", ({ isWallWanted }) => {
   describeExecutor("WASM modules in processes of their own", {
     create: () => new WasmExecutor({ clock, cacheFolder, isWallWanted }),
     taskFor: wasmProgram,
     supports: { adoption: false, readOnlyMounts: true, memoryLimit: true },
-    unpreparable: { engine: { name: "wasm", entryModule: "/app/absent.wasm", entrypoint: "_start", parameters: [] }, reason: "MODULE_NOT_FOUND" },
+    unpreparable: {
+      engine: { name: "wasm", entryModule: "/app/absent.wasm", entrypoint: "_start", parameters: [] },
+      reason: "MODULE_NOT_FOUND",
+    },
   });
 });

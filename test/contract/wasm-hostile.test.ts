@@ -80,7 +80,10 @@ describe("modules that misbehave", () => {
     { module: "trap", entrypoint: "divide", text: "divide by zero" },
   ])("a trap ($text) is a user's failure with the trap's text", async ({ module, entrypoint, text }) => {
     const { end } = await runWasm(executor, wasmTask(module, { entrypoint }));
-    expect(end).toMatchObject({ exitCode: undefined, failure: { class: "user", reason: "MODULE_TRAPPED", message: expect.stringContaining(text) } });
+    expect(end).toMatchObject({
+      exitCode: undefined,
+      failure: { class: "user", reason: "MODULE_TRAPPED", message: expect.stringContaining(text) },
+    });
   });
 
   test("recursion without end is a trap", async () => {
@@ -133,7 +136,11 @@ describe("modules that misbehave", () => {
       await gate.promise;
     };
     await executor.launch(spec, { write, bytesTaken: () => 0 }, signal());
-    await eventually(() => calls, (count) => count === 1, { withinMs: 10_000 });
+    await eventually(
+      () => calls,
+      (count) => count === 1,
+      { withinMs: 10_000 },
+    );
     expect(await executor.held()).toContainEqual({ executionId: spec.executionId, isRunning: true });
     await executor.stop(spec.executionId, 0);
     gate.resolve();
@@ -163,7 +170,11 @@ describe("the disk quota", () => {
       mounts: [{ hostPath: outputs, target: "/outputs", isReadOnly: false }],
       limits: { diskBytes: 1_000 },
     });
-    expect({ stdout: output.stdout, exitCode: end.exitCode, failure: end.failure }).toEqual({ stdout: "400\n", exitCode: 0, failure: undefined });
+    expect({ stdout: output.stdout, exitCode: end.exitCode, failure: end.failure }).toEqual({
+      stdout: "400\n",
+      exitCode: 0,
+      failure: undefined,
+    });
   });
 });
 
@@ -201,18 +212,27 @@ describe("when the agent is killed", () => {
     { launcher: "a watching shell", path: "/nonexistent", wall: "none" },
   ])("a looping guest and the host ahead end with it, under $launcher", async ({ path, wall }) => {
     const script = fileURLToPath(new URL("../kit/wasm-agent.ts", import.meta.url));
-    const agent = spawn(process.execPath, [script, join(folder, "cache"), wall], { env: { PATH: path }, stdio: ["ignore", "pipe", "inherit"] });
+    const agent = spawn(process.execPath, [script, join(folder, "cache"), wall], {
+      env: { PATH: path },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const [line] = (await once(agent.stdout, "data")) as [Buffer];
     const { pids } = JSON.parse(line.toString()) as { pids: readonly number[] };
     expect(pids.length).toBeGreaterThanOrEqual(2);
     agent.kill("SIGKILL");
-    await eventually(() => pids.filter(isAlive), (alive) => alive.length === 0, { withinMs: 10_000 });
+    await eventually(
+      () => pids.filter(isAlive),
+      (alive) => alive.length === 0,
+      { withinMs: 10_000 },
+    );
   });
 });
 
-async function startExecutor(options: { moduleBytesMax?: number; loadTimeoutMs?: number; hostsAheadMax?: number }): Promise<
-  AsyncDisposable & { readonly executor: WasmExecutor }
-> {
+async function startExecutor(options: {
+  moduleBytesMax?: number;
+  loadTimeoutMs?: number;
+  hostsAheadMax?: number;
+}): Promise<AsyncDisposable & { readonly executor: WasmExecutor }> {
   const started = new WasmExecutor({ clock: wallClock, cacheFolder: join(folder, "cache"), ...options });
   await started.start();
   return { executor: started, [Symbol.asyncDispose]: async () => await started.close() };
@@ -229,15 +249,12 @@ function isAlive(pid: number): boolean {
 
 /** A module of one function `_start` with this code entry. */
 function moduleOfBody(body: readonly number[]): Buffer {
-  const exported = [1, 6, ...Buffer.from("_start"), 0, 0];
   const code = [1, ...leb(body.length), ...body];
-  return Buffer.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...[1, 4, 1, 0x60, 0, 0],
-    ...[3, 2, 1, 0],
-    ...[7, exported.length, ...exported],
-    ...[10, ...leb(code.length), ...code],
-  ]);
+  const magic = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const types = [1, 4, 1, 0x60, 0, 0];
+  const functions = [3, 2, 1, 0];
+  const exported = [7, 10, 1, 6, ...Buffer.from("_start"), 0, 0];
+  return Buffer.from([magic, types, functions, exported, [10, ...leb(code.length), ...code]].flat());
 }
 
 function leb(value: number): readonly number[] {

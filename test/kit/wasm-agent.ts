@@ -11,7 +11,11 @@ const executor = new WasmExecutor({ clock: wallClock, cacheFolder, isWallWanted:
 await executor.start();
 const output = new CollectedOutput();
 await executor.launch(wasmSpec(wasmProgram({ does: "runForever", ignoresTerm: false })), output, AbortSignal.timeout(10_000));
-await eventually(() => output.stdout, (text) => text.includes("ready"), { withinMs: 10_000 });
+await eventually(
+  () => output.stdout,
+  (text) => text.includes("ready"),
+  { withinMs: 10_000 },
+);
 process.stdout.write(`${JSON.stringify({ wall: executor.wall, pids: descendantsOf(process.pid) })}\n`);
 
 function descendantsOf(pid: number): number[] {

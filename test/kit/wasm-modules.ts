@@ -9,7 +9,10 @@ export interface WasmTask {
   readonly mounts: readonly Mount[];
 }
 
-export function wasmTask(module: string, { parameters = [], entrypoint = "_start" }: { parameters?: readonly string[]; entrypoint?: string } = {}): WasmTask {
+export function wasmTask(
+  module: string,
+  { parameters = [], entrypoint = "_start" }: { parameters?: readonly string[]; entrypoint?: string } = {},
+): WasmTask {
   const entryModule = `/app/${module}.wasm`;
   const hostPath = fileURLToPath(new URL(`../wasm/${module}.wasm`, import.meta.url));
   return {

@@ -59,7 +59,11 @@ function hostChildren(hostPath: string): readonly DirectoryListingEntry[] {
     });
 }
 
-function syntheticChildren(root: TreeNode, entry: DirectoryEntry, children: SyntheticDirectory["children"] = new Map()): readonly DirectoryListingEntry[] {
+function syntheticChildren(
+  root: TreeNode,
+  entry: DirectoryEntry,
+  children: SyntheticDirectory["children"] = new Map(),
+): readonly DirectoryListingEntry[] {
   return [...children.keys()].toSorted().map((name) => {
     const child = resolvePath(root, { base: entry.components, path: name, isLastFollowed: false });
     return listed(name, isDirectory(child) ? FILE_TYPE.directory : FILE_TYPE.regularFile, child.kind === "host" ? child.stat : undefined);

@@ -18,54 +18,71 @@ export interface HostFolders {
 
 /** Builds commands that start host processes; made once, as it probes what this machine offers. */
 export class HostCommands {
-  readonly wall: Wall;
-  readonly #hasSetpriv: boolean;
+  readonly #bwrap: string | undefined;
+  readonly #setpriv: string | undefined;
   readonly #cacheFolder: string;
 
-  private constructor(found: { wall: Wall; hasSetpriv: boolean; cacheFolder: string }) {
-    this.wall = found.wall;
-    this.#hasSetpriv = found.hasSetpriv;
-    this.#cacheFolder = found.cacheFolder;
+  private constructor({ bwrap, setpriv, cacheFolder }: { bwrap: string | undefined; setpriv: string | undefined; cacheFolder: string }) {
+    this.#bwrap = bwrap;
+    this.#setpriv = setpriv;
+    this.#cacheFolder = cacheFolder;
   }
 
   /** `cacheFolder` keeps the host's compiled code, which saves two thirds of its start. */
   static async probe({ isWallWanted, cacheFolder }: { isWallWanted: boolean; cacheFolder: string }): Promise<HostCommands> {
     const nothing = { readable: [], writable: [] };
-    const [hasBwrap, hasSetpriv] = await Promise.all([
-      isWallWanted && succeeds("bwrap", [...wallArgs(nothing, cacheFolder), process.execPath, "--version"]),
-      succeeds("setpriv", [...SETPRIV_ARGS, process.execPath, "--version"]),
+    const [bwrap, setpriv] = await Promise.all([
+      isWallWanted ? findWorking("bwrap", wallArgs(nothing, cacheFolder)) : undefined,
+      findWorking("setpriv", SETPRIV_ARGS),
     ]);
-    return new HostCommands({ wall: hasBwrap ? "bwrap" : "none", hasSetpriv, cacheFolder });
+    return new HostCommands({ bwrap, setpriv, cacheFolder });
+  }
+
+  get wall(): Wall {
+    return this.#bwrap === undefined ? "none" : "bwrap";
   }
 
   /** The command of a host that can reach `folders` (with no wall: that is asked to keep to its mounts). */
   forFolders(folders: HostFolders): HostCommand {
     const node = [process.execPath, ...NODE_ARGS, HOST_MAIN];
-    if (this.wall === "bwrap") return { file: "bwrap", args: [...wallArgs(folders, this.#cacheFolder), ...node] };
-    if (this.#hasSetpriv) return { file: "setpriv", args: [...SETPRIV_ARGS, ...node] };
+    if (this.#bwrap !== undefined) return { file: this.#bwrap, args: [...wallArgs(folders, this.#cacheFolder), ...node] };
+    if (this.#setpriv !== undefined) return { file: this.#setpriv, args: [...SETPRIV_ARGS, ...node] };
     return { file: "/bin/sh", args: ["-c", WATCHED, "sh", ...node] };
   }
 
+  /** The whole environment of a host; nothing of the agent's reaches it. */
   get env(): Readonly<Record<string, string>> {
-    return { NODE_COMPILE_CACHE: this.#cacheFolder, PATH: process.env["PATH"] ?? "/usr/bin:/bin" };
+    return { NODE_COMPILE_CACHE: this.#cacheFolder };
   }
 }
 
 function wallArgs({ readable, writable }: HostFolders, cacheFolder: string): readonly string[] {
   const bind = (kind: string, path: string): readonly string[] => [kind, path, path];
   return [
-    ...["--unshare-all", "--die-with-parent", "--cap-drop", "ALL"],
+    "--unshare-all",
+    "--die-with-parent",
+    "--cap-drop",
+    "ALL",
+    "--dev",
+    "/dev",
     ...["/usr", "/lib", "/lib64", "/bin"].flatMap((path) => bind("--ro-bind-try", path)),
     ...[process.execPath, dirname(HOST_MAIN), cacheFolder].flatMap((path) => bind("--ro-bind", path)),
-    ...["--dev", "/dev"],
     ...readable.flatMap((path) => bind("--ro-bind", path)),
     ...writable.flatMap((path) => bind("--bind", path)),
   ];
 }
 
-async function succeeds(file: string, args: readonly string[]): Promise<boolean> {
+/** The path of a program that can start Node with these arguments, or undefined. */
+async function findWorking(name: string, args: readonly string[]): Promise<string | undefined> {
+  const path = (await outputOf("/bin/sh", ["-c", `command -v ${name}`]))?.trim();
+  if (path === undefined) return undefined;
+  return (await outputOf(path, [...args, process.execPath, "--version"])) === undefined ? undefined : path;
+}
+
+/** Undefined when the command fails. */
+async function outputOf(file: string, args: readonly string[]): Promise<string | undefined> {
   return await new Promise((resolve) => {
-    execFile(file, args, { timeout: PROBE_TIMEOUT_MS }, (error) => resolve(error === null));
+    execFile(file, args, { timeout: PROBE_TIMEOUT_MS }, (error, stdout) => resolve(error === null ? stdout : undefined));
   });
 }
 

@@ -125,7 +125,11 @@ function streamOf(stream: Readable | null): Readable {
   return stream;
 }
 
-function refusal(message: HostMessage | undefined, { entryModule, moduleBytesMax }: HostRun, timedOutAfterMs: number | undefined): DomainError {
+function refusal(
+  message: HostMessage | undefined,
+  { entryModule, moduleBytesMax }: HostRun,
+  timedOutAfterMs: number | undefined,
+): DomainError {
   if (message?.type === "refused") {
     const kind = message.reason === "MODULE_NOT_FOUND" ? "notFound" : "invalid";
     const hint =
@@ -135,7 +139,9 @@ function refusal(message: HostMessage | undefined, { entryModule, moduleBytesMax
     return new DomainError(kind, message.reason, message.message, { hint });
   }
   if (timedOutAfterMs !== undefined) {
-    return new DomainError("invalid", "MODULE_INVALID", `the module did not compile within ${timedOutAfterMs} ms`, { hint: "Make the module smaller." });
+    return new DomainError("invalid", "MODULE_INVALID", `the module did not compile within ${timedOutAfterMs} ms`, {
+      hint: "Make the module smaller.",
+    });
   }
   return new DomainError("unavailable", "ENGINE_FAILED", "the WASM host process ended before it had loaded the module");
 }

@@ -14,7 +14,8 @@ export function loadModule(run: HostRun): LoadedModule {
   try {
     return { module: new WebAssembly.Module(bytes), digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` };
   } catch (error) {
-    if (error instanceof WebAssembly.CompileError || error instanceof RangeError) return invalid(`the module does not compile: ${error.message}`);
+    if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
+      return invalid(`the module does not compile: ${error.message}`);
     throw error;
   }
 }

@@ -36,7 +36,10 @@ export function pathOpenCall(context: WasiContext): SystemCalls {
       const place = resolvePath(root, { base: parent.components, path, isLastFollowed });
       const request = { openFlags, rights, inheritedRights, fdFlags };
       if (path.endsWith("/") && !isDirectory(place)) throw new WasiError("ENOENT");
-      memory.setU32(fdPointer, fds.add(isDirectory(place) ? openDirectory(place, parent, request) : openFile(context, place, parent, request)));
+      memory.setU32(
+        fdPointer,
+        fds.add(isDirectory(place) ? openDirectory(place, parent, request) : openFile(context, place, parent, request)),
+      );
     },
   };
 }

@@ -36,9 +36,7 @@ export interface Lookup {
  * @throws WasiError ENOTCAPABLE for a way out, ELOOP, ENOTDIR, ENOENT, ENAMETOOLONG.
  */
 export function resolvePath(root: TreeNode, { base, path, isLastFollowed }: Lookup): Place {
-  if (path === "") throw new WasiError("ENOENT");
-  if (path.startsWith("/")) throw new WasiError("ENOTCAPABLE");
-  if (path.length > PATH_LENGTH_MAX) throw new WasiError("ENAMETOOLONG");
+  checkPath(path);
   const walk = new Walk(root);
   for (const name of base) walk.enterBase(name);
   const isDirectoryWanted = path.endsWith("/") || path.endsWith("/.");
@@ -73,18 +71,18 @@ class Walk {
     const pending = path.toReversed().map((name) => ({ name, floor }));
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       if (!isDirectory(this.#last)) throw new WasiError(exists(this.#last) ? "ENOTDIR" : "ENOENT");
-      if (next.name === ".") continue;
-      if (next.name === "..") {
-        this.#up(next.floor);
-        continue;
-      }
-      this.#step(next.name);
+      this.#move(next.name, next.floor);
       const place = this.#last;
       if (place.kind !== "host" || !place.stat?.isSymbolicLink()) continue;
       if (pending.length === 0 && !isLastFollowed) return;
       const linkFloor = Math.max(next.floor, place.point.depth);
       for (const name of this.#readLink(place).toReversed()) pending.push({ name, floor: linkFloor });
     }
+  }
+
+  #move(name: string, floor: number): void {
+    if (name === "..") this.#up(floor);
+    else if (name !== ".") this.#step(name);
   }
 
   #up(floor: number): void {
@@ -137,6 +135,12 @@ export function isDirectory(place: Place): boolean {
 
 function exists(place: Place): boolean {
   return place.kind === "synthetic" ? place.directory !== undefined : place.stat !== undefined;
+}
+
+function checkPath(path: string): void {
+  if (path === "") throw new WasiError("ENOENT");
+  if (path.startsWith("/")) throw new WasiError("ENOTCAPABLE");
+  if (path.length > PATH_LENGTH_MAX) throw new WasiError("ENAMETOOLONG");
 }
 
 function split(path: string): readonly string[] {

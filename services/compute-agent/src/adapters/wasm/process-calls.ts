@@ -64,7 +64,10 @@ export function clockNanoseconds(clock: number): bigint {
 
 function putSizes(memory: GuestMemory, strings: readonly Uint8Array[], countPointer: number, sizePointer: number): void {
   memory.setU32(countPointer, strings.length);
-  memory.setU32(sizePointer, strings.reduce((sum, text) => sum + text.length + 1, 0));
+  memory.setU32(
+    sizePointer,
+    strings.reduce((sum, text) => sum + text.length + 1, 0),
+  );
 }
 
 function putStrings(memory: GuestMemory, strings: readonly Uint8Array[], pointersPointer: number, bytesPointer: number): void {

@@ -46,7 +46,9 @@ function verdictOfGuest({ outcome, memoryBytes, isDiskFull }: EndedMessage, { li
   }
   switch (outcome.kind) {
     case "exit":
-      return isNearLimit(memoryBytes, limits) ? outOfMemory(memoryMessage(memoryBytes, limits), exitCode) : { exitCode, failure: undefined };
+      return isNearLimit(memoryBytes, limits)
+        ? outOfMemory(memoryMessage(memoryBytes, limits), exitCode)
+        : { exitCode, failure: undefined };
     case "trap": {
       if (isNearLimit(memoryBytes, limits)) return outOfMemory(memoryMessage(memoryBytes, limits));
       const message = `the module trapped: ${outcome.message} (it had ${memoryBytes} of ${limits.memoryBytes} bytes of memory)`;
