@@ -39,6 +39,11 @@ describe("with an access token configured", () => {
   });
 });
 
+test("no link is made without a key to sign it", async () => {
+  await using own = await startApiCluster({ config: { linkKey: "" } });
+  expect(await failureOf(own.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 1n }))).toMatchObject({ kind: "precondition", reason: "FEATURE_NOT_AVAILABLE" });
+});
+
 describe("joining", () => {
   const good = { name: "a1", joinToken: "join-token-of-the-test" };
 

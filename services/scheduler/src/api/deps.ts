@@ -6,9 +6,9 @@ import type { AgentPort, Clock, LeaderCommands, Randomness, StateStore } from ".
 export interface SchedulerApiConfig {
   /** Secret that lets a node join. */
   readonly joinToken: string;
-  /** Secret that signs links to the content store; the publisher has the same. */
+  /** Secret that signs links to the content store; the publisher has the same. Empty: no links are made. */
   readonly linkKey: string;
-  /** Base URL of the cluster's publisher as clients and nodes reach it; empty in the embedded cluster. */
+  /** Base URL of the cluster's publisher as clients and nodes reach it; empty: no links are made. */
   readonly publisherUrl: string;
   /** Name of the cluster. */
   readonly cluster: string;
@@ -31,6 +31,6 @@ export interface SchedulerApiDeps {
   readonly randomness: Randomness;
   readonly logger: Logger;
   readonly config: SchedulerApiConfig;
-  /** The cluster's publisher, for output of nodes that are gone. */
+  /** The cluster's publisher, for output of nodes that are gone; used when `publisherUrl` or `linkKey` is empty. Authenticates itself. */
   readonly publisherTransport?: () => Transport;
 }

@@ -7,6 +7,7 @@ import { resultOf } from "@skrei/wire/result.ts";
 import { timestampFromMs } from "@skrei/wire/time.ts";
 import type { AgentAddress, LogChunk, LogQuery, StateStore } from "../ports.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
+import { publishedBlocks } from "./published-blocks.ts";
 import { readPublishedOutput } from "./published-output.ts";
 import { pause, waitAtMost } from "./wait.ts";
 
@@ -68,18 +69,19 @@ async function* liveLog(
 }
 
 async function* publishedLog(
-  { publisherTransport }: SchedulerApiDeps,
+  deps: SchedulerApiDeps,
   execution: Execution,
   { query, signal, answer }: { readonly query: LogQuery; readonly signal: AbortSignal; readonly answer: LiveAnswer },
 ): AsyncGenerator<StreamLogsResponse> {
   // Positions in the files of the result are others than those in the node's log.
   if (answer.nextOffset !== query.fromOffset) throw unavailable(execution, "broke off", answer.cause);
   const result = resultOf(execution);
-  if (result === undefined || publisherTransport === undefined) throw unavailable(execution, "is out of reach", answer.cause);
+  const load = result === undefined ? undefined : publishedBlocks(deps, result.cid, signal);
+  if (result === undefined || load === undefined) throw unavailable(execution, "is out of reach", answer.cause);
   let nextOffset = query.fromOffset;
   const time = timestampFromMs(execution.endedAtMs ?? execution.createdAtMs);
   try {
-    for await (const piece of readPublishedOutput(publisherTransport(), { ...query, resultCid: result.cid }, signal)) {
+    for await (const piece of readPublishedOutput(load, { ...query, resultCid: result.cid })) {
       nextOffset = piece.nextOffset;
       yield create(StreamLogsResponseSchema, { ...namesOf(execution), ...piece, stream: STREAM_TO_PROTO[piece.stream], nextOffset: BigInt(nextOffset), time });
     }

@@ -1,8 +1,5 @@
-import type { Transport } from "@connectrpc/connect";
 import { DomainError, LIMITS } from "@skrei/domain";
-import { createClient } from "@skrei/platform/client.ts";
-import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
-import { parseCid, verifyBlock } from "@skrei/unixfs/cid.ts";
+import { parseCid } from "@skrei/unixfs/cid.ts";
 import type { ContentId } from "@skrei/unixfs/cid.ts";
 import { decodeNode } from "@skrei/unixfs/node.ts";
 import { readFile, resolvePath } from "@skrei/unixfs/read-dag.ts";
@@ -22,9 +19,8 @@ export interface PublishedQuery {
   readonly tailBytes: number;
 }
 
-/** The output files of a published result, every block verified. @throws what the publisher throws; corrupt/RESULT_CORRUPT. */
-export async function* readPublishedOutput(transport: Transport, query: PublishedQuery, signal: AbortSignal): AsyncGenerator<PublishedPiece> {
-  const load = blockLoader(transport, signal);
+/** The output files of a published result. @throws what `load` throws; corrupt/RESULT_CORRUPT. */
+export async function* readPublishedOutput(load: LoadBlock, query: PublishedQuery): AsyncGenerator<PublishedPiece> {
   const root = parseCid(query.resultCid);
   const files = [await openFile(load, root, "stdout"), await openFile(load, root, "stderr")];
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -62,17 +58,3 @@ async function openFile(load: LoadBlock, root: ContentId, name: "stdout" | "stde
   if (node.kind !== "file") throw new DomainError("corrupt", "RESULT_CORRUPT", `${name} of the result ${root.toString()} is no file but a ${node.kind}.`);
   return { name, cid, sizeBytes: node.sizeBytes };
 }
-
-function blockLoader(transport: Transport, signal: AbortSignal): LoadBlock {
-  const client = createClient(BlockService, transport);
-  return async (cid) => {
-    for await (const { block } of client.getBlocks({ cids: [cid.toString()] }, { signal, timeoutMs: BLOCK_TIMEOUT_MS })) {
-      if (block === undefined) continue;
-      verifyBlock(cid, block.data);
-      return block.data;
-    }
-    throw new DomainError("notFound", "BLOCK_MISSING", `The content store sent nothing for block ${cid.toString()}.`);
-  };
-}
-
-const BLOCK_TIMEOUT_MS = 30_000;

@@ -9,7 +9,7 @@ import { resultOf, resultToProto } from "@skrei/wire/result.ts";
 import type { Result } from "@skrei/wire/result.ts";
 import { msFromDuration, timestampFromMs } from "@skrei/wire/time.ts";
 import type { StateStore } from "../ports.ts";
-import type { SchedulerApiDeps } from "./deps.ts";
+import type { SchedulerApiConfig, SchedulerApiDeps } from "./deps.ts";
 import { findJob } from "./find-job.ts";
 import { cursorOf, pageSizeOf, pageTokenFor } from "./page.ts";
 
@@ -44,6 +44,7 @@ async function listResults({ store }: SchedulerApiDeps, request: ListResultsRequ
 }
 
 async function createDownloadLink({ store, clock, config }: SchedulerApiDeps, request: CreateDownloadLinkRequest): Promise<CreateDownloadLinkResponse> {
+  checkLinks(config);
   const lifeMs = request.timeToLive === undefined ? LINK_LIFE_MS : msFromDuration(request.timeToLive);
   if (!(lifeMs > 0 && lifeMs <= LINK_LIFE_MS_MAX)) {
     throw new DomainError("invalid", "FIELD_INVALID", `time_to_live is ${lifeMs / 1000} s; allowed are more than 0 and at most ${LINK_LIFE_MS_MAX / 1000} s.`);
@@ -64,6 +65,7 @@ async function createDownloadLink({ store, clock, config }: SchedulerApiDeps, re
 }
 
 function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes }: CreateUploadLinkRequest): CreateUploadLinkResponse {
+  checkLinks(config);
   const allowed = contentIdRule(cid);
   if (allowed !== undefined) throw new DomainError("invalid", "CONTENT_ID_INVALID", `cid is "${cid.slice(0, 128)}"; allowed is ${allowed}.`);
   if (sizeBytes <= 0n) throw new DomainError("invalid", "FIELD_INVALID", `size_bytes is ${sizeBytes}; it must say how many bytes will be pushed.`);
@@ -72,6 +74,14 @@ function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes 
     url: baseUrl(config.publisherUrl),
     token: signLink({ key: config.linkKey, purpose: "upload", cid, expiresAtMs, bytesMax: Number(sizeBytes) }),
     expireTime: timestampFromMs(expiresAtMs),
+  });
+}
+
+/** An empty key would let anybody sign. */
+function checkLinks({ linkKey, publisherUrl }: SchedulerApiConfig): void {
+  if (linkKey !== "" && publisherUrl !== "") return;
+  throw new DomainError("precondition", "FEATURE_NOT_AVAILABLE", "This scheduler makes no links: it has no link key or does not know the cluster's publisher.", {
+    hint: "Set linkKey and publisherUrl of the scheduler.",
   });
 }
 

@@ -1,10 +1,13 @@
 import { hash } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { createRouterTransport } from "@connectrpc/connect";
 import type { Transport } from "@connectrpc/connect";
 import { DomainError } from "@skrei/domain";
 import type { ExecutionId } from "@skrei/domain";
 import { serverErrors } from "@skrei/platform/error-interceptor.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
+import { verifyLink } from "@skrei/platform/signed-link.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { rawCid } from "@skrei/unixfs/cid.ts";
 import { buildFileDag } from "@skrei/unixfs/file-dag.ts";
@@ -101,7 +104,7 @@ describe("the output of a job", () => {
 describe("when the node no longer has it, the output", () => {
   test("comes from the published result, standard output first", async () => {
     const { cid, transport } = publishedResult({ stdout: "a".repeat(100_000), stderr: "problem" });
-    await using cluster = await startApiCluster({ publisherTransport: () => transport });
+    await using cluster = await startApiCluster({ config: { publisherUrl: "" }, publisherTransport: () => transport });
     const { jobId, executionId } = await finishedJob(cluster, cid);
     const all = await collect(cluster.jobs.streamLogs({ jobId }));
     expect(all.map(({ stream, data, nextOffset, end }) => [stream, data.length, nextOffset, end])).toEqual([
@@ -116,15 +119,36 @@ describe("when the node no longer has it, the output", () => {
     expect(rest.map(({ data }) => new TextDecoder().decode(data))).toEqual(["lem", ""]);
   });
 
+  test("comes through the publisher's gateway with a link of the scheduler's own", async () => {
+    const { cid, blocks } = publishedResult({ stdout: "from the gateway", stderr: "" });
+    const server = createServer((request, response) => {
+      const url = new URL(request.url ?? "", "http://localhost");
+      const link = verifyLink({ key: "link-key-of-the-test", purpose: "download", token: url.searchParams.get("token") ?? "", nowMs: Date.now() });
+      const block = link.cid === cid && url.searchParams.get("format") === "raw" ? blocks.get(url.pathname.replace("/ipfs/", "")) : undefined;
+      response.writeHead(block === undefined ? 404 : 200).end(block);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      await using cluster = await startApiCluster({ config: { publisherUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` } });
+      const { jobId } = await finishedJob(cluster, cid);
+      const all = await collect(cluster.jobs.streamLogs({ jobId }));
+      expect(all.map(({ data }) => new TextDecoder().decode(data))).toEqual(["from the gateway", ""]);
+      blocks.delete(cid);
+      expect(await failureOf(cluster.jobs.streamLogs({ jobId }))).toMatchObject({ reason: "LOGS_UNAVAILABLE" });
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   test("is unavailable when the publisher is out of reach, sends other bytes, or nothing was published", async () => {
     const { cid, transport, blocks } = publishedResult({ stdout: "fine", stderr: "" });
     for (const publisherTransport of [transport, unreachable()]) {
-      await using cluster = await startApiCluster({ publisherTransport: () => publisherTransport });
+      await using cluster = await startApiCluster({ config: { publisherUrl: "" }, publisherTransport: () => publisherTransport });
       blocks.set(cid, bytes("other bytes"));
       const { jobId } = await finishedJob(cluster, cid);
       expect(await failureOf(cluster.jobs.streamLogs({ jobId }))).toMatchObject({ kind: "unavailable", reason: "LOGS_UNAVAILABLE" });
     }
-    await using cluster = await startApiCluster();
+    await using cluster = await startApiCluster({ config: { publisherUrl: "" } });
     const { jobId } = await finishedJob(cluster, cid);
     expect(await failureOf(cluster.jobs.streamLogs({ jobId, follow: true }))).toMatchObject({ reason: "LOGS_UNAVAILABLE" });
   });
