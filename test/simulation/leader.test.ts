@@ -230,18 +230,16 @@ test("a node waits for approval, works once approved, and is shut out once rejec
   expect(await cluster.run(5_000, () => agent.running.length === 1)).toBe(true);
   await cluster.clock.until(cluster.reach().setMembership(agent.options.id, "rejected"));
   expect(cluster.truth.unended()).toEqual([]);
-  const refused = cluster
-    .reach()
-    .join({
-      joinToken: "",
-      nodeId: agent.options.id,
-      name: "x",
-      labels: {},
-      engines: [],
-      capacity: capacity(1),
-      version: "",
-      publicKeyBase64: `key of ${agent.options.id}`,
-    });
+  const refused = cluster.reach().join({
+    joinToken: "",
+    nodeId: agent.options.id,
+    name: "x",
+    labels: {},
+    engines: [],
+    capacity: capacity(1),
+    version: "",
+    publicKeyBase64: `key of ${agent.options.id}`,
+  });
   await expect(refused).rejects.toMatchObject({ reason: "NODE_REJECTED" });
 });
 
@@ -249,18 +247,16 @@ test("a node id with another key is refused", async () => {
   const cluster = await aCluster();
   const agent = cluster.addAgent();
   await joined(cluster);
-  const stolen = cluster
-    .reach()
-    .join({
-      joinToken: "",
-      nodeId: agent.options.id,
-      name: "x",
-      labels: {},
-      engines: [],
-      capacity: capacity(1),
-      version: "",
-      publicKeyBase64: "another",
-    });
+  const stolen = cluster.reach().join({
+    joinToken: "",
+    nodeId: agent.options.id,
+    name: "x",
+    labels: {},
+    engines: [],
+    capacity: capacity(1),
+    version: "",
+    publicKeyBase64: "another",
+  });
   await expect(stolen).rejects.toMatchObject({ reason: "NODE_KEY_MISMATCH" });
 });
 

@@ -61,8 +61,6 @@ export class SimAgent {
   /** Rises with each start; what an earlier life began does not go on. */
   #life = 0;
   isUp = false;
-  /** Executions that the task of began twice on this node, which must never happen. */
-  readonly runs = new Map<ExecutionId, number>();
 
   constructor(options: SimAgentOptions, world: SimWorld) {
     this.options = options;
@@ -178,21 +176,25 @@ export class SimAgent {
   async #reportLoop(life: number): Promise<void> {
     while (life === this.#life) {
       await this.#pause(20);
-      const isComplete = this.#owesComplete;
-      const due = [...this.#held].filter(([, held]) => isComplete || !held.isReported);
-      if (this.#session === "" || life !== this.#life || (due.length === 0 && !isComplete)) continue;
-      const reports = due.map(([executionId, held]) => reportOf(executionId, held));
-      const session = this.#session;
+      if (life !== this.#life || this.#session === "") continue;
       try {
-        await this.#world.network.call(() => this.#world.scheduler().report({ nodeId: this.options.id, session, reports, isComplete }));
-        if (life !== this.#life) return;
-        if (isComplete && session === this.#session) this.#owesComplete = false;
-        for (const [id, held] of due)
-          if (held.state === reports.find(({ executionId }) => executionId === id)?.state) held.isReported = true;
+        await this.#report(life);
       } catch (error) {
         if (!(error instanceof DomainError)) throw error;
       }
     }
+  }
+
+  async #report(life: number): Promise<void> {
+    const isComplete = this.#owesComplete;
+    const session = this.#session;
+    const due = [...this.#held].filter(([, held]) => isComplete || !held.isReported);
+    if (due.length === 0 && !isComplete) return;
+    const reports = due.map(([executionId, held]) => reportOf(executionId, held));
+    await this.#world.network.call(() => this.#world.scheduler().report({ nodeId: this.options.id, session, reports, isComplete }));
+    if (life !== this.#life) return;
+    if (isComplete && session === this.#session) this.#owesComplete = false;
+    for (const [i, [, held]] of due.entries()) if (held.state === reports[i]?.state) held.isReported = true;
   }
 
   #take(assignment: Assignment): void {
@@ -211,33 +213,32 @@ export class SimAgent {
   async #execute(held: Held, life: number): Promise<void> {
     const { chance } = this.#world;
     const { rejects = 0, fails = 0, taskMsMax = 2_000 } = this.options;
-    const isStopped = async (delayMs: number): Promise<boolean> => {
-      await this.#pause(delayMs);
-      if (life !== this.#life || this.#held.get(held.assignment.executionId) !== held || isExecutionEnded(held.state)) return true;
-      if (held.assignment.desired === "stop") this.#move(held, "cancelled");
-      return held.assignment.desired === "stop";
-    };
-    if (await isStopped(chance.between(0, 3))) return;
-    if (chance.happens(rejects))
-      return this.#move(held, "rejected", {
-        failure: { class: "infrastructure", reason: "IMAGE_PULL_FAILED", message: "No image.", hint: "" },
-      });
+    if (await this.#isOver(held, life, chance.between(0, 3))) return;
+    if (chance.happens(rejects)) return this.#move(held, "rejected", { failure: NO_IMAGE });
     this.#move(held, "preparing");
-    if (await isStopped(chance.between(1, 50))) return;
+    if (await this.#isOver(held, life, chance.between(1, 50))) return;
     this.#move(held, "running");
-    this.runs.set(held.assignment.executionId, (this.runs.get(held.assignment.executionId) ?? 0) + 1);
-    for (let left = chance.between(10, taskMsMax); left > 0; left -= 100) if (await isStopped(Math.min(left, 100))) return;
-    if (chance.happens(fails))
-      return this.#move(held, "failed", {
-        exitCode: 3,
-        failure: { class: "user", reason: "EXIT_NONZERO", message: "Exit code 3.", hint: "" },
-      });
+    for (let left = chance.between(10, taskMsMax); left > 0; left -= 100) if (await this.#isOver(held, life, Math.min(left, 100))) return;
+    if (chance.happens(fails)) return this.#move(held, "failed", { exitCode: 3, failure: EXIT_3 });
     held.exitCode = 0;
+    await this.#offer(held, life);
+  }
+
+  async #offer(held: Held, life: number): Promise<void> {
     for (const state of ["proposing", "publishing"] as const) {
       this.#move(held, state);
-      if (await isStopped(chance.between(1, 30))) return;
+      if (await this.#isOver(held, life, this.#world.chance.between(1, 30))) return;
     }
     this.#move(held, "completed");
+  }
+
+  /** After a while: true when the execution was stopped, forgotten or killed meanwhile. */
+  async #isOver(held: Held, life: number, delayMs: number): Promise<boolean> {
+    await this.#pause(delayMs);
+    const { executionId, desired } = held.assignment;
+    if (life !== this.#life || this.#held.get(executionId) !== held || isExecutionEnded(held.state)) return true;
+    if (desired === "stop") this.#move(held, "cancelled");
+    return desired === "stop";
   }
 
   #move(held: Held, state: ExecutionState, facts: { exitCode?: number; failure?: Failure } = {}): void {
@@ -276,4 +277,6 @@ function reportOf(executionId: ExecutionId, { assignment, state, exitCode, failu
 }
 
 const ENGINES = [{ name: "wasm", version: "sim", isAvailable: true, message: "" }] as const;
+const NO_IMAGE: Failure = { class: "infrastructure", reason: "IMAGE_PULL_FAILED", message: "No image.", hint: "" };
+const EXIT_3: Failure = { class: "user", reason: "EXIT_NONZERO", message: "Exit code 3.", hint: "" };
 const NEVER = new AbortController().signal;

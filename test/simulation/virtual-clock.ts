@@ -35,20 +35,18 @@ export class VirtualClock implements Clock {
   }
 
   /** Lets everything that can go on go on, then moves to the next sleeper; `afterStep` sees each state in between. */
-  async run(forMs: number, options: { afterStep?: () => void; isDone?: () => boolean } = {}): Promise<boolean> {
+  async run(
+    forMs: number,
+    { afterStep = nothing, isDone = never }: { afterStep?: () => void; isDone?: () => boolean } = {},
+  ): Promise<boolean> {
     const untilMs = this.#nowMs + forMs;
-    await settle();
-    for (;;) {
-      options.afterStep?.();
-      if (options.isDone?.() === true) return true;
-      const next = this.#sleepers.peek();
-      if (next === undefined || next.atMs > untilMs) break;
-      this.#nowMs = next.atMs;
-      while (this.#sleepers.peek()?.atMs === this.#nowMs) this.#sleepers.pop()?.wake();
+    do {
       await settle();
-    }
+      afterStep();
+      if (isDone()) return true;
+    } while (this.#step(untilMs));
     this.#nowMs = untilMs;
-    return options.isDone?.() ?? true;
+    return false;
   }
 
   /** Runs until the promise has settled. @throws Error when it has not within `withinMs`. */
@@ -59,4 +57,18 @@ export class VirtualClock implements Clock {
     if (!(await this.run(withinMs, { isDone: () => isSettled }))) throw new Error(`not settled within ${String(withinMs)} virtual ms`);
     return noted;
   }
+
+  #step(untilMs: number): boolean {
+    const next = this.#sleepers.peek();
+    if (next === undefined || next.atMs > untilMs) return false;
+    this.#nowMs = next.atMs;
+    while (this.#sleepers.peek()?.atMs === this.#nowMs) this.#sleepers.pop()?.wake();
+    return true;
+  }
+}
+
+function nothing(): void {}
+
+function never(): boolean {
+  return false;
 }

@@ -1,7 +1,8 @@
 import { isJobEnded, LIMITS } from "@skrei/domain";
 import type { NodeId, Reason } from "@skrei/domain";
+import type { Deadline } from "../domain/deadlines.ts";
 import { judgeBids } from "../domain/judge-bids.ts";
-import type { Offer, Placement } from "../domain/judge-bids.ts";
+import type { Judgement, Offer, Placement } from "../domain/judge-bids.ts";
 import type { Ask, Bid } from "../ports.ts";
 import { jobTaskOf } from "./job-task.ts";
 import type { JobEntry, NodeEntry } from "./live-state.ts";
@@ -26,6 +27,7 @@ interface Round {
   readonly asks: OpenAsk[];
   outstanding: number;
   isDecided: boolean;
+  window: Deadline | undefined;
 }
 
 interface OutgoingAsk {
@@ -52,7 +54,7 @@ export class BidRounds {
   /** Asks the nodes in `slots` for up to `wanted` partitions of the job; goes out with the next `send`. */
   open(entry: JobEntry, slots: readonly number[], wanted: number): void {
     const { live, deadlines, options, term } = this.#context;
-    const round: Round = { entry, table: entry.table, asks: [], outstanding: 0, isDecided: false };
+    const round: Round = { entry, table: entry.table, asks: [], outstanding: 0, isDecided: false, window: undefined };
     const job = jobTaskOf(entry);
     for (const slot of slots) {
       const partitions = live.index.room(slot, entry.demand.resources, wanted);
@@ -78,7 +80,7 @@ export class BidRounds {
     }
     round.outstanding = round.asks.length;
     entry.isAsking = true;
-    deadlines.after(options.bidWindowMs, () => this.#decide(round));
+    round.window = deadlines.after(options.bidWindowMs, () => this.#decide(round));
   }
 
   send(): void {
@@ -113,17 +115,19 @@ export class BidRounds {
   }
 
   #answer(open: OpenAsk, bid: Bid | undefined): void {
-    if (open.isAnswered) return;
+    const { round } = open;
     open.isAnswered = true;
-    const offered = Math.min(bid?.partitions ?? 0, open.partitions);
-    if (open.round.isDecided) {
-      if ((bid?.partitions ?? 0) > 0) this.#releaseOnNode(open);
-      return;
-    }
-    if (bid === undefined) this.#refuse(open, "BID_TIMED_OUT", "the node did not answer the ask");
-    else if (offered < open.partitions) this.#refuse(open, bid.reason ?? "CAPACITY_BUSY", bid.message);
-    if (bid !== undefined && offered > 0) open.offer = this.#offerOf(open, bid, offered);
-    if (--open.round.outstanding === 0) this.#decide(open.round);
+    if (!round.isDecided) {
+      this.#note(open, bid);
+      if (--round.outstanding === 0) this.#decide(round);
+    } else if (bid !== undefined && bid.partitions > 0) this.#releaseOnNode(open);
+  }
+
+  #note(open: OpenAsk, bid: Bid | undefined): void {
+    if (bid === undefined) return this.#refuse(open, "BID_TIMED_OUT", "the node did not answer the ask");
+    const offered = Math.min(bid.partitions, open.partitions);
+    if (offered < open.partitions) this.#refuse(open, bid.reason ?? "CAPACITY_BUSY", bid.message);
+    if (offered > 0) open.offer = this.#offerOf(open, bid, offered);
   }
 
   #offerOf({ askId, nodeId, slot, round }: OpenAsk, bid: Bid, partitions: number): Offer {
@@ -135,23 +139,28 @@ export class BidRounds {
   #decide(round: Round): void {
     if (round.isDecided) return;
     round.isDecided = true;
-    const { entry, table, asks } = round;
-    const isWanted = entry.table === table && !isJobEnded(entry.job.state);
-    const offers = isWanted ? asks.flatMap((open) => (open.offer !== undefined && this.#isStillThere(open) ? [open.offer] : [])) : [];
-    const room = offers.reduce((sum, { partitions }) => sum + partitions, 0);
-    const partitions = table.peekReady(Math.min(room, table.ready));
-    const { placements, takenByAsk } = judgeBids(
-      partitions.map((partition) => ({ partition, avoidedNodeIds: table.historyOf(partition).nodeIds })),
-      offers,
-    );
-    for (const open of asks)
-      if (!open.isAnswered && isWanted) this.#refuse(open, "BID_TIMED_OUT", "the node did not answer the ask in time");
-    for (const open of asks) this.#settle(open, takenByAsk.get(open.askId) ?? 0);
+    const { entry, asks, window } = round;
+    this.#context.deadlines.cancel(window);
+    const isWanted = entry.table === round.table && !isJobEnded(entry.job.state);
+    const { placements, takenByAsk } = isWanted ? this.#judge(round) : NOTHING_TAKEN;
+    const takenOf = ({ askId }: OpenAsk): number => takenByAsk.get(askId) ?? 0;
+    for (const open of asks) this.#settle(open, takenOf(open));
     if (isWanted) {
       entry.isAsking = false;
       this.#onDecided(entry, placements);
     }
-    for (const open of asks) this.#releaseRest(open, takenByAsk.get(open.askId) ?? 0);
+    for (const open of asks) this.#releaseRest(open, takenOf(open));
+  }
+
+  #judge({ table, asks }: Round): Judgement {
+    for (const open of asks) if (!open.isAnswered) this.#refuse(open, "BID_TIMED_OUT", "the node did not answer the ask in time");
+    const offers = asks.flatMap((open) => (open.offer !== undefined && this.#isStillThere(open) ? [open.offer] : []));
+    const room = offers.reduce((sum, { partitions }) => sum + partitions, 0);
+    const waiting = table.peekReady(Math.min(room, table.ready));
+    return judgeBids(
+      waiting.map((partition) => ({ partition, avoidedNodeIds: table.historyOf(partition).nodeIds })),
+      offers,
+    );
   }
 
   /** Gives back what was reserved on the books and not taken. */
@@ -215,6 +224,8 @@ function cutBatches(asks: readonly OutgoingAsk[]): OutgoingAsk[][] {
   }
   return batches;
 }
+
+const NOTHING_TAKEN: Judgement = { placements: [], takenByAsk: new Map() };
 
 /** First wait before a node that refused is asked again; doubles each time. */
 const REFUSED_MS = 500;

@@ -1,4 +1,5 @@
 import { Deadlines } from "../domain/deadlines.ts";
+import type { Deadline } from "../domain/deadlines.ts";
 import type { Clock } from "../ports.ts";
 import { Notifier } from "./notifier.ts";
 
@@ -14,12 +15,18 @@ export class DeadlineLoop {
     this.#afterRun = afterRun;
   }
 
-  at(atMs: number, run: () => void): void {
-    if (this.#deadlines.add(atMs, run)) this.#changed.notify();
+  at(atMs: number, run: () => void): Deadline {
+    const deadline = this.#deadlines.add(atMs, run);
+    if (this.#deadlines.isNext(deadline)) this.#changed.notify();
+    return deadline;
   }
 
-  after(delayMs: number, run: () => void): void {
-    this.at(this.#clock.nowMs() + delayMs, run);
+  after(delayMs: number, run: () => void): Deadline {
+    return this.at(this.#clock.nowMs() + delayMs, run);
+  }
+
+  cancel(deadline: Deadline | undefined): void {
+    if (deadline !== undefined) this.#deadlines.cancel(deadline);
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -25,7 +25,7 @@ export async function submitJobs(
     return job;
   });
   await term.committer.durable();
-  return Promise.all(jobs.map((job) => (typeof job === "string" ? storedJob(term, job) : job)));
+  return Promise.all(jobs.map(async (job) => (typeof job === "string" ? await storedJob(term, job) : job)));
 }
 
 /** The job is stopped at once; its executions end as their nodes stop them. Stopping an ended job changes nothing. */
@@ -50,10 +50,7 @@ export async function rerunJob(
   log: RequestLog,
 ): Promise<Job> {
   const [claim] = await log.claim([{ requestId, fingerprint: fingerprintOf(["rerun", jobId]) }]);
-  const stored = term.live.jobs.has(jobId) ? undefined : await storedJob(term, jobId);
-  term.signal.throwIfAborted();
-  const entry = term.live.jobs.get(jobId) ?? (stored && term.live.addJob(stored));
-  if (entry === undefined) throw jobNotFound(jobId);
+  const entry = term.live.jobs.get(jobId) ?? (await recallJob(term, jobId));
   if (claim?.jobId() === undefined) {
     beginNextVersion(term, entry);
     claim?.record(jobId);
@@ -62,6 +59,13 @@ export async function rerunJob(
   const { job } = entry;
   await term.committer.durable();
   return job;
+}
+
+/** The entry of a job that memory has forgotten since its end. */
+async function recallJob(term: TermContext, jobId: JobId): Promise<JobEntry> {
+  const stored = await storedJob(term, jobId);
+  term.signal.throwIfAborted();
+  return term.live.jobs.get(jobId) ?? term.live.addJob(stored);
 }
 
 function createJob(term: TermContext, spec: JobSpec): Job {

@@ -1,6 +1,7 @@
 import { DomainError, addResources, NO_RESOURCES } from "@skrei/domain";
 import type { Execution, ExecutionId, Job, JobEvent, JobId, Node, NodeId, Resources } from "@skrei/domain";
 import { AssignmentChain } from "../domain/assignment-chain.ts";
+import type { Deadline } from "../domain/deadlines.ts";
 import type { Demand, NodeSnapshot, Refusal } from "../domain/filter-nodes.ts";
 import { demandOf } from "../domain/filter-nodes.ts";
 import { JobQueue } from "../domain/job-queue.ts";
@@ -26,6 +27,8 @@ export interface JobEntry {
   readonly refusals: Map<NodeId, Refusal & { readonly untilMs: number; readonly count: number }>;
   /** An execution of this version began to run. */
   hasStarted: boolean;
+  /** Limits of this version that are not over. */
+  deadlines: readonly Deadline[];
 }
 
 export interface NodeEntry {
@@ -57,6 +60,8 @@ export class LiveState {
   readonly nodes = new Map<NodeId, NodeEntry>();
   readonly index = new NodeIndex();
   readonly queue = new JobQueue();
+  /** When executions that run are over their time. */
+  readonly executionDeadlines = new Map<ExecutionId, Deadline>();
   readonly changes: ChangeSet;
   readonly #tokenPrefix: string;
   readonly #nowMs: () => number;
@@ -81,6 +86,7 @@ export class LiveState {
       isAsking: false,
       refusals: new Map(),
       hasStarted: false,
+      deadlines: [],
     };
     this.jobs.set(job.id, entry);
     return entry;

@@ -2,34 +2,22 @@ import { DomainError, heldDigest } from "@skrei/domain";
 import type { Execution, Failure, Membership, Node, NodeId } from "@skrei/domain";
 import { applyReport } from "../domain/apply-report.ts";
 import { agentRestartedFailure, isSilent, missingExecutions, nodeLostFailure, nodeRejectedFailure } from "../domain/lost-nodes.ts";
-import type { ExecutionReport, HeartbeatCommand, JoinCommand } from "../ports.ts";
+import type { ExecutionReport, HeartbeatCommand, JoinCommand, Randomness } from "../ports.ts";
 import type { JobEntry, NodeEntry } from "./live-state.ts";
 import { loseFromNode, moveExecution, noteFreed, refreshJob } from "./progress.ts";
 import type { TermContext } from "./term-context.ts";
 
 /** Opens a new session of a new or known node. */
 export async function joinNode(term: TermContext, command: JoinCommand): Promise<Node> {
-  const { live, clock, options } = term;
-  const known = live.nodes.get(command.nodeId);
+  const known = term.live.nodes.get(command.nodeId);
   if (known !== undefined) refuseForeignKey(known.node, command);
-  const { joinToken: _, nodeId: id, ...described } = command;
-  const before = known?.node;
-  const node: Node = {
-    ...described,
-    id,
-    membership: before?.membership ?? (options.approvesNodes ? "approved" : "pending"),
-    connection: "connected",
-    isDraining: before?.isDraining ?? false,
-    epoch: (before?.epoch ?? 0) + 1,
-    session: newSession(term),
-    joinedAtMs: clock.nowMs(),
-    revision: before?.revision ?? 0,
-  };
-  const entry = known ?? live.addNode(node);
+  const from = known?.node.connection ?? "";
+  const node = nodeOf(term, command, known?.node);
+  const entry = known ?? term.live.addNode(node);
   entry.isPresent = false;
-  live.setNode(entry, node);
+  term.live.setNode(entry, node);
   beginSession(term, entry);
-  addNodeEvent(term, entry, "node.joined", { from: before?.connection ?? "", to: "connected" });
+  addNodeEvent(term, entry, "node.joined", { from, to: "connected" });
   if (known === undefined) watchSilence(term, entry);
   term.nodesChanged.notify();
   const joined = entry.node;
@@ -118,6 +106,29 @@ export function watchSilence(term: TermContext, entry: NodeEntry): void {
     else if (isSilent(entry.heartbeatAtMs, nowMs, options.heartbeatTimeoutMs)) loseNode(term, entry, nowMs);
     watchSilence(term, entry);
   });
+}
+
+/** What stays of a known node is what operators decided. */
+function nodeOf({ clock, options, randomness }: TermContext, command: JoinCommand, before: Node | undefined): Node {
+  const { joinToken: _, nodeId: id, ...described } = command;
+  const { membership, isDraining, epoch, revision } = before ?? {
+    membership: options.approvesNodes ? ("approved" as const) : ("pending" as const),
+    isDraining: false,
+    epoch: 0,
+    revision: 0,
+  };
+  const session = newSession(randomness);
+  return {
+    ...described,
+    id,
+    membership,
+    connection: "connected",
+    isDraining,
+    epoch: epoch + 1,
+    session,
+    joinedAtMs: clock.nowMs(),
+    revision,
+  };
 }
 
 function loseNode(term: TermContext, entry: NodeEntry, nowMs: number): void {
@@ -244,6 +255,6 @@ function addNodeEvent(
   term.live.changes.addEvent({ type, nodeId: node.id, ...(from !== undefined && from !== "" && { from }), ...rest });
 }
 
-function newSession(term: TermContext): string {
-  return [...term.randomness.randomBytes(), ...term.randomness.randomBytes()].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+function newSession(randomness: Randomness): string {
+  return [...randomness.randomBytes(), ...randomness.randomBytes()].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -11,6 +11,7 @@ import {
   totalDeadlineMs,
   totalTimeoutFailure,
 } from "../domain/timeouts.ts";
+import type { Deadline } from "../domain/deadlines.ts";
 import type { EventDetails, JobEntry, NodeEntry } from "./live-state.ts";
 import type { TermContext } from "./term-context.ts";
 
@@ -74,6 +75,7 @@ export function addJobEvent(term: TermContext, { job }: JobEntry, from: string |
 /** Nothing more is placed, what runs is stopped; the entry is forgotten when the last execution has ended. */
 export function settleEndedJob(term: TermContext, entry: JobEntry): void {
   term.live.queue.remove(entry.job.id);
+  for (const deadline of entry.deadlines) term.deadlines.cancel(deadline);
   for (const id of entry.executionIds) {
     const execution = term.live.executions.get(id);
     if (execution !== undefined)
@@ -87,29 +89,37 @@ export function watchDeadlines(term: TermContext, entry: JobEntry): void {
   const { version } = entry.job;
   const queueMs = queueDeadlineMs(entry.job);
   const totalMs = totalDeadlineMs(entry.job);
-  if (queueMs !== undefined)
-    term.deadlines.at(queueMs, () =>
-      expireJob(term, entry, { version, failure: entry.hasStarted ? undefined : queueTimeoutFailure(entry.job) }),
-    );
-  if (totalMs !== undefined) term.deadlines.at(totalMs, () => expireJob(term, entry, { version, failure: totalTimeoutFailure(entry.job) }));
+  const armed: Deadline[] = [];
+  const arm = (atMs: number | undefined, failure: () => Failure | undefined): void => {
+    if (atMs !== undefined) armed.push(term.deadlines.at(atMs, () => expireJob(term, entry, { version, failure: failure() })));
+  };
+  arm(queueMs, () => (entry.hasStarted ? undefined : queueTimeoutFailure(entry.job)));
+  arm(totalMs, () => totalTimeoutFailure(entry.job));
+  entry.deadlines = armed;
 }
 
 /** Arms the limit of an execution that runs; its node enforces it, this is for a node that does not. */
 export function watchExecution(term: TermContext, entry: JobEntry, { id }: Execution): void {
-  const atMs = executionDeadlineMs(entry.job, term.clock.nowMs());
-  if (atMs === undefined) return;
-  term.deadlines.at(atMs, () => {
-    const execution = term.live.executions.get(id);
+  const { live, deadlines, clock } = term;
+  const atMs = executionDeadlineMs(entry.job, clock.nowMs());
+  if (atMs === undefined || live.executionDeadlines.has(id)) return;
+  const stop = (): void => {
+    const execution = live.executions.get(id);
     if (execution === undefined) return;
     const failure = executionTimeoutFailure(entry.job, execution);
     stopExecution(term, execution, { reason: failure.reason, message: failure.message, failure });
-    term.deadlines.after(STOP_GRACE_MS, () => {
-      const still = term.live.executions.get(id);
-      if (still === undefined) return;
-      loseFromNode(term, still, failure);
-      refreshJob(term, entry);
-    });
-  });
+    live.executionDeadlines.set(
+      id,
+      deadlines.after(STOP_GRACE_MS, () => giveUp(failure)),
+    );
+  };
+  const giveUp = (failure: Failure): void => {
+    const execution = live.executions.get(id);
+    if (execution === undefined) return;
+    loseFromNode(term, execution, failure);
+    refreshJob(term, entry);
+  };
+  live.executionDeadlines.set(id, deadlines.at(atMs, stop));
 }
 
 /** Frees capacity on the books and wakes who waits for it. */
@@ -123,6 +133,8 @@ function endExecution(term: TermContext, entry: JobEntry, execution: Execution):
   const { live } = term;
   const node = live.nodes.get(execution.nodeId);
   live.dropExecution(execution);
+  term.deadlines.cancel(live.executionDeadlines.get(execution.id));
+  live.executionDeadlines.delete(execution.id);
   if (execution.jobVersion === entry.job.version && !isJobEnded(entry.job.state)) {
     const ended = entry.table.end(execution, term.randomness.random());
     if (ended.outcome === "backoff") {
