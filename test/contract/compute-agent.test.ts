@@ -194,7 +194,7 @@ describe("a compute-agent with processes as its engine", () => {
     const first = await assign({ does: "runForever", ignoresTerm: false });
     await scheduler.reported(first.executionId, ["running"]);
     const missed = anAssignment(aTask("true"));
-    expect(await scheduler.assign([missed], { appliesTo: "t-of-another-time" })).toBe("t-1");
+    expect(await scheduler.assign([missed], { appliesTo: "t-of-another-time.7" })).toBe("t.1");
     await scheduler.assign([missed], { isComplete: true });
     expect(await scheduler.reported(missed.executionId, ENDED)).toMatchObject({ state: "completed" });
     expect(await scheduler.reported(first.executionId, ENDED).catch(() => ({ state: "forgotten" }))).toMatchObject({ state: expect.stringMatching(/cancelled|forgotten/u) });

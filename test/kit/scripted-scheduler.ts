@@ -45,7 +45,7 @@ export class ScriptedScheduler {
   async assign(assignments: readonly Assignment[], extra: { isComplete?: boolean; appliesTo?: string; releasedExecutionIds?: ExecutionId[] } = {}): Promise<string> {
     const { isComplete = false, releasedExecutionIds = [] } = extra;
     const appliesTo = isComplete ? "" : (extra.appliesTo ?? this.#token);
-    const resultsIn = `t-${++this.#tokens}`;
+    const resultsIn = `t.${++this.#tokens}`;
     const set = { appliesTo, resultsIn, isComplete, assignments, releasedExecutionIds, releasedAskIds: [] };
     const { appliedToken } = await this.#control().assign(assignmentSetToProto(this.session, set));
     this.#token = appliedToken;

@@ -30,7 +30,8 @@ export interface AssignmentChange {
  * nothing changes, and the answer with the applied token makes the scheduler send what is missing.
  */
 export function applyAssignments(held: Held, set: AssignmentSet): AssignmentChange | undefined {
-  if (!set.isComplete && (set.appliesTo !== held.appliedToken || set.resultsIn === held.appliedToken)) return undefined;
+  if (!set.isComplete && set.appliesTo !== held.appliedToken) return undefined;
+  if (isLate(set.resultsIn, held.appliedToken)) return undefined;
   const merged = set.assignments.map((assignment) => merge(held.records.get(assignment.executionId), assignment));
   const changed = new Map(merged.filter((record) => record !== undefined).map((record) => [idOf(record), record]));
   const forgotten: ExecutionId[] = [];
@@ -43,6 +44,20 @@ export function applyAssignments(held: Held, set: AssignmentSet): AssignmentChan
     } else changed.set(id, { ...record, isReleased: true });
   }
   return { appliedToken: set.resultsIn, changed: [...changed.values()], forgotten };
+}
+
+/**
+ * Tokens are `<chain>.<number>`, and numbers of one chain rise. A complete set that was overtaken must not undo what came after it.
+ */
+function isLate(token: string, appliedToken: string): boolean {
+  const [chain, number] = splitToken(token);
+  const [appliedChain, appliedNumber] = splitToken(appliedToken);
+  return chain === appliedChain && number <= appliedNumber;
+}
+
+function splitToken(token: string): readonly [chain: string, number: number] {
+  const dot = token.lastIndexOf(".");
+  return [token.slice(0, Math.max(0, dot)), Number(token.slice(dot + 1))];
 }
 
 function releasedIds(held: Held, set: AssignmentSet): Iterable<ExecutionId> {

@@ -35,10 +35,11 @@ export class Capacity {
     this.#reservations.delete(askId);
   }
 
-  /** True when the execution has its resources, by its ask's reservation or from what is free; repeating it is true. */
+  /** True when the execution has its resources, in place of one partition of its ask's reservation or from what is free; repeating it is true. */
   allocate(executionId: ExecutionId, { need, askId }: { readonly need: Resources; readonly askId: string }, nowMs: number): boolean {
     if (this.#allocations.has(executionId)) return true;
-    if (!this.#takeReserved(askId, nowMs) && timesFitting(need, this.free(nowMs), 1) === 0) return false;
+    this.#takeReserved(askId);
+    if (timesFitting(need, this.free(nowMs), 1) === 0) return false;
     this.#allocations.set(executionId, need);
     return true;
   }
@@ -52,12 +53,11 @@ export class Capacity {
     this.#allocations.delete(executionId);
   }
 
-  #takeReserved(askId: string, nowMs: number): boolean {
+  #takeReserved(askId: string): void {
     const reservation = this.#reservations.get(askId);
-    if (reservation === undefined || reservation.expiresAtMs <= nowMs) return false;
+    if (reservation === undefined) return;
     if (reservation.partitions === 1) this.#reservations.delete(askId);
     else this.#reservations.set(askId, { ...reservation, partitions: reservation.partitions - 1 });
-    return true;
   }
 }
 

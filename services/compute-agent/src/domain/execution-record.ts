@@ -57,7 +57,8 @@ export function reportOf({ assignment, observed }: ExecutionRecord): Report {
     ...(startedAtMs !== undefined && { startedAtMs }),
     ...endOf(observed),
     ...(isEnded && failure !== undefined && { failure }),
-    ...((isEnded || failure === undefined) && resultOf(observed)),
+    // What was not published, or was dropped again, is no result.
+    ...((isEnded ? manifestCid !== undefined : failure === undefined) && resultOf(observed)),
     ...(manifestCid !== undefined && { manifestCid }),
   };
 }

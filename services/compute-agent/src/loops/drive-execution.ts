@@ -135,7 +135,7 @@ class Driver {
       done.abort();
       await timer;
     }
-    await this.#finish("failed", kept);
+    await this.#finish("failed", kept, { dropsResult: kept.manifestCid === undefined });
   }
 
   async #cancel(record: ExecutionRecord): Promise<void> {

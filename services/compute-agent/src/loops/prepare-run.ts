@@ -16,9 +16,10 @@ export async function prepareRun(record: ExecutionRecord, { parts, log, signal }
   const sink = await log({ isFresh: true });
   // A sandbox of an earlier try may have run a little; this run begins with an empty result.
   await executor.remove(executionId);
-  const [inputs, doorEnv] = await allOrNone(signal, (both) =>
-    Promise.all([fetchInputs(record, parts, both), parts.doors.open(executionId, task.network.mode, both)]),
-  );
+  const [doorEnv, inputs] = await allOrNone(signal, [
+    (both) => parts.doors.open(executionId, task.network.mode, both),
+    (both) => fetchInputs(record, parts, both),
+  ]);
   const { outputsFolder, scratchFolder } = folders.of(executionId);
   const inputPaths = inputs.map(({ path }) => path);
   const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputPaths, outputsFolder, scratchFolder, doorEnv });
@@ -47,23 +48,30 @@ async function launch(
 ): Promise<void> {
   using _place = await parts.startsGate.enter(signal);
   // The journal must know the run before it exists, so that a restarted agent can take it up.
-  await allOrNone(signal, (both) => Promise.all([executor.prepare(run, both), parts.held.durable()]));
+  await allOrNone(signal, [(both) => executor.prepare(run, both), () => parts.held.durable()]);
   await executor.launch(run, sink, signal);
 }
 
 function fetchInputs({ assignment }: ExecutionRecord, { inputs }: ExecutionParts, signal: AbortSignal): Promise<readonly FetchedInput[]> {
   const { task } = assignment.job;
   const bytesMax = task.resources.diskBytes;
-  return Promise.all(task.inputs.map((input) => inputs.fetch({ leaseId: assignment.executionId, input, bytesMax }, signal)));
+  const fetches = task.inputs.map((input) => (all: AbortSignal) => inputs.fetch({ leaseId: assignment.executionId, input, bytesMax }, all));
+  return allOrNone(signal, fetches);
 }
 
-/** The first failure ends the rest, and is what is thrown. */
-async function allOrNone<T>(signal: AbortSignal, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** The first failure ends the rest and is what is thrown, but not before the rest has ended: what they made can be cleared away then. */
+async function allOrNone<const Starts extends readonly ((signal: AbortSignal) => Promise<unknown>)[]>(
+  signal: AbortSignal,
+  starts: Starts,
+): Promise<{ -readonly [Key in keyof Starts]: Awaited<ReturnType<Starts[Key]>> }> {
   const failed = new AbortController();
+  const all = AbortSignal.any([signal, failed.signal]);
+  const running = starts.map((start) => start(all));
   try {
-    return await start(AbortSignal.any([signal, failed.signal]));
+    return (await Promise.all(running)) as Awaited<ReturnType<typeof allOrNone<Starts>>>;
   } catch (error) {
     failed.abort(error);
+    await Promise.allSettled(running);
     throw error;
   }
 }

@@ -1,0 +1,53 @@
+import type { ExecutionId, JobId, NodeId, Task } from "@skrei/domain";
+import { expect, test } from "vitest";
+import type { Assignment } from "./assignment.ts";
+import { buildRunSpec, outputFolderName } from "./run-spec.ts";
+
+const task = {
+  name: "main",
+  engine: { name: "docker", image: "busybox:1", entrypoint: [], parameters: [], workingDirectory: "" },
+  env: { GREETING: "hello", http_proxy: "mine", SKREI_JOB_ID: "forged" },
+  inputs: [{ alias: "", target: "/in", source: { type: "local", path: "/data" } }],
+  outputs: [{ name: "results", path: "/out" }],
+  resources: { cpuMillis: 1, memoryBytes: 2, diskBytes: 3 },
+  network: { mode: "none" },
+  publisher: { type: "cluster" },
+  timeouts: { executionMs: 4, queueMs: 0, totalMs: 0 },
+} as const satisfies Task;
+
+const assignment = {
+  executionId: "e-1" as ExecutionId,
+  job: { jobId: "j-1" as JobId, jobVersion: 1, jobName: "a job", partitionCount: 8, task },
+  partition: 3,
+  attempt: 1,
+  epoch: 5,
+  desired: "run",
+  verdict: "open",
+  askId: "",
+  isAcceptedAtOnce: true,
+} as const satisfies Assignment;
+
+const parts = { nodeId: "n-1" as NodeId, inputPaths: ["/cache/1"], outputsFolder: "/work/outputs", scratchFolder: "/work/scratch", doorEnv: { http_proxy: "door" } };
+
+test("a task sees its inputs read-only and its outputs writable", () => {
+  expect(buildRunSpec(assignment, parts)).toMatchObject({
+    mounts: [
+      { hostPath: "/cache/1", target: "/in", isReadOnly: true },
+      { hostPath: "/work/outputs/results", target: "/out", isReadOnly: false },
+    ],
+    limits: { cpuMillis: 1, memoryBytes: 2, diskBytes: 3, timeoutMs: 4 },
+    network: "none",
+    epoch: 5,
+  });
+});
+
+test("a task is told about itself under both names, and cannot forge it", () => {
+  const names = ["EXECUTION_ID", "JOB_ID", "JOB_TYPE", "PARTITION_INDEX", "PARTITION_COUNT", "NODE_ID"];
+  const values = ["e-1", "j-1", "batch", "3", "8", "n-1"];
+  const system = names.flatMap((name, index) => ["SKREI_", "BACALHAU_"].map((prefix) => [prefix + name, values[index]]));
+  expect(buildRunSpec(assignment, parts).env).toEqual({ GREETING: "hello", http_proxy: "door", ...Object.fromEntries(system) });
+});
+
+test.each(["", ".", "..", "../x", "a/b", "a\\b", "-x", "a".repeat(64), "a\0b"])("an output called %j cannot be a folder", (name) => {
+  expect(() => outputFolderName(name)).toThrow(expect.objectContaining({ reason: "FIELD_INVALID" }));
+});
