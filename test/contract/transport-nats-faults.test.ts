@@ -101,7 +101,7 @@ describe("NATS bus", () => {
     const probe = newProbe();
     await bus.serve(SCHEDULER, echoRoutes("one", probe));
     const client = createClient(EchoService, bus.transport(SCHEDULER));
-    nats.pause();
+    await nats.pause();
     expect(await failure(client.echo({}, { timeoutMs: 300 }))).toMatchObject({ kind: "timeout" });
     nats.resume();
     expect(await client.echo({ text: "still here" })).toMatchObject({ text: "still here" });
@@ -141,6 +141,14 @@ describe("NATS bus", () => {
     await eventually(() => probe.running, (running) => running === 2, { withinMs: 5_000 });
     caller.process.kill(signal);
     await eventually(() => probe, ({ running, aborted }) => running === 0 && aborted === 2, { withinMs: 10_000 });
+  });
+
+  test("closes though the server is frozen", async () => {
+    const bus = await connect("both");
+    await bus.serve(SCHEDULER, echoRoutes("one"));
+    await nats.pause();
+    await bus.close();
+    expect(bus.state()).toBe("closed");
   });
 
   test("keeps a quiet stream open for longer than its lease", async () => {

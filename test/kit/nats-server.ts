@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
@@ -20,8 +21,8 @@ export interface NatsServer extends AsyncDisposable {
   readonly pid: number;
   /** SIGKILL; the port stays reserved for `restart`. */
   kill(): Promise<void>;
-  /** SIGSTOP: connections stay open, nothing answers. */
-  pause(): void;
+  /** SIGSTOP: connections stay open, nothing answers. Resolves when it stands still. */
+  pause(): Promise<void>;
   resume(): void;
   /** Starts it again on the same port. */
   restart(): Promise<void>;
@@ -46,7 +47,10 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
       return child.pid ?? 0;
     },
     kill: () => end("SIGKILL"),
-    pause: () => void child.kill("SIGSTOP"),
+    pause: async () => {
+      child.kill("SIGSTOP");
+      await eventually(() => readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1] ?? "", (state) => state.startsWith("T"), { withinMs: 5_000 });
+    },
     resume: () => void child.kill("SIGCONT"),
     restart: async () => {
       await end("SIGKILL");

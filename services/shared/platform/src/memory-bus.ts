@@ -77,7 +77,7 @@ function memoryWire(pick: () => MemoryServer): Wire {
     const name = `${call.service}.${call.method}`;
     const method = server.methods.get(name);
     if (method === undefined) throw unimplemented(name);
-    return { method, call: { ...call, signal: AbortSignal.any([call.signal, server.stop.signal]) } };
+    return { method, call: { ...call, shutdownSignal: server.stop.signal } };
   };
   return {
     unary: async (outgoing) => {

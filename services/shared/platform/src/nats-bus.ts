@@ -53,6 +53,7 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
         [Symbol.asyncDispose]: async () => {
           servers.delete(server);
           await server[Symbol.asyncDispose]();
+          if (!connection.isClosed()) await within(connection.flush());
         },
       };
     },
@@ -64,7 +65,8 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
       if (connection.isClosed()) return;
       caller.close(new DomainError("unavailable", "BUS_UNAVAILABLE", "the bus is closed"));
       await Promise.allSettled([...servers].map((server) => server[Symbol.asyncDispose]()));
-      await connection.close();
+      await within(connection.flush());
+      await within(connection.close());
     },
   };
 }
@@ -75,8 +77,13 @@ async function startServer(options: NatsServerOptions): Promise<NatsServer> {
   const server = new NatsServer(options);
   // Once the server has answered a ping it knows the subscriptions, and calls from now on arrive. When the wire is down,
   // the client sends them as soon as it is back.
-  await Promise.race([connection.flush().catch(() => undefined), systemClock.sleep(FLUSH_TIMEOUT_MS, NEVER)]);
+  await within(connection.flush());
   return server;
+}
+
+/** A NATS server that hangs must not hang us; what is not flushed then would be lost anyway. */
+async function within(work: Promise<unknown>): Promise<void> {
+  await Promise.race([work.catch(() => undefined), systemClock.sleep(FLUSH_TIMEOUT_MS, NEVER)]);
 }
 
 async function connectUntil({ urls, token, name, logger, signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS) }: NatsBusOptions, inboxPrefix: string): Promise<NatsConnection> {

@@ -44,7 +44,6 @@ export class NatsServer implements AsyncDisposable {
     const open = [...this.#open.values()];
     for (const call of open) call.abort.abort(toConnectError(shuttingDown()));
     await Promise.allSettled(open.map(({ ended }) => ended));
-    if (!this.#options.connection.isClosed()) await this.#options.connection.flush().catch(() => undefined);
   }
 
   #onCall(message: Msg): void {

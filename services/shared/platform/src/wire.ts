@@ -8,8 +8,10 @@ export interface WireCall {
   readonly body: Uint8Array;
   /** Time left; undefined for a stream without an end in sight. */
   readonly timeoutMs: number | undefined;
-  /** Aborts when the caller left, ran out of time, or the call is over. */
+  /** Aborts when the caller left or ran out of time. */
   readonly signal: AbortSignal;
+  /** Aborts when the server stops; set by servers. */
+  readonly shutdownSignal?: AbortSignal;
 }
 
 export interface WireReply {
