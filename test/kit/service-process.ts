@@ -1,41 +1,123 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
+import { closeSync, mkdtempSync, openSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { eventually } from "./eventually.ts";
+
+export interface ServiceProcessOptions {
+  /** The log goes to `<logFolder>/<label>.log`; a folder of its own by default. */
+  readonly logFolder?: string;
+  /** Tells several processes of one service apart. */
+  readonly label?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
 
 /** A service's `main.ts` as a process of its own. */
 export interface ServiceProcess extends AsyncDisposable {
-  /** Where it listens. */
+  readonly label: string;
+  /** Where it listens; empty for a service that does not. */
   readonly url: string;
+  readonly pid: number;
+  /** Everything that it wrote, over all its starts. */
+  log(): string;
   /** kill -9; resolves when the process is gone. */
   kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+  /** Starts it again with the same flags and port, after a kill if it still runs. */
+  restart(): Promise<void>;
+  /** SIGSTOP: connections stay open, nothing answers. */
+  pause(): void;
+  resume(): void;
 }
 
-/** Starts `services/<name>/src/main.ts` on a free port and waits until it logs where it listens. */
-export async function startServiceProcess(name: string, flags: Readonly<Record<string, string>>): Promise<ServiceProcess> {
-  const main = new URL(`../../services/${name}/src/main.ts`, import.meta.url).pathname;
-  const argv = Object.entries({ "listen-port": "0", ...flags }).map(([flag, value]) => `--${flag}=${value}`);
-  const child = spawn(process.execPath, [main, ...argv], { stdio: ["ignore", "pipe", "inherit"] });
-  const url = await listeningUrl(child);
-  const kill = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+/**
+ * Starts `services/<name>/src/main.ts`, on a free port unless the flags name one, and waits until it says that it has started.
+ * A flag that is undefined is left out.
+ */
+export async function startServiceProcess(
+  name: string,
+  flags: Readonly<Record<string, string | undefined>>,
+  options: ServiceProcessOptions = {},
+): Promise<ServiceProcess> {
+  const { label = name, logFolder = mkdtempSync(join(tmpdir(), "skrei-log-")), env = {} } = options;
+  const logFile = join(logFolder, `${label}.log`);
+  const run = (port: string | undefined): Promise<RunningProcess> =>
+    launch(name, { flags: { "listen-port": port, ...flags }, logFile, env });
+  let running = await run("0");
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    const { child } = running;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
     const exited = once(child, "exit");
-    child.kill("SIGKILL");
+    // A process that stands still hears nothing but SIGKILL.
+    child.kill("SIGCONT");
+    child.kill(signal);
     await exited;
+    return child.exitCode;
   };
-  return { url, kill, [Symbol.asyncDispose]: kill };
+  const kill = async (): Promise<void> => void (await end("SIGKILL"));
+  const { url } = running;
+  return {
+    label,
+    url,
+    get pid() {
+      return running.child.pid ?? 0;
+    },
+    log: () => readFileSync(logFile, "utf8"),
+    kill,
+    stop: () => end("SIGTERM"),
+    restart: async () => {
+      await kill();
+      running = await run(url === "" ? "0" : new URL(url).port);
+    },
+    pause: () => void running.child.kill("SIGSTOP"),
+    resume: () => void running.child.kill("SIGCONT"),
+    [Symbol.asyncDispose]: kill,
+  };
 }
 
-async function listeningUrl(child: ChildProcess): Promise<string> {
-  const seen: string[] = [];
-  if (child.stdout === null) throw new Error("the service has no stdout");
-  const lines = createInterface({ input: child.stdout });
-  for await (const line of lines) {
-    seen.push(line);
-    const { event, url } = JSON.parse(line) as { event?: string; url?: string };
-    if (event?.endsWith(".listening") === true && url !== undefined) {
-      child.stdout.resume();
-      return url;
-    }
+interface RunningProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+}
+
+interface Launch {
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly logFile: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function launch(name: string, { flags, logFile, env }: Launch): Promise<RunningProcess> {
+  const main = fileURLToPath(new URL(`../../services/${name}/src/main.ts`, import.meta.url));
+  const argv = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}=${value}`]));
+  const log = openSync(logFile, "a");
+  const before = readFileSync(logFile).length;
+  // Nothing of this process' own settings may reach the service but the way to its programs.
+  const child = spawn(process.execPath, [main, ...argv], { stdio: ["ignore", log, log], env: { PATH: process.env["PATH"], ...env } });
+  closeSync(log);
+  const written = (): string => readFileSync(logFile).subarray(before).toString("utf8");
+  try {
+    await eventually(
+      () =>
+        child.exitCode === null && child.signalCode === null
+          ? eventsOf(written())
+          : Promise.reject(new Error(`${name} ended with ${child.exitCode ?? child.signalCode}`)),
+      (events) => events.some(({ event }) => event === "service.started"),
+      { withinMs: 30_000 },
+    );
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw new Error(`${name} did not start:\n${written()}`, { cause: error });
   }
-  throw new Error(`the service ended before it listened:\n${seen.join("\n")}`);
+  return { child, url: eventsOf(written()).findLast(({ event }) => event?.endsWith(".listening"))?.url ?? "" };
+}
+
+/** The log lines that are JSON; a process that fails also writes plain text. */
+function eventsOf(log: string): { event?: string; url?: string }[] {
+  return log
+    .split("\n")
+    .filter((line) => line.startsWith("{") && line.endsWith("}"))
+    .map((line) => JSON.parse(line) as { event?: string; url?: string });
 }
