@@ -88,7 +88,7 @@ describe("listing", () => {
     const { job } = await cluster.jobs.submitJob({ spec: spec() });
     const page = await cluster.jobs.listJobs({ filter: `id:${job?.jobId.slice(0, 27) ?? ""}` });
     expect(page.jobs.map(({ jobId }) => jobId)).toEqual([job?.jobId]);
-    expect((await cluster.jobs.listJobs({ filter: `id:${job?.jobId ?? ""} state:failed` })).jobs).toEqual([]);
+    for (const filter of [`id:${job?.jobId ?? ""} state:failed`, "id:%", "id:j_", "id:e-"]) expect((await cluster.jobs.listJobs({ filter })).jobs).toEqual([]);
   });
 });
 

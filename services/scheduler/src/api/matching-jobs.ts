@@ -16,8 +16,9 @@ export interface MatchingJobs {
  */
 export async function listMatchingJobs(store: StateStore, filter: JobFilter, page: { before: JobId | undefined; limit: number }): Promise<MatchingJobs> {
   const { states, namespace, idPrefix, isEmpty } = indexedPart(filter);
-  if (isEmpty) return { jobs: [], before: undefined };
-  if (idPrefix !== undefined && idPrefix.length >= PREFIX_LENGTH_MIN) return listByPrefix(store, filter, { ...page, idPrefix });
+  if (isEmpty || (idPrefix !== undefined && !ID_PREFIX.test(idPrefix))) return { jobs: [], before: undefined };
+  const ids = idPrefix === undefined ? undefined : await store.findJobIds(idPrefix, BATCH);
+  if (ids !== undefined && ids.length < BATCH) return listAmong(store, filter, { ...page, ids });
   return scan(store, filter, { ...page, states, namespace });
 }
 
@@ -38,16 +39,15 @@ async function scan(store: StateStore, filter: JobFilter, query: JobQuery): Prom
   return { jobs, before };
 }
 
-async function listByPrefix(store: StateStore, filter: JobFilter, page: { before: JobId | undefined; limit: number; idPrefix: string }): Promise<MatchingJobs> {
-  const ids = await store.findJobIds(page.idPrefix, BATCH);
-  const older = ids.filter((id) => page.before === undefined || id < page.before);
+async function listAmong(store: StateStore, filter: JobFilter, page: { before: JobId | undefined; limit: number; ids: readonly JobId[] }): Promise<MatchingJobs> {
+  const older = page.ids.filter((id) => page.before === undefined || id < page.before);
   const matching = (await store.getJobs(older)).filter((job) => matchesJobFilter(filter, job)).toSorted((a, b) => (a.id < b.id ? 1 : -1));
   const jobs = matching.slice(0, page.limit);
   return { jobs, before: matching.length > jobs.length ? jobs.at(-1)?.id : undefined };
 }
 
+/** Nothing else begins an id, so nothing else is handed to the store. */
+const ID_PREFIX = /^(?:j|j-[0-9a-hjkmnp-tv-z]{0,26})$/u;
 const BATCH = 1_000;
 /** One call looks at no more jobs, so that a filter without a match costs bounded work. */
 const SCANNED_MAX = 20_000;
-/** `j-` and a character that is the same for all ids of decades would match everything. */
-const PREFIX_LENGTH_MIN = 6;

@@ -49,7 +49,8 @@ interface Watch {
 
 async function* snapshot(watch: Watch, size: number, sequence: number): AsyncGenerator<WatchJobsResponse> {
   let before: JobId | undefined;
-  for (let left = size; left > 0; ) {
+  let left = size;
+  for (let pages = 0; left > 0 && pages < PAGES_MAX; pages++) {
     const page = await listMatchingJobs(watch.store, watch.filter, { before, limit: Math.min(left, BATCH) });
     if (page.jobs.length > 0) yield create(WatchJobsResponseSchema, { jobs: page.jobs.map(jobToProto) });
     left -= page.jobs.length;
@@ -121,6 +122,8 @@ function snapshotSizeOf(requested: number): number {
 
 const SNAPSHOT_DEFAULT = 1_000;
 const BATCH = 500;
+/** A full snapshot has 20; a filter that hardly anything matches costs no more than that. */
+const PAGES_MAX = 25;
 const EVENTS_A_ROUND = 1_000;
 const HEARTBEAT_MS = 5_000;
 const COALESCE_MS = 100;

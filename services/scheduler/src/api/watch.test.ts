@@ -1,9 +1,15 @@
-import type { DomainError } from "@skrei/domain";
+import { create } from "@bufbuild/protobuf";
+import type { DomainError, Job, JobId } from "@skrei/domain";
 import { systemClock } from "@skrei/platform/clock.ts";
-import type { WatchJobsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { WatchJobsRequestSchema, type WatchJobsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { parseJobSpec } from "@skrei/wire/job-spec.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiCluster, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
+import { createSqliteStateStore } from "../adapters/sqlite-state-store.ts";
+import type { SchedulerApiDeps } from "./deps.ts";
 import { waitAtMost } from "./wait.ts";
+import { watchJobs } from "./watch-jobs.ts";
 
 const spec = (change: object = {}) => ({ task: { engine: { case: "docker" as const, value: { image: "debian:13" } } }, ...change });
 
@@ -106,6 +112,33 @@ describe("watching jobs", () => {
     });
     expect(messages).toBeLessThanOrEqual(3);
     await watch.return?.();
+  });
+});
+
+describe("when retention took what happened after a token", () => {
+  test("the token has expired, also for a watch that is open, and one of later is good", async () => {
+    const store = createSqliteStateStore({ path: ":memory:", clock: systemClock });
+    await store.start();
+    const left = new AbortController();
+    const watch = (resumeToken: string) => watchJobs({ store, clock: systemClock } as SchedulerApiDeps, create(WatchJobsRequestSchema, { resumeToken }), left.signal);
+    try {
+      const open = watch("");
+      const { resumeToken } = await next(open);
+      const lease = await store.acquireLease({ holder: "test", ttlMs: 60_000 });
+      const term = lease.isHeld ? lease.term : 0;
+      const nothing = { term, jobs: [], executions: [], nodes: [], requests: [], removedJobIds: [], removedNodeIds: [] };
+      const job: Job = { id: "j-00000000000000000000000000" as JobId, version: 1, spec: parseJobSpec(create(JobSpecSchema, spec())), state: "stopped", partitions: { waiting: 0, running: 0, completed: 0, failed: 0 }, createdAtMs: 1, submittedAtMs: 1, endedAtMs: 2, revision: 1 };
+      const event = { atMs: 1, type: "job.submitted", jobId: job.id };
+      expect(await store.commit({ ...nothing, jobs: [job], events: [{ ...event, sequence: 1 }, { ...event, sequence: 2 }] })).toBe("committed");
+      expect(await store.commit({ ...nothing, removedJobIds: [job.id], events: [] })).toBe("committed");
+      expect(await failureOf(watch(resumeToken))).toMatchObject({ reason: "RESUME_TOKEN_EXPIRED" });
+      expect(await failureOf(open)).toMatchObject({ reason: "RESUME_TOKEN_EXPIRED" });
+      const fresh = await next(watch(""));
+      expect((await next(watch(fresh.resumeToken))).synced).toBeDefined();
+    } finally {
+      left.abort();
+      await store.stop();
+    }
   });
 });
 
