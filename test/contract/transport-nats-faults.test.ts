@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { connect as connectRaw } from "@nats-io/transport-node";
 import { createClient } from "@skrei/platform/client.ts";
 import type { Bus } from "@skrei/platform/bus.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
@@ -141,6 +142,27 @@ describe("NATS bus", () => {
     await eventually(() => probe.running, (running) => running === 2, { withinMs: 5_000 });
     caller.process.kill(signal);
     await eventually(() => probe, ({ running, aborted }) => running === 0 && aborted === 2, { withinMs: 10_000 });
+  });
+
+  test("is not moved by garbage, and answers to nobody's inbox only", async () => {
+    const bus = await connect("both");
+    const probe = newProbe();
+    await bus.serve(SCHEDULER, echoRoutes("one", probe));
+    const client = createClient(EchoService, bus.transport(SCHEDULER));
+    await using stranger = await connectRaw({ servers: nats.url });
+    const echo = "skrei.test.rpc.scheduler.skrei.test.v1.EchoService.Echo";
+    const overheard: string[] = [];
+    stranger.subscribe("elsewhere", { callback: (_, message) => void overheard.push(message.subject) });
+    stranger.subscribe("_INBOX.skrei.test.stranger", { callback: (_, message) => void overheard.push(message.subject) });
+    for (const data of [new Uint8Array(), new Uint8Array([255]), new Uint8Array(1_000).fill(255)]) {
+      for (const reply of ["elsewhere", "_INBOX.skrei.test.stranger"]) stranger.publish(echo, data, { reply });
+      stranger.publish(echo, data);
+      stranger.publish(`${echo}.No.Such.Method`, data, { reply: "_INBOX.skrei.test.stranger" });
+      stranger.publish("skrei.test.ctl.scheduler", data);
+    }
+    await eventually(() => overheard.length, (length) => length === 6, { withinMs: 5_000 });
+    expect(new Set(overheard)).toEqual(new Set(["_INBOX.skrei.test.stranger"]));
+    expect(await client.echo({ text: "fine" })).toMatchObject({ text: "fine" });
   });
 
   test("closes though the server is frozen", async () => {

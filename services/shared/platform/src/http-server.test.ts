@@ -2,8 +2,10 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { createClient as createConnectClient } from "@connectrpc/connect";
+import { DomainError } from "@skrei/domain";
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from "@skrei/proto/grpc/health/v1/health_pb.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { createClient } from "./client.ts";
@@ -102,6 +104,26 @@ describe("HTTP server", () => {
     await start({ readBytesMax: 1_000 });
     const client = createClient(Health, createHttpTransport({ url: server.url }));
     await expect(client.check({ service: "x".repeat(2_000) })).rejects.toMatchObject({ kind: "exhausted", reason: "MESSAGE_TOO_LARGE" });
+  });
+
+  test("refuses a small message that grows over its limit when unpacked", async () => {
+    await start({ readBytesMax: 10_000 });
+    const bomb = gzipSync(JSON.stringify({ service: "x".repeat(10_000_000) }));
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const answer = await fetch(`${server.url}/grpc.health.v1.Health/Check`, { method: "POST", headers, body: bomb });
+    expect(await answer.json()).toMatchObject({ code: "resource_exhausted" });
+  });
+
+  test("asks the gate before anything else, and carries its refusal", async () => {
+    await start({
+      gate: ({ requestHeader }) => {
+        if (requestHeader.get("authorization") !== "Bearer right") throw new DomainError("unauthenticated", "TOKEN_INVALID", "the token is wrong");
+      },
+    });
+    const client = createClient(Health, createHttpTransport({ url: server.url }));
+    await expect(client.check({})).rejects.toMatchObject({ kind: "unauthenticated", reason: "TOKEN_INVALID" });
+    await expect(client.watch({})[Symbol.asyncIterator]().next()).rejects.toMatchObject({ kind: "unauthenticated" });
+    await client.check({}, { headers: { authorization: "Bearer right" } });
   });
 
   test("refuses huge headers", async () => {

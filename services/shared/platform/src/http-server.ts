@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttp1Server, type IncomingMessage, type Server as Http1Server, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
 import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import { DomainError } from "@skrei/domain";
 import { toConnectError } from "./connect-errors.ts";
@@ -20,6 +20,8 @@ export interface HttpServerOptions {
   /** Everything that is no RPC: downloads, gateways. Default: 404. May be given Http2 request and response objects too. */
   readonly fallback?: (request: IncomingMessage, response: ServerResponse) => void;
   readonly interceptors?: readonly Interceptor[];
+  /** Runs before a call's body is read: the place to refuse callers cheaply. Throws DomainErrors. */
+  readonly gate?: (context: HandlerContext) => void | Promise<void>;
   readonly logger: Logger;
   /**
    * Names that the Host and Origin headers may carry, beside localhost and the bound address. Checked when bound to
@@ -134,7 +136,7 @@ function openSniffer(
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 function createHandler(options: HttpServerOptions, shutdownSignal: AbortSignal): Handler {
-  const { routes, fallback = notFound, interceptors = [], logger, readBytesMax = READ_BYTES_MAX } = options;
+  const { routes, fallback = notFound, interceptors = [], gate, logger, readBytesMax = READ_BYTES_MAX } = options;
   const adapter = connectNodeAdapter({
     routes,
     fallback: fallback as never,
@@ -143,11 +145,24 @@ function createHandler(options: HttpServerOptions, shutdownSignal: AbortSignal):
     readMaxBytes: readBytesMax,
     maxTimeoutMs: CALL_TIMEOUT_MS_MAX,
     shutdownSignal,
+    ...(gate !== undefined && { requestGate: convertGate(gate) }),
   });
   const allowed = loopbackHosts(options.host, options.allowedHosts);
   return (request, response) => {
     if (allowed !== undefined && !isAllowedCaller(request.headers, allowed)) forbid(request, response);
     else adapter(request, response);
+  };
+}
+
+type Gate = NonNullable<HttpServerOptions["gate"]>;
+
+function convertGate(gate: Gate): Gate {
+  return async (context) => {
+    try {
+      await gate(context);
+    } catch (error) {
+      throw toConnectError(error);
+    }
   };
 }
 

@@ -7,7 +7,7 @@ import { serverErrors } from "./error-interceptor.ts";
 import type { Logger } from "./logger.ts";
 import { NatsCaller } from "./nats-caller.ts";
 import { NatsServer, type NatsServerOptions } from "./nats-server.ts";
-import { inboxOf, subjectsOf } from "./subjects.ts";
+import { subjectsOf } from "./subjects.ts";
 import { collectRoutes } from "./wire-server.ts";
 import { createWireTransport } from "./wire-transport.ts";
 
@@ -33,7 +33,7 @@ export interface NatsBusOptions {
 export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
   const { cluster, logger, beatIntervalMs = BEAT_INTERVAL_MS } = options;
   const subjects = subjectsOf(cluster);
-  const inbox = inboxOf(cluster, randomBytes(16).toString("hex"));
+  const inbox = subjects.inbox(randomBytes(16).toString("hex"));
   const connection = await connectUntil(options, inbox);
   let isConnected = true;
   const caller = new NatsCaller({ connection, subjects, inbox, beatIntervalMs, isConnected: () => isConnected && !connection.isClosed() });

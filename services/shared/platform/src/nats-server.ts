@@ -49,7 +49,7 @@ export class NatsServer implements AsyncDisposable {
   #onCall(message: Msg): void {
     const { reply } = message;
     // A call that nobody waits for is not worth running; every caller of ours gives a reply subject.
-    if (reply === undefined || reply === "") return;
+    if (reply === undefined || !this.#options.subjects.isInbox(reply)) return;
     const meta = decodeMeta(message.headers);
     const name = this.#options.subjects.methodOf(this.#options.address, message.subject);
     const method = this.#options.methods.get(name);

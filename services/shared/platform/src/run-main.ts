@@ -23,18 +23,18 @@ export async function runMain<Schema extends z.ZodType>(options: MainOptions<Sch
   const logger = createLogger({ service, ...logSettings(loaded.config) });
   logger.info({ event: "service.configured", config: loaded.described }, "configuration");
   const signalled = firstSignal();
-  const running = create(loaded.config, logger);
-  const isStarted = running.start().then(() => true);
-  const stopOn = signalled.then(async (signal) => {
-    logger.info({ event: "service.stopping", signal }, "stopping");
-    setTimeout(() => exitAfter(logger, 1, "stop took too long"), stopTimeoutMs).unref();
-    await running.stop(signal);
-    return false;
-  });
   try {
-    if (await Promise.race([isStarted, stopOn])) {
+    const running = create(loaded.config, logger);
+    const isStarted = running.start().then(() => true);
+    const isStopped = signalled.then(async (signal) => {
+      logger.info({ event: "service.stopping", signal }, "stopping");
+      setTimeout(() => exitAfter(logger, 1, "stop took too long"), stopTimeoutMs).unref();
+      await running.stop(signal);
+      return false;
+    });
+    if (await Promise.race([isStarted, isStopped])) {
       logger.info({ event: "service.started" }, "started");
-      await stopOn;
+      await isStopped;
     }
     logger.info({ event: "service.stopped" }, "stopped");
     process.exit(0);

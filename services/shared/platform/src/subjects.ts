@@ -9,6 +9,10 @@ export interface Subjects {
   calls(address: BusAddress): string;
   /** Acknowledgements and cancellations of running calls; every server of the address hears all of them. */
   control(address: BusAddress): string;
+  /** The replies of one connection, whose id nobody else can guess. */
+  inbox(connectionId: string): string;
+  /** Whether answers may go there. A caller must not make a server publish elsewhere with the server's own permissions. */
+  isInbox(subject: string): boolean;
   /** `<service>.<Method>` of a subject that `calls` matched. */
   methodOf(address: BusAddress, subject: string): string;
 }
@@ -16,10 +20,13 @@ export interface Subjects {
 /** @throws DomainError invalid/FIELD_INVALID when `cluster` cannot be part of a subject. */
 export function subjectsOf(cluster: string): Subjects {
   const root = `skrei.${token("cluster", cluster)}`;
+  const inboxes = `_INBOX.${root}.`;
   const calls = (address: BusAddress): string => `${root}.rpc.${addressToken(address)}`;
   return {
     call: (address, service, method) => `${calls(address)}.${service}.${method}`,
     calls: (address) => `${calls(address)}.>`,
+    inbox: (connectionId) => `${inboxes}${token("connection id", connectionId)}`,
+    isInbox: (subject) => subject.startsWith(inboxes),
     control: (address) => `${root}.ctl.${addressToken(address)}`,
     methodOf: (address, subject) => subject.slice(calls(address).length + 1),
   };
@@ -27,11 +34,6 @@ export function subjectsOf(cluster: string): Subjects {
 
 /** Several servers of one address share its calls through this queue group. */
 export const SERVERS_QUEUE = "servers";
-
-/** A reply inbox of one connection; nobody can guess it. */
-export function inboxOf(cluster: string, connectionId: string): string {
-  return `_INBOX.skrei.${token("cluster", cluster)}.${token("connection", connectionId)}`;
-}
 
 function addressToken(address: BusAddress): string {
   return address.kind === "scheduler" ? "scheduler" : `node.${token("node id", address.nodeId)}`;
