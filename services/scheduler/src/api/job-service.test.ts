@@ -1,4 +1,5 @@
 import type { DomainError } from "@skrei/domain";
+import { verifyLink } from "@skrei/platform/signed-link.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../../../../test/kit/eventually.ts";
 import { type ApiCluster, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
@@ -145,6 +146,9 @@ describe("a job's life", () => {
     expect(await failureOf(busy.results.createDownloadLink({ jobId, cid: "bafyother" }))).toMatchObject({ kind: "notFound", reason: "RESULT_NOT_FOUND" });
     expect(await failureOf(busy.results.createDownloadLink({ jobId, cid: cids[0] ?? "", timeToLive: { seconds: 90_000n } }))).toMatchObject({ reason: "FIELD_INVALID" });
     expect((await busy.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 5n })).token).toMatch(/^bafyaaaaaaaaa\./u);
+    const { token } = await busy.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 0n });
+    expect(verifyLink({ key: "link-key-of-the-test", purpose: "upload", token, nowMs: Date.now() })).toMatchObject({ cid: "bafyaaaaaaaaa", bytesMax: 1 });
+    expect(await failureOf(busy.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: -1n }))).toMatchObject({ reason: "FIELD_INVALID" });
     expect(await failureOf(busy.results.createUploadLink({ cid: "../x", sizeBytes: 5n }))).toMatchObject({ reason: "CONTENT_ID_INVALID" });
   });
 });

@@ -68,11 +68,12 @@ function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes 
   checkLinks(config);
   const allowed = contentIdRule(cid);
   if (allowed !== undefined) throw new DomainError("invalid", "CONTENT_ID_INVALID", `cid is "${cid.slice(0, 128)}"; allowed is ${allowed}.`);
-  if (sizeBytes <= 0n) throw new DomainError("invalid", "FIELD_INVALID", `size_bytes is ${sizeBytes}; it must say how many bytes will be pushed.`);
+  if (sizeBytes < 0n) throw new DomainError("invalid", "FIELD_INVALID", `size_bytes is ${sizeBytes}; it must not be negative.`);
   const expiresAtMs = clock.nowMs() + LINK_LIFE_MS;
   return create(CreateUploadLinkResponseSchema, {
     url: baseUrl(config.publisherUrl),
-    token: signLink({ key: config.linkKey, purpose: "upload", cid, expiresAtMs, bytesMax: Number(sizeBytes) }),
+    // In a link 0 is unbounded, and an empty folder still has a block of its own.
+    token: signLink({ key: config.linkKey, purpose: "upload", cid, expiresAtMs, bytesMax: Math.max(1, Number(sizeBytes)) }),
     expireTime: timestampFromMs(expiresAtMs),
   });
 }

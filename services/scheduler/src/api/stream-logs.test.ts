@@ -80,6 +80,8 @@ describe("the output of a job", () => {
     const executionId = held[0]?.executionId ?? "";
     expect(await failureOf(cluster.jobs.streamLogs({ jobId: other.job?.jobId ?? "", executionId }))).toMatchObject({ reason: "EXECUTION_NOT_FOUND" });
     expect(await failureOf(cluster.jobs.streamLogs({ jobId, tailBytes: -1n }))).toMatchObject({ reason: "FIELD_INVALID" });
+    const wide = await cluster.jobs.submitJob({ spec: spec({ count: 10_001, constraints: [{ key: "nowhere", operator: 5 }] }) });
+    expect(await failureOf(cluster.jobs.streamLogs({ jobId: wide.job?.jobId ?? "" }))).toMatchObject({ reason: "FIELD_REQUIRED" });
     expect(await failureOf(cluster.jobs.streamLogs({ jobId: "no-such-job" }))).toMatchObject({ reason: "JOB_NOT_FOUND" });
   });
 

@@ -25,7 +25,7 @@ export async function* streamLogs(deps: SchedulerApiDeps, request: StreamLogsReq
   const add = (id: ExecutionId): void => merge.add((until) => withoutMissing(executionLog(deps, queryFor(request, id), until), missing));
   const { lastSequence } = await deps.store.eventRange();
   const known = new Set<ExecutionId>();
-  for (const { id } of await newestOfEachPartition(deps, job)) {
+  for (const id of await newestOfEachPartition(deps, job)) {
     known.add(id);
     add(id);
   }
@@ -99,12 +99,18 @@ async function* withoutMissing(log: AsyncIterable<StreamLogsResponse>, missing: 
   }
 }
 
-async function newestOfEachPartition({ store }: SchedulerApiDeps, job: Job): Promise<readonly Execution[]> {
-  const newest = new Map<number, Execution>();
-  for await (const execution of executionsOf(store, job.id)) {
-    if (execution.jobVersion === job.version) newest.set(execution.partition, execution);
+/** In partition order. @throws DomainError invalid/FIELD_REQUIRED for a job of more partitions than anybody can read at once. */
+async function newestOfEachPartition({ store }: SchedulerApiDeps, job: Job): Promise<readonly ExecutionId[]> {
+  if (job.spec.count > PARTITIONS_MAX) {
+    throw new DomainError("invalid", "FIELD_REQUIRED", `Job ${job.id} has ${job.spec.count} partitions; the output of at most ${PARTITIONS_MAX} can be read at once.`, {
+      hint: "Name one execution in execution_id.",
+    });
   }
-  return [...newest.values()].toSorted((a, b) => a.partition - b.partition);
+  const newest = new Map<number, ExecutionId>();
+  for await (const { id, partition, jobVersion } of executionsOf(store, job.id)) {
+    if (jobVersion === job.version) newest.set(partition, id);
+  }
+  return [...newest].toSorted(([a], [b]) => a - b).map(([, id]) => id);
 }
 
 async function findExecution({ store }: SchedulerApiDeps, job: Job, text: string): Promise<Execution> {
@@ -126,5 +132,6 @@ function checkOffsets({ fromOffsets, tailBytes }: StreamLogsRequest): void {
 
 /** Streams read from nodes at once for one caller; the rest begin as these end, in partition order. */
 const CONCURRENCY_MAX = 32;
+const PARTITIONS_MAX = 10_000;
 const EVENTS_A_ROUND = 1_000;
 const PLACED = "execution.assigned";
