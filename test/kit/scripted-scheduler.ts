@@ -17,7 +17,9 @@ import { eventually } from "./eventually.ts";
 
 /** The scheduler's side of the agent contract, played from a test: it decides nothing by itself and remembers what it was told. */
 export class ScriptedScheduler {
-  readonly bus: Bus = createMemoryBus();
+  readonly bus: Bus;
+  /** Where nodes are told to find the bus; none when they are handed it. */
+  readonly #busUrls: readonly string[];
   readonly heartbeats: HeartbeatRequest[] = [];
   readonly reports: Report[] = [];
   completeReports = 0;
@@ -29,12 +31,17 @@ export class ScriptedScheduler {
   #token = "";
   #tokens = 0;
 
+  constructor({ bus = createMemoryBus(), busUrls = [] }: { readonly bus?: Bus; readonly busUrls?: readonly string[] } = {}) {
+    this.bus = bus;
+    this.#busUrls = busUrls;
+  }
+
   async start(): Promise<void> {
-    await this.bus.serve({ kind: "scheduler" }, this.#routes);
+    await this.bus.serve({ kind: "scheduler" }, this.routes);
   }
 
   get joinTransport(): Transport {
-    return clientErrors(createRouterTransport(this.#routes, { router: { interceptors: [serverErrors(silentLogger)] } }));
+    return clientErrors(createRouterTransport(this.routes, { router: { interceptors: [serverErrors(silentLogger)] } }));
   }
 
   /** The agent hears of it with its next call. */
@@ -82,13 +89,13 @@ export class ScriptedScheduler {
     return eventually(() => (this.session === "" ? 0 : this.joins), (joins) => joins >= times, { withinMs: 20_000 });
   }
 
-  readonly #routes = ({ service }: ConnectRouter): void => {
+  readonly routes = ({ service }: ConnectRouter): void => {
     service(AgentService, {
       join: ({ node }) => {
         this.nodeId = node?.nodeId as NodeId;
         this.joins++;
         this.session = `session-${this.joins}`;
-        return { epoch: BigInt(this.joins), session: this.session, heartbeatInterval: durationFromMs(100), cluster: "test", membership: Node_Membership.APPROVED };
+        return { epoch: BigInt(this.joins), session: this.session, heartbeatInterval: durationFromMs(100), cluster: "test", busUrls: [...this.#busUrls], membership: Node_Membership.APPROVED };
       },
       heartbeat: (request) => {
         this.#check(request.session);

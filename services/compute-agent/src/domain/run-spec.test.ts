@@ -27,13 +27,13 @@ const assignment = {
   isAcceptedAtOnce: true,
 } as const satisfies Assignment;
 
-const parts = { nodeId: "n-1" as NodeId, inputPaths: ["/cache/1"], outputsFolder: "/work/outputs", scratchFolder: "/work/scratch", doorEnv: { http_proxy: "door" } };
+const parts = { nodeId: "n-1" as NodeId, inputPaths: ["/cache/1"], outputsFolder: "/node/outputs", scratchFolder: "/node/scratch", doorEnv: { http_proxy: "door" } };
 
 test("a task sees its inputs read-only and its outputs writable", () => {
   expect(buildRunSpec(assignment, parts)).toMatchObject({
     mounts: [
       { hostPath: "/cache/1", target: "/in", isReadOnly: true },
-      { hostPath: "/work/outputs/results", target: "/out", isReadOnly: false },
+      { hostPath: "/node/outputs/results", target: "/out", isReadOnly: false },
     ],
     limits: { cpuMillis: 1, memoryBytes: 2, diskBytes: 3, timeoutMs: 4 },
     network: "none",
