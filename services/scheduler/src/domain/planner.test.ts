@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { aNode } from "../../../../test/kit/scheduler-records.ts";
 import { JobQueue } from "./job-queue.ts";
-import type { QueuedJob } from "./job-queue.ts";
+import type { QueueClass, QueuedJob } from "./job-queue.ts";
 import { NodeIndex, shapeOf } from "./node-index.ts";
 import { rankAmong, rankNodes } from "./rank-nodes.ts";
 
@@ -120,15 +120,12 @@ function check({ index, queue, placed }: World, nodes: number, jobs: number): vo
     if (zone !== undefined) expect(index.nodeAt(slot)?.labels["zone"]).toBe(zone);
   }
   expect(queue.size + placed.length).toBe(jobs);
-  for (const shape of SHAPES) {
-    for (let cores = 1; cores <= 6; cores++) {
-      const queueClass = queue.classOf(shape, size(cores));
-      if (queueClass.jobs.size === 0) continue;
-      for (let slot = 0; slot < nodes; slot++) {
-        if (index.eligible(shape).has(slot)) expect(index.room(slot, queueClass.size, 1)).toBe(0);
-      }
-    }
-  }
+  for (const shape of SHAPES) for (let cores = 1; cores <= 6; cores++) checkNoRoom(index, queue.classOf(shape, size(cores)), nodes);
+}
+
+function checkNoRoom(index: NodeIndex, { jobs, shape, size: need }: QueueClass, nodes: number): void {
+  if (jobs.size === 0) return;
+  for (let slot = 0; slot < nodes; slot++) if (index.eligible(shape).has(slot)) expect(index.room(slot, need, 1)).toBe(0);
 }
 
 function never(): boolean {
