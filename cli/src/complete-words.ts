@@ -1,6 +1,6 @@
 import { GLOBAL_FLAGS } from "./command.ts";
 import type { CommandDefinition } from "./command.ts";
-import type { Flags } from "./flags.ts";
+import type { Flag, Flags } from "./flags.ts";
 import { cleanLine } from "./output/clean-text.ts";
 import { jobStateOf } from "./run/job-words.ts";
 import type { Session } from "./session.ts";
@@ -27,14 +27,22 @@ async function candidatesFor(before: readonly string[], current: string, { comma
   if (definition === undefined) return nextWords(before, commands);
   const flags: Flags = { ...GLOBAL_FLAGS, ...definition.flags };
   const previous = before.at(-1) ?? "";
-  const flag = previous.startsWith("-") ? Object.entries(flags).find(([long, { short }]) => previous === `--${long}` || previous === `-${short}`)?.[1] : undefined;
-  if (flag !== undefined && flag.kind !== "boolean") return flag.kind === "value" ? (flag.choices ?? []).map((value) => ({ value, description: "" })) : [];
-  if (current.startsWith("-")) {
-    return Object.entries(flags)
-      .filter(([, { isHidden }]) => isHidden !== true)
-      .map(([long, { summary }]) => ({ value: `--${long}`, description: summary }));
-  }
-  const [argument] = definition.args;
+  const flag = Object.entries(flags).find(([long, { short }]) => previous === `--${long}` || previous === `-${short}`)?.[1];
+  if (flag !== undefined && flag.kind !== "boolean") return choicesOf(flag);
+  return current.startsWith("-") ? flagNames(flags) : argumentValues(definition, session);
+}
+
+function choicesOf(flag: Flag): readonly Candidate[] {
+  return flag.kind === "value" ? (flag.choices ?? []).map((value) => ({ value, description: "" })) : [];
+}
+
+function flagNames(flags: Flags): readonly Candidate[] {
+  return Object.entries(flags)
+    .filter(([, { isHidden }]) => isHidden !== true)
+    .map(([long, { summary }]) => ({ value: `--${long}`, description: summary }));
+}
+
+async function argumentValues({ args: [argument] }: CommandDefinition, session: Session): Promise<readonly Candidate[]> {
   if (argument?.completes === "job") return jobs(session);
   return argument?.completes === "node" ? nodes(session) : [];
 }

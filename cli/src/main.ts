@@ -17,8 +17,10 @@ const SECOND_INTERRUPT_MS = 2_000;
 
 /** Runs one command line and sets the process' exit code. */
 export async function main(words: readonly string[]): Promise<void> {
-  if (words.includes("--no-color")) process.env["NO_COLOR"] = "1";
-  const terminal: Terminal = { stdout: createOutput(process.stdout), stderr: createOutput(process.stderr), env: process.env, readStdin };
+  // oxlint-disable-next-line node/no-process-env -- This program's one read of the environment; everything else gets it as a value.
+  const { env } = process;
+  if (words.includes("--no-color")) env["NO_COLOR"] = "1";
+  const terminal: Terminal = { stdout: createOutput(process.stdout), stderr: createOutput(process.stderr), env, readStdin };
   // A reader that has left, such as `head`, is no error.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.done : EXIT.bug));
@@ -61,17 +63,18 @@ interface ReportContext extends CommandLineContext {
 async function report(error: unknown, { terminal, settings, isVerbose, signal }: ReportContext): Promise<number> {
   if (error instanceof ExitError) return error.code;
   if (signal.aborted) return EXIT.interrupted;
-  const known = error instanceof CommanderError ? toUsageError(error) : toCallError(error, settings);
-  if (error instanceof CommanderError && known === undefined) return EXIT.done;
-  if (known !== undefined) {
-    await say(terminal, ...renderError(known, terminal.stderr));
-    if (isVerbose && known.stack !== undefined) await say(terminal, known.stack);
-    return exitCodeOf(known);
-  }
-  const bug = new DomainError("unavailable", "INTERNAL_ERROR", `bug: ${error instanceof Error ? error.message : String(error)}`, { hint: "Please report it, with the output of the same command and --verbose." });
-  await say(terminal, ...renderError(bug, terminal.stderr));
+  // Commander ends with one after it has printed help.
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
+  const known = error instanceof CommanderError ? toUsageError(error) : (toCallError(error, settings) ?? toBug(error));
+  await say(terminal, ...renderError(known, terminal.stderr));
   if (isVerbose && error instanceof Error && error.stack !== undefined) await say(terminal, error.stack);
-  return EXIT.bug;
+  return exitCodeOf(known);
+}
+
+function toBug(error: unknown): DomainError {
+  return new DomainError("unavailable", "INTERNAL_ERROR", `bug: ${error instanceof Error ? error.message : String(error)}`, {
+    hint: "Please report it, with the output of the same command and --verbose.",
+  });
 }
 
 function interruptSignal(): AbortSignal {

@@ -1,4 +1,5 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, Option } from "commander";
+import type { CommanderError } from "commander";
 import { DomainError } from "@skrei/domain";
 import { GLOBAL_FLAGS } from "./command.ts";
 import type { CommandDefinition } from "./command.ts";
@@ -116,9 +117,8 @@ function base(name: string, writeOut: (text: string) => void): Command {
     .configureOutput({ writeOut, writeErr: () => undefined, outputError: () => undefined });
 }
 
-/** Commander's own refusals (unknown flag, missing argument) in our words; undefined for help, which is no error. */
-export function toUsageError(error: CommanderError): DomainError | undefined {
-  if (error.exitCode === 0) return undefined;
+/** Commander's own refusals (unknown flag, missing argument) in our words. */
+export function toUsageError(error: CommanderError): DomainError {
   const [, message = error.message, suggestion] = /^(?:error: )?(.*?)(?:\n\((.*)\))?$/su.exec(error.message) ?? [];
   return new DomainError("invalid", "FIELD_INVALID", `${message.charAt(0).toUpperCase()}${message.slice(1)}.`, {
     hint: suggestion === undefined ? "See the command with --help." : suggestion,

@@ -1,6 +1,7 @@
 import type { CommandDefinition } from "../command.ts";
 import { complete } from "./complete.ts";
 import { completion } from "./completion.ts";
+import { demo } from "./demo.ts";
 import { dev } from "./dev.ts";
 import { dockerRun } from "./docker-run.ts";
 import { doctor } from "./doctor.ts";
@@ -28,6 +29,7 @@ import { wasmRun } from "./wasm-run.ts";
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CommandDefinition[] = [
   dev,
+  demo,
   run,
   dockerRun,
   wasmRun,

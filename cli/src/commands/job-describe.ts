@@ -1,6 +1,7 @@
 import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { JobSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import type { Task } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { msOrZero } from "@skrei/wire/time.ts";
 import { defineCommand } from "../command.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
@@ -39,25 +40,47 @@ export const jobDescribe = defineCommand({
 });
 
 function describe(job: Job): readonly string[] {
-  const { waiting = 0, running = 0, completed = 0, failed = 0 } = job.partitions ?? {};
-  const task = job.spec?.task;
-  const engine = task?.engine;
-  return renderFields([
+  return renderFields([...describeState(job), ...describeTask(job.spec?.task), ...describeLabels(job), ["created", timeOf(job)], ["took", isEnded(job) ? elapsed(job.createTime, job.endTime, Date.now()) : ""]]);
+}
+
+type Field = readonly [key: string, value: string];
+
+function describeState(job: Job): readonly Field[] {
+  return [
     ["id", job.jobId],
-    ["name", job.spec?.name ?? ""],
-    ["namespace", job.spec?.namespace ?? ""],
+    ...describeNames(job),
     ["state", jobStateOf(job)],
-    ["failure", job.failure === undefined ? "" : `${job.failure.message} (${job.failure.reason})`],
-    ["fix", job.failure?.hint ?? ""],
-    ["waiting", job.waiting === undefined ? "" : describeWaiting(job.waiting).replace(/^waiting: /u, "")],
+    ...(job.failure === undefined ? [] : ([["failure", `${job.failure.message} (${job.failure.reason})`], ["fix", job.failure.hint]] as const)),
+    ...(job.waiting === undefined ? [] : ([["waiting", describeWaiting(job.waiting).replace(/^waiting: /u, "")]] as const)),
     ["exit code", job.exitCode === undefined ? "" : String(job.exitCode)],
-    ["parts", `${completed} completed, ${running} running, ${waiting} waiting, ${failed} failed`],
+    ["parts", describeParts(job)],
     ["version", String(job.version)],
     ["engine", engineOf(job)],
-    ["runs", engine?.case === "docker" ? [engine.value.image, ...engine.value.entrypoint, ...engine.value.parameters].join(" ") : engine?.case === "wasm" ? [engine.value.entryModule, ...engine.value.parameters].join(" ") : ""],
-    ["resources", task?.resources === undefined ? "" : `${formatCpu(Number(task.resources.cpuMillis))} cpu, ${formatBytes(Number(task.resources.memoryBytes))} memory, ${formatBytes(Number(task.resources.diskBytes))} disk`],
-    ["labels", Object.entries(job.spec?.labels ?? {}).map(([key, value]) => `${key}=${value}`).join(" ")],
-    ["created", job.createTime === undefined ? "" : new Date(msOrZero(job.createTime)).toISOString()],
-    ["took", isEnded(job) ? elapsed(job.createTime, job.endTime, Date.now()) : ""],
-  ]);
+  ];
+}
+
+function describeNames({ spec }: Job): readonly Field[] {
+  return spec === undefined ? [] : [["name", spec.name], ["namespace", spec.namespace]];
+}
+
+function describeParts({ partitions }: Job): string {
+  const { waiting = 0, running = 0, completed = 0, failed = 0 } = partitions ?? {};
+  return `${completed} completed, ${running} running, ${waiting} waiting, ${failed} failed`;
+}
+
+function describeTask(task: Task | undefined): readonly Field[] {
+  if (task === undefined) return [];
+  const { engine, resources } = task;
+  const amounts = resources === undefined ? "" : `${formatCpu(Number(resources.cpuMillis))} cpu, ${formatBytes(Number(resources.memoryBytes))} memory, ${formatBytes(Number(resources.diskBytes))} disk`;
+  if (engine.case === "docker") return [["runs", [engine.value.image, ...engine.value.entrypoint, ...engine.value.parameters].join(" ")], ["resources", amounts]];
+  if (engine.case === "wasm") return [["runs", [engine.value.entryModule, ...engine.value.parameters].join(" ")], ["resources", amounts]];
+  return [["resources", amounts]];
+}
+
+function describeLabels({ spec }: Job): readonly Field[] {
+  return [["labels", Object.entries(spec?.labels ?? {}).map(([key, value]) => `${key}=${value}`).join(" ")]];
+}
+
+function timeOf({ createTime }: Job): string {
+  return createTime === undefined ? "" : new Date(msOrZero(createTime)).toISOString();
 }

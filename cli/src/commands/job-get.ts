@@ -1,6 +1,7 @@
 import { getJob } from "../client/get-job.ts";
 import { defineCommand } from "../command.ts";
 import { booleanFlag, text, valueFlag } from "../flags.ts";
+import { answer } from "../output/terminal.ts";
 import { getResults } from "../transfer/get-results.ts";
 import { jobArgument } from "./job-list.ts";
 
@@ -19,6 +20,8 @@ export const jobGet = defineCommand({
   exitCodes: { 1: "bytes do not match their content id", 3: "no such job or no result", 5: "the content store does not answer", 8: "files are there already" },
   run: async ({ args, flags, session }) => {
     const { jobId } = await getJob(session, jobArgument(args));
-    await getResults(session, { jobId, to: flags.to ?? flags["output-dir"] ?? `./job-${jobId}`, isForced: flags.force, output: flags.output });
+    const to = flags.to ?? flags["output-dir"] ?? `./job-${jobId}`;
+    await getResults(session, { jobId, to, isForced: flags.force, output: flags.output });
+    await answer(session.terminal, to);
   },
 });

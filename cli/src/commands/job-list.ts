@@ -11,6 +11,7 @@ import { say } from "../output/terminal.ts";
 import { formatDuration } from "../parse/parse-duration.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
 import { elapsed, engineOf, jobStateOf } from "../run/job-words.ts";
+import type { Session } from "../session.ts";
 
 const PAGE_SIZE_MAX = 1_000;
 const LIMIT_MAX = 100_000;
@@ -34,24 +35,39 @@ export const jobList = defineCommand({
   run: async ({ flags, session }) => {
     const limit = flags.all ? LIMIT_MAX : (flags.limit ?? 20);
     const filter = [flags.filter ?? "", ...flags.labels.map((label) => `label:${label}`)].join(" ").trim();
-    const jobs: Job[] = [];
-    let pageToken = flags["page-token"] ?? flags["next-token"] ?? "";
-    let totalSize = 0n;
-    do {
-      const page = await session.cluster.jobs.listJobs({ filter, pageToken, pageSize: Math.min(PAGE_SIZE_MAX, limit - jobs.length) });
-      jobs.push(...page.jobs);
-      pageToken = page.nextPageToken;
-      totalSize = page.totalSize;
-    } while (pageToken !== "" && jobs.length < limit);
+    const listed = await listJobs(session, { filter, limit, pageToken: flags["page-token"] ?? flags["next-token"] ?? "" });
     const format = formatOf(flags);
-    await printListing(session.terminal, { schema: JobSchema, records: jobs, columns: columns(Date.now()), nameOf: (job) => job.jobId, format });
-    if (format !== "table" && format !== "wide") return;
-    const filterFlag = filter === "" ? "" : ` --filter '${filter}'`;
-    if (jobs.length === 0) await say(session.terminal, filter === "" ? "no jobs yet; try: skrei run --example wordcount" : `none of ${totalSize} jobs matches`);
-    else if (pageToken !== "") await say(session.terminal, `${jobs.length} shown, ${totalSize} in all; next: skrei job list${filterFlag} --limit ${limit} --page-token ${pageToken}`);
-    else if (filter === "") await say(session.terminal, `${totalSize} in all`);
+    await printListing(session.terminal, { schema: JobSchema, records: listed.jobs, columns: columns(Date.now()), nameOf: (job) => job.jobId, format });
+    if (format === "table" || format === "wide") await say(session.terminal, footer(listed, { filter, limit }));
   },
 });
+
+interface Listed {
+  readonly jobs: readonly Job[];
+  readonly pageToken: string;
+  readonly totalSize: bigint;
+}
+
+async function listJobs(session: Session, query: { filter: string; limit: number; pageToken: string }): Promise<Listed> {
+  const { filter, limit } = query;
+  const jobs: Job[] = [];
+  let { pageToken } = query;
+  let totalSize = 0n;
+  do {
+    const page = await session.cluster.jobs.listJobs({ filter, pageToken, pageSize: Math.min(PAGE_SIZE_MAX, limit - jobs.length) });
+    jobs.push(...page.jobs);
+    pageToken = page.nextPageToken;
+    totalSize = page.totalSize;
+  } while (pageToken !== "" && jobs.length < limit);
+  return { jobs, pageToken, totalSize };
+}
+
+function footer({ jobs, pageToken, totalSize }: Listed, { filter, limit }: { filter: string; limit: number }): string {
+  const filterFlag = filter === "" ? "" : ` --filter '${filter}'`;
+  if (pageToken !== "") return `${jobs.length} shown, ${totalSize} in all; next: skrei job list${filterFlag} --limit ${limit} --page-token ${pageToken}`;
+  if (filter !== "") return `${jobs.length} of ${totalSize} jobs match`;
+  return jobs.length === 0 ? "no jobs yet; try: skrei run --example wordcount" : `${totalSize} in all`;
+}
 
 function columns(nowMs: number): readonly Column<Job>[] {
   return [

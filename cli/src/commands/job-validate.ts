@@ -9,6 +9,7 @@ import { say } from "../output/terminal.ts";
 import { partsOf } from "../run/job-words.ts";
 import { planDraft } from "../run/plan-draft.ts";
 import { resolveDraft } from "../run/resolve-draft.ts";
+import type { Session } from "../session.ts";
 import { readJobText } from "./run.ts";
 
 export const jobValidate = defineCommand({
@@ -23,18 +24,21 @@ export const jobValidate = defineCommand({
     const draft = readJobFile(file);
     await checkRules(draft);
     await say(session.terminal, `${file.fileName} is a valid job of ${partsOf(draft.spec.count ?? 1)}`);
-    if (flags.offline) return;
-    try {
-      const plan = await planDraft(session, draft);
-      const fits = plan.nodes.filter(({ partitions, fitsWhenIdle }) => partitions > 0 || fitsWhenIdle).length;
-      await say(session.terminal, `${fits} of ${plan.nodes.length} nodes fit${fits < plan.nodes.length ? `; why not all: skrei job plan ${args[0] ?? "-"}` : ""}`);
-    } catch (error) {
-      const known = toCallError(error, session.settings);
-      if (known?.kind !== "unavailable" && known?.kind !== "timeout") throw error;
-      await say(session.terminal, `no cluster answers at ${session.settings.server}; whether nodes fit was not checked`);
-    }
+    if (!flags.offline) await say(session.terminal, await describePlan(session, draft, file.fileName));
   },
 });
+
+async function describePlan(session: Session, draft: JobDraft, fileName: string): Promise<string> {
+  try {
+    const { nodes } = await planDraft(session, draft);
+    const fits = nodes.filter(({ partitions, fitsWhenIdle }) => partitions > 0 || fitsWhenIdle).length;
+    return `${fits} of ${nodes.length} nodes fit${fits < nodes.length ? `; why not all: skrei job plan ${fileName}` : ""}`;
+  } catch (error) {
+    const kind = toCallError(error, session.settings)?.kind;
+    if (kind !== "unavailable" && kind !== "timeout") throw error;
+    return `no cluster answers at ${session.settings.server}; whether nodes fit was not checked`;
+  }
+}
 
 /** The API's own rules, applied here. */
 async function checkRules(draft: JobDraft): Promise<void> {

@@ -13,6 +13,8 @@ export interface ClusterOptions {
   readonly port: number | undefined;
   readonly dataFolder: string | undefined;
   readonly logLevel: string | undefined;
+  /** As in DOCKER_HOST; empty or undefined: the usual socket. */
+  readonly dockerHost: string | undefined;
 }
 
 export interface SpawnedCluster extends AsyncDisposable {
@@ -55,11 +57,13 @@ export async function spawnCluster(options: ClusterOptions, signal: AbortSignal)
   }
 }
 
-function toArguments({ nodes, port, dataFolder, logLevel }: ClusterOptions): readonly string[] {
+function toArguments({ nodes, port, dataFolder, logLevel, dockerHost }: ClusterOptions): readonly string[] {
   return [
+    "--stops-with-stdin",
     ...(nodes === undefined ? [] : ["--nodes", String(nodes)]),
     ...(port === undefined ? [] : ["--port", String(port)]),
     ...(dataFolder === undefined ? [] : ["--data", dataFolder]),
+    ...(dockerHost === undefined || dockerHost === "" ? [] : ["--docker-host", dockerHost]),
     ...(logLevel === undefined ? [] : ["--log-level", logLevel]),
   ];
 }

@@ -2,7 +2,7 @@ import type { Constraint } from "@skrei/domain";
 import { suggestion } from "../parse/did-you-mean.ts";
 import { refuseFeature } from "../parse/refused-features.ts";
 import type { FieldCursor } from "./field-cursor.ts";
-import { raise } from "./read-job-file.ts";
+import { raise } from "../parse/raise.ts";
 
 const OPERATORS: Readonly<Record<string, Constraint["operator"]>> = { "=": "=", "==": "=", "!=": "!=", in: "in", notin: "notin", exists: "exists", "!": "!", gt: "gt", lt: "lt" };
 

@@ -4,7 +4,7 @@ import { refuseFeature } from "../parse/refused-features.ts";
 import type { FieldCursor, FieldReaders } from "./field-cursor.ts";
 import type { EngineInit, InputDraft } from "./job-draft.ts";
 import { readInput } from "./read-input.ts";
-import { raise } from "./read-job-file.ts";
+import { raise } from "../parse/raise.ts";
 
 export interface EngineDraft {
   readonly engine: EngineInit;

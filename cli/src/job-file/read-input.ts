@@ -4,7 +4,7 @@ import { decodeDataUrl } from "./data-url.ts";
 import type { FieldCursor } from "./field-cursor.ts";
 import { fileTarget } from "./file-target.ts";
 import type { InputDraft, SourceDraft } from "./job-draft.ts";
-import { raise } from "./read-job-file.ts";
+import { raise } from "../parse/raise.ts";
 
 const TYPES = ["inline", "local", "localDirectory", "urlDownload", "upload", "content"];
 

@@ -3,6 +3,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { JobSpec_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintToProto } from "@skrei/wire/constraint.ts";
 import { parseDuration } from "../parse/parse-duration.ts";
+import { raise } from "../parse/raise.ts";
 import { isKnownJobType, refuseFeature, refuseJobType } from "../parse/refused-features.ts";
 import { FieldCursor } from "./field-cursor.ts";
 import type { JobDraft, JobSpecInit } from "./job-draft.ts";
@@ -86,8 +87,4 @@ function readRetry(retry: FieldCursor): NonNullable<Exclude<JobSpecInit, { reado
     RetryExitCodes: (field) => (policy = { ...policy, retryExitCodes: field.is("retry.retryExitCodes").list().flatMap((item) => item.integer(1, 255) ?? []) }),
   });
   return policy;
-}
-
-export function raise(error: Error): never {
-  throw error;
 }

@@ -8,7 +8,7 @@ import type { FieldCursor } from "./field-cursor.ts";
 import type { InputDraft, TaskInit } from "./job-draft.ts";
 import { readEngine } from "./read-engine.ts";
 import { readInput } from "./read-input.ts";
-import { raise } from "./read-job-file.ts";
+import { raise } from "../parse/raise.ts";
 
 export interface TaskDraft {
   readonly task: TaskInit;

@@ -64,7 +64,9 @@ const hostileText = fc
 test("never lets a control character, an escape or a bidi control through", () => {
   fc.assert(
     fc.property(hostileText, (text) => {
+      // oxlint-disable-next-line no-control-regex -- Control characters are what is looked for.
       expect(cleanText(text)).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202A-\u202E\u2066-\u2069]/u);
+      // oxlint-disable-next-line no-control-regex -- As above.
       expect(cleanText(text, { sgr: "colour" }).replaceAll(/\u001B\[[\d;]+m/gu, "")).not.toContain("\u001B");
     }),
   );

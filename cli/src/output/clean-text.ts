@@ -29,114 +29,142 @@ export function cleanLine(text: string): string {
   return cleanText(text).replaceAll(/\n+/gu, " ").trimEnd();
 }
 
+export function createTextCleaner(options: CleanOptions): TextCleaner {
+  return new Cleaner(options);
+}
+
 type State = "text" | "carriageReturn" | "escape" | "intermediate" | "csi" | "string" | "stringEscape";
 
+/** The 8-bit forms of the introducers below (ECMA-48): DCS, SOS, CSI, OSC, PM, APC. */
 const C1: Readonly<Record<number, State>> = { 0x90: "string", 0x98: "string", 0x9b: "csi", 0x9d: "string", 0x9e: "string", 0x9f: "string" };
 const AFTER_ESCAPE: Readonly<Record<string, State>> = { "[": "csi", "]": "string", P: "string", X: "string", "^": "string", _: "string" };
 
-export function createTextCleaner({ sgr }: CleanOptions): TextCleaner {
-  let state: State = "text";
-  let sequence = "";
-  let lineLength = 0;
-  let isColoured = false;
-  let out = "";
-  let heldSurrogate = "";
+class Cleaner implements TextCleaner {
+  readonly #keepsColour: boolean;
+  #state: State = "text";
+  #sequence = "";
+  #lineLength = 0;
+  #isColoured = false;
+  #out = "";
+  #heldSurrogate = "";
 
-  function endLine(): void {
-    if (lineLength > LINE_LENGTH_MAX) out += ` … (${lineLength} characters)`;
-    if (isColoured) out += "\u001B[0m";
-    isColoured = false;
-    lineLength = 0;
+  constructor({ sgr }: CleanOptions) {
+    this.#keepsColour = sgr === "colour";
   }
-  function put(text: string): void {
-    lineLength += text.length;
-    if (lineLength <= LINE_LENGTH_MAX) out += text;
+
+  push(text: string): string {
+    const whole = this.#heldSurrogate + text;
+    const isCut = /[\uD800-\uDBFF]$/u.test(whole.slice(-1));
+    this.#heldSurrogate = isCut ? whole.slice(-1) : "";
+    for (const letter of isCut ? whole.slice(0, -1) : whole) this.#take(letter);
+    return this.#flush();
   }
-  function begin(next: State): void {
-    state = next;
-    sequence = "";
+
+  end(): string {
+    if (this.#heldSurrogate !== "") this.#take(this.#heldSurrogate);
+    this.#heldSurrogate = "";
+    if (this.#state === "carriageReturn") this.#newLine();
+    this.#state = "text";
+    this.#endLine();
+    return this.#flush();
   }
-  function takeText(letter: string, code: number): void {
-    if (letter === "\n") {
-      endLine();
-      out += "\n";
-    } else if (letter === "\t") put(" ".repeat(TAB_WIDTH - (lineLength % TAB_WIDTH)));
-    else if (letter === "\r") begin("carriageReturn");
-    else if (code === 0x1b) begin("escape");
-    else if (code < 0x20 || code === 0x7f) return;
-    else if (code >= 0x80 && code < 0xa0) begin(C1[code] ?? "text");
-    else put(visibleForm(letter, code));
+
+  #flush(): string {
+    const out = this.#out;
+    this.#out = "";
+    return out;
   }
-  function takeCsi(letter: string, code: number): void {
-    if (code >= 0x20 && code < 0x40 && sequence.length < SEQUENCE_LENGTH_MAX) {
-      sequence += letter;
+
+  #take(letter: string): void {
+    const code = letter.codePointAt(0) ?? 0;
+    switch (this.#state) {
+      case "text":
+        return this.#takeText(letter, code);
+      case "carriageReturn":
+        this.#state = "text";
+        if (letter !== "\n") this.#newLine();
+        return this.#takeText(letter, code);
+      case "escape":
+        return this.#takeEscape(letter, code);
+      case "intermediate":
+        return this.#takeIntermediate(letter, code);
+      case "csi":
+        return this.#takeCsi(letter, code);
+      case "string":
+        return this.#takeString(letter, code);
+      case "stringEscape":
+        this.#state = letter === "\\" ? "text" : "escape";
+        return letter === "\\" ? undefined : this.#takeEscape(letter, code);
+    }
+  }
+
+  #takeText(letter: string, code: number): void {
+    if (code >= 0xa0 || (code >= 0x20 && code < 0x7f)) this.#put(visibleForm(letter, code));
+    else if (letter === "\n") this.#newLine();
+    else if (letter === "\t") this.#put(" ".repeat(TAB_WIDTH - (this.#lineLength % TAB_WIDTH)));
+    else if (letter === "\r") this.#begin("carriageReturn");
+    else if (code === 0x1b) this.#begin("escape");
+    else this.#begin(C1[code] ?? "text");
+  }
+
+  #takeEscape(letter: string, code: number): void {
+    if (code === 0x1b) return;
+    if (code >= 0x20 && code < 0x30) return this.#begin("intermediate");
+    this.#begin(AFTER_ESCAPE[letter] ?? "text");
+    if (code < 0x20) this.#takeText(letter, code);
+  }
+
+  #takeIntermediate(letter: string, code: number): void {
+    if (code >= 0x20 && code < 0x30) return;
+    this.#state = "text";
+    if (code < 0x20 || code >= 0x7f) this.#takeText(letter, code);
+  }
+
+  #takeCsi(letter: string, code: number): void {
+    if (code >= 0x20 && code < 0x40 && this.#sequence.length < SEQUENCE_LENGTH_MAX) {
+      this.#sequence += letter;
       return;
     }
-    const isFinal = code >= 0x40 && code < 0x7f;
-    state = "text";
-    if (!isFinal) return takeText(letter, code);
-    const kept = letter === "m" && sgr === "colour" && lineLength <= LINE_LENGTH_MAX ? keptSgr(sequence) : undefined;
-    if (kept === undefined) return;
-    out += kept;
-    isColoured = true;
+    this.#state = "text";
+    if (code < 0x40 || code >= 0x7f) return this.#takeText(letter, code);
+    if (letter === "m" && this.#keepsColour && this.#lineLength <= LINE_LENGTH_MAX) this.#colour(keptSgr(this.#sequence));
   }
-  function takeString(letter: string, code: number): void {
-    sequence += ".";
-    if (code === 0x1b) state = "stringEscape";
-    else if (code === 0x07 || code === 0x9c) state = "text";
-    else if (letter === "\n" || letter === "\r" || sequence.length > SEQUENCE_LENGTH_MAX) {
-      state = "text";
-      takeText(letter, code);
+
+  #takeString(letter: string, code: number): void {
+    this.#sequence += ".";
+    if (code === 0x1b) this.#state = "stringEscape";
+    else if (code === 0x07 || code === 0x9c) this.#state = "text";
+    else if (letter === "\n" || letter === "\r" || this.#sequence.length > SEQUENCE_LENGTH_MAX) {
+      this.#state = "text";
+      this.#takeText(letter, code);
     }
   }
-  function take(letter: string): void {
-    const code = letter.codePointAt(0) ?? 0;
-    switch (state) {
-      case "text":
-        return takeText(letter, code);
-      case "carriageReturn":
-        state = "text";
-        if (letter !== "\n") takeText("\n", 0x0a);
-        return takeText(letter, code);
-      case "escape":
-        if (code === 0x1b) return;
-        if (code >= 0x20 && code < 0x30) return begin("intermediate");
-        if (code < 0x20) {
-          state = "text";
-          return takeText(letter, code);
-        }
-        return begin(AFTER_ESCAPE[letter] ?? "text");
-      case "intermediate":
-        if (code >= 0x20 && code < 0x30) return;
-        state = "text";
-        return code < 0x20 || code >= 0x7f ? takeText(letter, code) : undefined;
-      case "csi":
-        return takeCsi(letter, code);
-      case "string":
-        return takeString(letter, code);
-      case "stringEscape":
-        if (letter === "\\") return begin("text");
-        state = "escape";
-        return take(letter);
-    }
+
+  #begin(state: State): void {
+    this.#state = state;
+    this.#sequence = "";
   }
-  return {
-    push(text) {
-      out = "";
-      const whole = heldSurrogate + text;
-      const isCut = /[\uD800-\uDBFF]$/u.test(whole.slice(-1));
-      heldSurrogate = isCut ? whole.slice(-1) : "";
-      for (const letter of isCut ? whole.slice(0, -1) : whole) take(letter);
-      return out;
-    },
-    end() {
-      out = "";
-      if (heldSurrogate !== "") take(heldSurrogate);
-      heldSurrogate = "";
-      if (state === "carriageReturn") takeText("\n", 0x0a);
-      state = "text";
-      endLine();
-      return out;
-    },
-  };
+
+  #colour(sequence: string | undefined): void {
+    if (sequence === undefined) return;
+    this.#out += sequence;
+    this.#isColoured = true;
+  }
+
+  #put(text: string): void {
+    this.#lineLength += text.length;
+    if (this.#lineLength <= LINE_LENGTH_MAX) this.#out += text;
+  }
+
+  #newLine(): void {
+    this.#endLine();
+    this.#out += "\n";
+  }
+
+  #endLine(): void {
+    if (this.#lineLength > LINE_LENGTH_MAX) this.#out += ` … (${this.#lineLength} characters)`;
+    if (this.#isColoured) this.#out += "\u001B[0m";
+    this.#isColoured = false;
+    this.#lineLength = 0;
+  }
 }

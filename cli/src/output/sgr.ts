@@ -6,12 +6,18 @@ export function keptSgr(parameters: string): string | undefined {
   if (!/^[\d;]*$/u.test(parameters)) return undefined;
   const codes = parameters === "" ? [0] : parameters.split(";").map(Number);
   const kept: number[] = [];
-  for (let i = 0; i < codes.length; i++) {
-    const code = codes[i] ?? 0;
-    if (code === 38 || code === 48) i += codes[i + 1] === 2 ? 4 : 2;
+  let skipped = 0;
+  codes.forEach((code, index) => {
+    if (index < skipped) return;
+    if (code === 38 || code === 48) skipped = index + extendedLength(codes[index + 1]);
     else if (KEPT.has(code) || isColour(code)) kept.push(code);
-  }
+  });
   return kept.length === 0 ? undefined : `\u001B[${kept.join(";")}m`;
+}
+
+/** `38;5;n` or `38;2;r;g;b`: the numbers mean other things alone. */
+function extendedLength(kind: number | undefined): number {
+  return kind === 2 ? 5 : 3;
 }
 
 function isColour(code: number): boolean {

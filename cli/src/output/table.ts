@@ -30,7 +30,10 @@ export function renderTable<Row>({ rows, columns, output }: { rows: readonly Row
 /** Columns that text takes; wide East Asian characters and emoji take two. */
 export function width(text: string): number {
   let columns = 0;
-  for (const letter of stripVTControlCharacters(text)) columns += WIDE.test(letter) ? 2 : ZERO.test(letter) ? 0 : 1;
+  for (const letter of stripVTControlCharacters(text)) {
+    if (WIDE.test(letter)) columns += 2;
+    else if (!ZERO.test(letter)) columns += 1;
+  }
   return columns;
 }
 

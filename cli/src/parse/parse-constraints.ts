@@ -13,21 +13,31 @@ export function parseConstraints(text: string): readonly Constraint[] {
 }
 
 function parseConstraint(text: string): Constraint {
-  const [, setKey, setOperator, list] = SET.exec(text) ?? [];
-  if (setKey !== undefined && setOperator !== undefined && list !== undefined) {
-    const values = list.split(",").map((value) => value.trim());
-    if (values.some((value) => value === "")) throw badValue(text, "a constraint: the list has an empty value");
-    return { key: setKey, operator: setOperator === "in" ? "in" : "notin", values };
-  }
-  const [, key, sign, value] = COMPARE.exec(text) ?? [];
-  const operator = COMPARISONS[sign ?? ""];
-  if (key !== undefined && value !== undefined && operator !== undefined) {
-    if ((operator === "gt" || operator === "lt") && !/^-?\d+$/u.test(value)) throw badValue(text, "a constraint: > and < compare whole numbers");
-    return { key, operator, values: [value] };
-  }
-  const [, not, bare] = EXISTS.exec(text) ?? [];
-  if (bare !== undefined) return { key: bare, operator: not === "!" ? "!" : "exists", values: [] };
+  const found = parseSet(text) ?? parseComparison(text) ?? parsePresence(text);
+  if (found !== undefined) return found;
   throw badValue(text, "a constraint such as zone=b, disk!=hdd, region in (eu-1,eu-2), gpu, !old or cores>4");
+}
+
+function parseSet(text: string): Constraint | undefined {
+  const [, key, operator, list] = SET.exec(text) ?? [];
+  if (key === undefined || list === undefined) return undefined;
+  const values = list.split(",").map((value) => value.trim());
+  if (values.includes("")) throw badValue(text, "a constraint: the list has an empty value");
+  return { key, operator: operator === "in" ? "in" : "notin", values };
+}
+
+function parseComparison(text: string): Constraint | undefined {
+  const [, key, sign = "", value] = COMPARE.exec(text) ?? [];
+  const operator = COMPARISONS[sign];
+  if (key === undefined || value === undefined || operator === undefined) return undefined;
+  const isOrdered = operator === "gt" || operator === "lt";
+  if (isOrdered && !/^-?\d+$/u.test(value)) throw badValue(text, "a constraint: > and < compare whole numbers");
+  return { key, operator, values: [value] };
+}
+
+function parsePresence(text: string): Constraint | undefined {
+  const [, not, key] = EXISTS.exec(text) ?? [];
+  return key === undefined ? undefined : { key, operator: not === "!" ? "!" : "exists", values: [] };
 }
 
 function splitOutsideParentheses(text: string): readonly string[] {

@@ -1,4 +1,3 @@
-import { isAbsolute } from "node:path";
 import { DomainError } from "@skrei/domain";
 import { badValue } from "./bad-value.ts";
 import { refuseSource } from "./refused-features.ts";
@@ -12,6 +11,7 @@ export type InputArgument = { readonly target: string; readonly alias: string } 
 );
 
 const DEFAULT_TARGET = "/inputs";
+const WRITE_OPTIONS = ["rw", "read-write", "read_write", "readwrite"];
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//u;
 
 /**
@@ -33,8 +33,8 @@ export function parseInput(text: string): InputArgument {
       refuseOptions(options, text, ["sha256"]);
       return { ...common, type: "http", url: uri, sha256: options.get("sha256") ?? "" };
     case "file":
-      if (["rw", "read-write", "read_write", "readwrite"].some((name) => options.get(name) === "true" || options.get(name) === "")) throw refuseSource("local with write access");
-      refuseOptions(options, text, ["rw", "read-write", "read_write", "readwrite", "ro"]);
+      if (WRITE_OPTIONS.some((name) => ["true", ""].includes(options.get(name) ?? "false"))) throw refuseSource("local with write access");
+      refuseOptions(options, text, [...WRITE_OPTIONS, "ro"]);
       return { ...common, type: "local", path: decodeURIComponent(uri.slice("file://".length)) };
     default:
       throw refuseSource(scheme);
@@ -56,12 +56,10 @@ function readKeyed(text: string): Parts {
   let uri = "";
   let target = DEFAULT_TARGET;
   for (const piece of text.split(",")) {
-    const at = piece.indexOf("=");
-    const key = at === -1 ? piece : piece.slice(0, at);
-    const value = at === -1 ? "" : piece.slice(at + 1);
-    if (key === "src" || key === "source") uri = value;
-    else if (key === "dst" || key === "target" || key === "destination") target = value;
-    else if (key === "opt" || key === "option") addOption(options, value);
+    const [key, value] = splitAtEquals(piece);
+    if (["src", "source"].includes(key)) uri = value;
+    else if (["dst", "target", "destination"].includes(key)) target = value;
+    else if (["opt", "option"].includes(key)) addOption(options, value);
     else throw badValue(text, `an input: "${key}" is none of src, dst and opt`);
   }
   return { uri, target, options };
@@ -83,8 +81,13 @@ function targetColon(text: string, from: number): number {
 }
 
 function addOption(options: Map<string, string>, text: string): void {
+  const [name, value] = splitAtEquals(text);
+  options.set(name.toLowerCase(), value);
+}
+
+function splitAtEquals(text: string): readonly [string, string] {
   const at = text.indexOf("=");
-  options.set((at === -1 ? text : text.slice(0, at)).toLowerCase(), at === -1 ? "" : text.slice(at + 1));
+  return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 function refuseOptions(options: ReadonlyMap<string, string>, text: string, allowed: readonly string[]): void {
@@ -94,9 +97,4 @@ function refuseOptions(options: ReadonlyMap<string, string>, text: string, allow
       hint: allowed.length === 0 ? "This kind of source has no options." : `Options of this source: ${allowed.join(", ")}.`,
     });
   }
-}
-
-/** True for a path of this machine given as one, such as `./a` or `/a`. */
-export function looksLikePath(text: string): boolean {
-  return text.startsWith("./") || text.startsWith("../") || isAbsolute(text);
 }

@@ -29,18 +29,22 @@ export async function finishRun(session: Session, { job, lastErrors, isUnplaceab
 
 async function reportFailure({ terminal }: Session, job: Job, lastErrors: readonly string[]): Promise<void> {
   const { stderr } = terminal;
-  const failure = job.failure;
-  const isStopped = job.state === Job_State.STOPPED;
-  const message = failure?.message ?? (isStopped ? "the job was stopped" : "the job failed");
-  const hint = failure === undefined || failure.hint === "" ? `skrei job describe ${job.jobId}` : failure.hint;
+  const { reason, message, hint } = failureOf(job);
   await say(
     terminal,
     `${stderr.style(["red", "bold"], "error:")} ${cleanLine(message).replace(/\.$/u, "")}`,
     ...(job.exitCode === undefined || job.exitCode === 0 ? [] : [`       exit code ${job.exitCode}`]),
     ...lastErrors.map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
-    stderr.style("dim", ` code: ${failure?.reason ?? (isStopped ? "STOPPED_BY_USER" : "")} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
+    stderr.style("dim", ` code: ${reason} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
     `  ${stderr.style("green", "fix:")} ${cleanLine(hint)}`,
   );
+}
+
+function failureOf({ failure, state, jobId }: Job): { reason: string; message: string; hint: string } {
+  const next = `skrei job describe ${jobId}`;
+  if (failure !== undefined) return { reason: failure.reason, message: failure.message, hint: failure.hint || next };
+  const isStopped = state === Job_State.STOPPED;
+  return { reason: isStopped ? "STOPPED_BY_USER" : "EXIT_NONZERO", message: isStopped ? "the job was stopped" : "the job failed", hint: next };
 }
 
 async function reportUnplaceable({ terminal }: Session, job: Job): Promise<never> {

@@ -53,10 +53,7 @@ export async function followJob(session: Session, first: Job, options: FollowOpt
   let executions: readonly Execution[] = [];
   let impossibleSinceMs: number | undefined;
 
-  const note = async (line: string): Promise<void> => {
-    await live.clear();
-    await say(terminal, terminal.stderr.style("dim", cleanLine(line)));
-  };
+  const note = (line: string): Promise<void> => live.clear().then(() => say(terminal, terminal.stderr.style("dim", cleanLine(line))));
   const isGivenUp = (): boolean => impossibleSinceMs !== undefined && performance.now() - impossibleSinceMs >= UNPLACEABLE_AFTER_MS;
   const look = async (): Promise<void> => {
     executions = await listExecutions(session, job.jobId, { limit: EXECUTIONS_MAX, signal });

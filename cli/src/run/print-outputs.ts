@@ -33,18 +33,24 @@ export async function printOutputs(plan: OutputPlan, feed: ExecutionFeed): Promi
 async function printPartition(plan: OutputPlan, feed: ExecutionFeed, partition: number): Promise<void> {
   let printed: string | undefined;
   for (;;) {
-    const execution = feed.newest().get(partition);
+    // Read before the execution: an end that comes in between is seen in the next round.
     const isLast = feed.hasJobEnded();
+    const execution = feed.newest().get(partition);
     if (execution !== undefined && execution.executionId !== printed && hasStarted(execution)) {
       printed = execution.executionId;
-      const held = await printExecution(plan, execution);
-      if (held.length > 0) await releaseIfCounted({ plan, feed, execution, held });
-      continue;
-    }
-    const isSettled = execution !== undefined && execution.executionId === printed && execution.state === Execution_State.COMPLETED;
-    if (isSettled || isLast || plan.signal.aborted) return;
-    await feed.changed();
+      await printExecution(plan, feed, execution);
+    } else if (isLast || plan.signal.aborted || isPrinted(execution, printed)) return;
+    else await feed.changed();
   }
+}
+
+function isPrinted(execution: Execution | undefined, printed: string | undefined): boolean {
+  return execution !== undefined && execution.executionId === printed && execution.state === Execution_State.COMPLETED;
+}
+
+async function printExecution(plan: OutputPlan, feed: ExecutionFeed, execution: Execution): Promise<void> {
+  const held = await followOutput(plan, execution);
+  if (held.length > 0) await releaseIfCounted({ plan, feed, execution, held });
 }
 
 /** Held stdout is written once its attempt is the partition's last; a newer attempt replaces it. */
@@ -52,8 +58,7 @@ async function releaseIfCounted({ plan, feed, execution, held }: { plan: OutputP
   for (;;) {
     const newest = feed.newest().get(execution.partition);
     if (newest !== undefined && newest.executionId !== execution.executionId) return;
-    const isCounted = newest !== undefined && newest.state === Execution_State.COMPLETED;
-    if (isCounted || feed.hasJobEnded()) break;
+    if (newest?.state === Execution_State.COMPLETED || feed.hasJobEnded()) break;
     if (plan.signal.aborted) return;
     await feed.changed();
   }
@@ -61,7 +66,7 @@ async function releaseIfCounted({ plan, feed, execution, held }: { plan: OutputP
 }
 
 /** Follows one execution to the end of its output; gives back the stdout that was not written yet. */
-async function printExecution(plan: OutputPlan, execution: Execution): Promise<readonly Uint8Array[]> {
+async function followOutput(plan: OutputPlan, execution: Execution): Promise<readonly Uint8Array[]> {
   const held: Uint8Array[] = [];
   const { executionId } = execution;
   try {

@@ -27,25 +27,28 @@ export function createProgressLines(): ProgressLines {
     said.add(key);
     return [line];
   };
+  const sayParts = ({ executions, nodeNames, nowMs }: ProgressSnapshot): readonly string[] =>
+    executions.flatMap((execution) => {
+      const line = executionLine(execution, nodeNames, nowMs);
+      return line === undefined ? [] : once(`${execution.executionId} ${line.key}`, line.text);
+    });
+  const sayTenths = ({ job }: ProgressSnapshot, count: number): readonly string[] => {
+    const completed = job.partitions?.completed ?? 0;
+    return completed === 0 ? [] : once(`tenth ${Math.floor((completed * 10) / count)}`, `  ✓ ${completed} of ${partsOf(count)} done`);
+  };
+  const sayWaiting = ({ job }: ProgressSnapshot): readonly string[] => {
+    const waiting = job.waiting === undefined || jobStateOf(job) === "pending" ? "" : describeWaiting(job.waiting);
+    // Said at the second sight: what is placed within one look never waited.
+    const lines = waiting !== "" && waiting === waitingSeen ? once(waiting, waiting) : [];
+    waitingSeen = waiting;
+    return lines;
+  };
   return {
-    update({ job, executions, nodeNames, nowMs }) {
-      const count = job.spec?.count ?? 1;
-      const lines: string[] = [];
-      if (jobStateOf(job) !== "pending") lines.push(...once("planned", `  ✓ planned   ${partsOf(count)}`));
-      if (count <= NAMED_PARTS_MAX) {
-        for (const execution of executions) {
-          const line = executionLine(execution, nodeNames, nowMs);
-          if (line !== undefined) lines.push(...once(`${execution.executionId} ${line.key}`, line.text));
-        }
-      } else if ((job.partitions?.completed ?? 0) > 0) {
-        const tenth = Math.floor(((job.partitions?.completed ?? 0) * 10) / count);
-        lines.push(...once(`tenth ${tenth}`, `  ✓ ${job.partitions?.completed ?? 0} of ${partsOf(count)} done`));
-      }
-      const waiting = job.waiting === undefined || jobStateOf(job) === "pending" ? "" : describeWaiting(job.waiting);
-      // Said at the second sight: what is placed within one look never waited.
-      if (waiting !== "" && waiting === waitingSeen) lines.push(...once(waiting, waiting));
-      waitingSeen = waiting;
-      return lines;
+    update(snapshot) {
+      const count = snapshot.job.spec?.count ?? 1;
+      const planned = jobStateOf(snapshot.job) === "pending" ? [] : once("planned", `  ✓ planned   ${partsOf(count)}`);
+      const parts = count <= NAMED_PARTS_MAX ? sayParts(snapshot) : sayTenths(snapshot, count);
+      return [...planned, ...parts, ...sayWaiting(snapshot)];
     },
     summary({ job, nowMs }) {
       const { waiting = 0, running = 0, completed = 0, failed = 0 } = job.partitions ?? {};
@@ -76,7 +79,13 @@ function executionLine(execution: Execution, nodeNames: ReadonlyMap<string, stri
     case "rejected":
     case "lost":
       return { key: "ended", text: `  ! ${name} ${node}  ${execution.failure?.message ?? executionStateOf(execution)}; another node is tried` };
-    default:
+    case "assigned":
+    case "preparing":
+    case "proposing":
+    case "publishing":
+    case "cancelled":
+    case "discarded":
+    case "unknown":
       return undefined;
   }
 }

@@ -7,6 +7,7 @@ import { isConnectionLost, toCallError } from "../client/call-error.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
 import type { FlagValues } from "../flags.ts";
 import type { JobDraft } from "../job-file/job-draft.ts";
+import { cleanLine } from "../output/clean-text.ts";
 import { answer, say } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import { uploadPath } from "../transfer/upload.ts";
@@ -15,9 +16,10 @@ import { followJob } from "./follow-job.ts";
 import type { FOLLOW_FLAGS } from "./job-flags.ts";
 import { engineOf, partsOf } from "./job-words.ts";
 import { resolveDraft } from "./resolve-draft.ts";
+import type { Upload } from "./resolve-draft.ts";
 import { getResults } from "../transfer/get-results.ts";
 
-type FollowFlags = FlagValues<typeof FOLLOW_FLAGS>;
+export type FollowFlags = FlagValues<typeof FOLLOW_FLAGS>;
 
 export interface RunRequest {
   readonly session: Session;
@@ -29,13 +31,19 @@ export interface RunRequest {
 
 /** Submits a job and stays with it to its end, unless the flags say otherwise. */
 export async function runJob({ session, draft, folder, flags }: RunRequest): Promise<void> {
-  const upload = flags["dry-run"] ? (path: string): Promise<string> => Promise.resolve(`upload:${path}`) : (path: string): Promise<string> => uploadPath(session, path);
+  const upload: Upload = (path) => (flags["dry-run"] ? Promise.resolve(`upload:${path}`) : uploadPath(session, path));
   const spec = await resolveDraft(draft, { folder, upload });
   if (flags["dry-run"]) return answer(session.terminal, JSON.stringify(toJson(JobSpecSchema, spec), null, 2));
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
   if (flags.detach || flags["id-only"]) return answer(session.terminal, job.jobId);
-  if (!flags.quiet) await say(session.terminal, `${job.jobId} ${job.spec?.name === job.jobId ? "" : `${job.spec?.name ?? ""} `} ${engineOf(job)}, ${partsOf(job.spec?.count ?? 1)}`);
+  if (!flags.quiet) await say(session.terminal, headline(job));
   await stayWithJob(session, job, flags);
+}
+
+/** `j-… wordcount  wasm, 3 parts` */
+function headline(job: Job): string {
+  const name = job.spec === undefined || job.spec.name === job.jobId ? "" : ` ${job.spec.name}`;
+  return cleanLine(`${job.jobId}${name}  ${engineOf(job)}, ${partsOf(job.spec?.count ?? 1)}`);
 }
 
 /** Follows a job that is submitted already (`run`, `job rerun`, `job wait`). */

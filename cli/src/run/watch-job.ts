@@ -12,25 +12,42 @@ const RECONNECT_DELAY_MS_MAX = 5_000;
 
 /** The job now and at each change, up to its end. Reconnects and resumes when the connection breaks. */
 export async function* watchJob(session: Session, jobId: string, signal: AbortSignal): AsyncGenerator<Job> {
-  let resumeToken = "";
-  let failures = 0;
+  const position = { resumeToken: "", failures: 0 };
   for (;;) {
     try {
-      for await (const message of session.cluster.jobs.watchJobs({ filter: `id:${jobId}`, resumeToken, snapshotSize: 1 }, { signal })) {
-        failures = 0;
-        if (message.resumeToken !== "") resumeToken = message.resumeToken;
-        for (const job of message.jobs) {
-          yield job;
-          if (isEnded(job)) return;
-        }
-      }
+      if (yield* watchOnce(session, { jobId, signal, position })) return;
     } catch (error) {
-      if (signal.aborted) throw error;
-      if (hasReason(toCallError(error, undefined), "RESUME_TOKEN_EXPIRED")) resumeToken = "";
-      else if (!isConnectionLost(error) || failures >= RECONNECTS_MAX) throw error;
-      if (failures === 0) await say(session.terminal, "connection lost, the job goes on; trying again …");
+      if (signal.aborted || !mayReconnect(error, position)) throw error;
+      if (position.failures === 0) await say(session.terminal, "connection lost, the job goes on; trying again …");
     }
-    failures++;
-    await sleep(Math.min(RECONNECT_DELAY_MS_MAX, 100 * 2 ** failures), undefined, { signal });
+    position.failures++;
+    await sleep(Math.min(RECONNECT_DELAY_MS_MAX, 100 * 2 ** position.failures), undefined, { signal });
   }
+}
+
+interface Position {
+  resumeToken: string;
+  failures: number;
+}
+
+/** One stream; true when it brought the job's end. */
+async function* watchOnce(session: Session, { jobId, signal, position }: { jobId: string; signal: AbortSignal; position: Position }): AsyncGenerator<Job, boolean> {
+  const request = { filter: `id:${jobId}`, resumeToken: position.resumeToken, snapshotSize: 1 };
+  for await (const message of session.cluster.jobs.watchJobs(request, { signal })) {
+    position.failures = 0;
+    if (message.resumeToken !== "") position.resumeToken = message.resumeToken;
+    for (const job of message.jobs) {
+      yield job;
+      if (isEnded(job)) return true;
+    }
+  }
+  return false;
+}
+
+function mayReconnect(error: unknown, position: Position): boolean {
+  if (hasReason(toCallError(error, undefined), "RESUME_TOKEN_EXPIRED")) {
+    position.resumeToken = "";
+    return true;
+  }
+  return isConnectionLost(error) && position.failures < RECONNECTS_MAX;
 }

@@ -3,7 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { DomainError } from "@skrei/domain";
 import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
 import { parseCid } from "@skrei/unixfs/cid.ts";
-import { answer, say } from "../output/terminal.ts";
+import { say } from "../output/terminal.ts";
 import { createLiveLine } from "../output/live-line.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import type { Session } from "../session.ts";
@@ -51,7 +51,6 @@ export async function getResults(session: Session, request: GetRequest): Promise
     await rename(entry.from, to);
   }
   await say(session.terminal, `  ✓ verified  ${totals.files} files, ${formatBytes(totals.sizeBytes)}; every byte matches its content id`);
-  await answer(session.terminal, request.to);
 }
 
 async function listResults(session: Session, jobId: string): Promise<readonly Result[]> {

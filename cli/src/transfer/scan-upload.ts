@@ -68,7 +68,7 @@ async function scanFile(path: string, blocks: Map<string, BlockPlace>): Promise<
   const leaves: DagEntry[] = [];
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let offset = 0;
-  do {
+  for (;;) {
     const sizeBytes = await readFully(file, buffer, offset);
     if (sizeBytes === 0 && leaves.length > 0) break;
     const cid = rawCid(createHash("sha256").update(buffer.subarray(0, sizeBytes)).digest());
@@ -76,7 +76,7 @@ async function scanFile(path: string, blocks: Map<string, BlockPlace>): Promise<
     leaves.push({ cid, sizeBytes, dagBytes: sizeBytes });
     offset += sizeBytes;
     if (sizeBytes < CHUNK_BYTES) break;
-  } while (true);
+  }
   return leaves;
 }
 
