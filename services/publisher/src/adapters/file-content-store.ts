@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { DomainError, parseExecutionId } from "@skrei/domain";
+import { syncFiles } from "@skrei/platform/sync-files.ts";
 import { type ContentId, parseCid, rawCid, verifyBlock } from "@skrei/unixfs/cid.ts";
 import { walkDag } from "@skrei/unixfs/read-dag.ts";
 import { hash } from "node:crypto";
@@ -8,7 +9,6 @@ import type { StagedResult } from "../domain/staged-result.ts";
 import { BlockTable } from "./block-table.ts";
 import { Pace } from "./pace.ts";
 import { ownerOf, ResultFolders, type StageRequest } from "./result-folders.ts";
-import { syncFolder } from "./sealed-folder.ts";
 import { StoreDatabase } from "./store-database.ts";
 import { storeLayout } from "./store-layout.ts";
 import { Turns } from "./turns.ts";
@@ -79,7 +79,7 @@ export class FileContentStore implements ContentStore, Disposable {
   }
 
   async sync(executionId: string): Promise<void> {
-    await syncFolder(this.#results.homeOf(executionId), this.#results.filesOf(executionId));
+    await syncFiles(this.#results.homeOf(executionId), this.#results.filesOf(executionId));
   }
 
   async drop(executionId: string): Promise<void> {

@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, cp, lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { chmod, cp, lstat, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Moves a folder, between file systems too; then the copy appears under its name only when it is whole. */
@@ -42,26 +40,6 @@ export async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Resolves when the files are on the disk. Few are synced one by one; for many, one call for the file system is far cheaper. */
-export async function syncFolder(folder: string, files: readonly string[]): Promise<void> {
-  if (files.length > FILES_ONE_BY_ONE && (await syncFileSystem(folder))) return;
-  for (const path of [...files, "."]) {
-    await using file = await open(join(folder, path), "r");
-    await file.sync();
-  }
-}
-
-async function syncFileSystem(folder: string): Promise<boolean> {
-  const child = spawn("sync", ["--file-system", folder], { stdio: "ignore" });
-  try {
-    const [code] = await once(child, "exit");
-    return code === 0;
-  } catch {
-    // No such program here: the files are synced one by one.
-    return false;
-  }
-}
-
 async function isCopied(path: string): Promise<boolean> {
   const stat = await lstat(path);
   return stat.isFile() || stat.isDirectory() || stat.isSymbolicLink();
@@ -71,5 +49,3 @@ function isRefused(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   return code === "EACCES" || code === "EPERM";
 }
-
-const FILES_ONE_BY_ONE = 64;

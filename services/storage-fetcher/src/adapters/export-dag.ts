@@ -1,0 +1,126 @@
+import { type FileHandle, mkdir, open, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { DomainError, LIMITS } from "@skrei/domain";
+import { syncFiles } from "@skrei/platform/sync-files.ts";
+import { type ContentId, RAW_CODE } from "@skrei/unixfs/cid.ts";
+import { decodeNode, type FileNode, type FolderLink } from "@skrei/unixfs/node.ts";
+import { listFolder } from "@skrei/unixfs/read-dag.ts";
+import type { FetchTarget } from "../ports.ts";
+
+/** Verified blocks in the order asked for. */
+export type BlockReader = (cids: readonly ContentId[]) => AsyncIterable<Uint8Array>;
+
+/**
+ * Writes a DAG as ordinary files and returns the bytes of all files. Nothing of the content is trusted: names are checked, every
+ * file and folder must be new (so a link cannot be written through), bytes, entries and depth have ceilings.
+ */
+export async function exportDag(read: BlockReader, root: ContentId, target: FetchTarget): Promise<number> {
+  const dagExport = new DagExport(read, target);
+  await dagExport.write(root, target.path, 0);
+  await dagExport.sync();
+  return dagExport.bytesDone;
+}
+
+class DagExport {
+  readonly #read: BlockReader;
+  readonly #target: FetchTarget;
+  readonly #files: string[] = [];
+  #entries = 0;
+  #bytesTotal = 0;
+  bytesDone = 0;
+
+  constructor(read: BlockReader, target: FetchTarget) {
+    this.#read = read;
+    this.#target = target;
+  }
+
+  async write(cid: ContentId, path: string, depth: number): Promise<void> {
+    this.#count(depth);
+    const node = decodeNode(cid, await this.#load(cid));
+    if (depth === 0) this.#bytesTotal = node.kind === "file" ? node.sizeBytes : 0;
+    if (node.kind === "file") await this.#writeFile(path, async (file) => await this.#writeNode(file, node, 0));
+    else if (node.kind === "symlink") await asNew(symlink(node.target, path));
+    else await this.#writeFolder(cid, path, depth);
+  }
+
+  async sync(): Promise<void> {
+    if (this.#files.length > 0) await syncFiles("/", this.#files);
+  }
+
+  async #writeFolder(cid: ContentId, path: string, depth: number): Promise<void> {
+    await asNew(mkdir(path));
+    let leaves: FolderLink[] = [];
+    for await (const link of listFolder(this.#load, cid)) {
+      if (link.cid.code !== RAW_CODE) await this.write(link.cid, join(path, link.name), depth + 1);
+      else if (leaves.push(link) === LEAVES_AT_ONCE) leaves = await this.#writeLeaves(path, leaves, depth);
+    }
+    await this.#writeLeaves(path, leaves, depth);
+  }
+
+  /** Files of one block each, in one call for many. */
+  async #writeLeaves(folder: string, leaves: readonly FolderLink[], depth: number): Promise<FolderLink[]> {
+    let at = 0;
+    for await (const block of this.#read(leaves.map(({ cid }) => cid))) {
+      this.#count(depth + 1);
+      await this.#writeFile(join(folder, leaves[at++]?.name ?? ""), async (file) => await this.#append(file, block));
+    }
+    return [];
+  }
+
+  async #writeFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+    await using file = await asNew(open(path, "wx"));
+    this.#files.push(path);
+    await write(file);
+  }
+
+  async #writeNode(file: FileHandle, node: FileNode, depth: number): Promise<void> {
+    if (depth > FILE_DEPTH_MAX) throw malformed(`a file nested deeper than ${FILE_DEPTH_MAX} levels`);
+    if (node.data.length > 0) await this.#append(file, node.data);
+    let at = 0;
+    for await (const block of this.#read(node.chunks.map(({ cid }) => cid))) {
+      const chunk = node.chunks[at++];
+      if (chunk === undefined) break;
+      const before = this.bytesDone;
+      const child = decodeNode(chunk.cid, block);
+      if (child.kind !== "file") throw malformed(`a ${child.kind} inside a file`);
+      await this.#writeNode(file, child, depth + 1);
+      if (this.bytesDone - before !== chunk.sizeBytes) throw malformed("a file whose parts do not have the sizes it says");
+    }
+  }
+
+  async #append(file: FileHandle, bytes: Uint8Array): Promise<void> {
+    const { bytesMax, onBytes, signal } = this.#target;
+    signal.throwIfAborted();
+    this.bytesDone += bytes.length;
+    if (this.bytesDone > bytesMax) throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The content has at least ${this.bytesDone} bytes; ${bytesMax} are allowed.`, { hint: "Ask for more disk in the job's resources." });
+    onBytes(this.bytesDone, this.#bytesTotal);
+    await file.writeFile(bytes);
+  }
+
+  readonly #load = async (cid: ContentId): Promise<Uint8Array> => {
+    for await (const block of this.#read([cid])) return block;
+    throw malformed("a block that did not come");
+  };
+
+  #count(depth: number): void {
+    this.#entries += 1;
+    if (this.#entries > LIMITS.resultFilesMax) throw malformed(`more than ${LIMITS.resultFilesMax} files`);
+    if (depth > LIMITS.resultDepthMax) throw malformed(`folders nested deeper than ${LIMITS.resultDepthMax}`);
+  }
+}
+
+async function asNew<T>(making: Promise<T>): Promise<T> {
+  try {
+    return await making;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw malformed("two entries of one name");
+    throw error;
+  }
+}
+
+function malformed(what: string): DomainError {
+  return new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", `The content has ${what}.`, { hint: "The content was built wrong or with ill intent; make it again." });
+}
+
+const LEAVES_AT_ONCE = 500;
+const FILE_DEPTH_MAX = 32;

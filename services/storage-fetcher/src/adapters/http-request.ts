@@ -1,0 +1,105 @@
+import { lookup as dnsLookup, type LookupAddress } from "node:dns";
+import { once } from "node:events";
+import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { isIP, type LookupFunction, type Socket } from "node:net";
+import { DomainError } from "@skrei/domain";
+import { judgeStatus } from "../domain/http-retry.ts";
+import type { AddressPolicy } from "./address-policy.ts";
+
+export interface HttpRequestOptions {
+  readonly method: "GET" | "HEAD";
+  readonly headers: OutgoingHttpHeaders;
+  readonly policy: AddressPolicy;
+  /** From the call to the last header, for each hop. */
+  readonly answerTimeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The answer of an origin after redirects; its body has not been read. */
+export interface HttpAnswer {
+  readonly response: IncomingMessage;
+  /** An error of the connection that came after the headers, such as bytes behind the end of the body. */
+  readonly lateError: () => Error | undefined;
+}
+
+/**
+ * One request with up to five redirects, each checked like the first: scheme, credentials, and the address three times (literal,
+ * every result of the look-up, and the peer that was really reached). https never leads to http.
+ * @throws DomainError forbidden/SOURCE_NOT_ALLOWED; errors of the connection as they are.
+ */
+export async function requestOrigin(url: string, options: HttpRequestOptions): Promise<HttpAnswer> {
+  let at = parseHttpUrl(url, undefined);
+  for (let hops = 0; hops <= REDIRECTS_MAX; hops++) {
+    const answer = await requestOnce(at, options);
+    const { statusCode = 0, headers } = answer.response;
+    if (judgeStatus(statusCode) !== "redirect" || headers.location === undefined) return answer;
+    answer.response.destroy();
+    at = parseHttpUrl(headers.location, at);
+  }
+  throw notAllowed(`${at.host} redirects more than ${REDIRECTS_MAX} times`, "Use the address that the redirects end at.");
+}
+
+/** @throws DomainError forbidden/SOURCE_NOT_ALLOWED unless it is a plain http or https URL that does not step down from https. */
+export function parseHttpUrl(text: string, from: URL | undefined): URL {
+  const url = URL.parse(text, from?.href);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) throw notAllowed(`"${text.slice(0, 128)}" is not an http or https URL`, "Only http and https are fetched.");
+  if (url.username !== "" || url.password !== "") throw notAllowed(`the URL of ${url.host} carries credentials`, "Leave user name and password out of the URL.");
+  if (from?.protocol === "https:" && url.protocol === "http:") throw notAllowed(`${from.host} redirects from https to http`, "Use an origin that stays on https.");
+  return url;
+}
+
+async function requestOnce(url: URL, { method, headers, policy, answerTimeoutMs, signal }: HttpRequestOptions): Promise<HttpAnswer> {
+  const host = url.hostname.replace(/^\[|\]$/gu, "");
+  // A look-up is never made for a literal, so it is checked here.
+  if (isIP(host) !== 0) policy.check(host, url.host);
+  const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+  const sent = { "accept-encoding": "identity", "user-agent": "skrei-storage-fetcher", ...headers };
+  const request = send(url, { method, headers: sent, agent: false, signal, lookup: guardedLookup(policy, url.host) });
+  let lateError: Error | undefined;
+  // Lasting: without a listener an error after the headers would end the process.
+  request.on("error", (error) => (lateError = error));
+  request.once("socket", (socket) => checkPeer(socket, url, policy));
+  const timeout = setTimeout(() => request.destroy(new Error(`no answer within ${answerTimeoutMs} ms`)), answerTimeoutMs);
+  try {
+    request.end();
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    response.on("error", () => undefined); // As above; whoever reads the body gets it.
+    return { response, lateError: () => lateError };
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+/** Fails when any address of the name is refused: a name that leads inside as well is not worth a try. */
+function guardedLookup(policy: AddressPolicy, host: string): LookupFunction {
+  return (name, options, done) => {
+    dnsLookup(name, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      if (error !== null) return done(error, "", 0);
+      try {
+        for (const { address } of addresses) policy.check(address, host);
+      } catch (refusal) {
+        return done(refusal as Error, "", 0);
+      }
+      const [first] = addresses;
+      if (options.all === true) return done(null, addresses);
+      return done(null, first?.address ?? "", first?.family ?? 0);
+    });
+  };
+}
+
+function checkPeer(socket: Socket, url: URL, policy: AddressPolicy): void {
+  socket.once("connect", () => {
+    try {
+      policy.check(socket.remoteAddress ?? "", url.host);
+    } catch (refusal) {
+      socket.destroy(refusal as Error);
+    }
+  });
+}
+
+function notAllowed(what: string, hint: string): DomainError {
+  return new DomainError("forbidden", "SOURCE_NOT_ALLOWED", `The source is refused: ${what}.`, { hint });
+}
+
+const REDIRECTS_MAX = 5;

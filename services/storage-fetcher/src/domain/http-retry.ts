@@ -1,0 +1,22 @@
+/** What to do after an answer of an origin. */
+export type StatusVerdict = "body" | "rest" | "unchanged" | "redirect" | "retry" | "refuse" | "restart";
+
+export function judgeStatus(status: number): StatusVerdict {
+  if (status === 200) return "body";
+  if (status === 206) return "rest";
+  if (status === 304) return "unchanged";
+  if (status === 416) return "restart";
+  if ([301, 302, 303, 307, 308].includes(status)) return "redirect";
+  return status >= 500 || status === 408 || status === 425 || status === 429 ? "retry" : "refuse";
+}
+
+/** Milliseconds before try `attempt` (2 is the first repetition): doubles from 200 ms to 5 s. */
+export function retryDelayMs(attempt: number): number {
+  return Math.min(200 * 2 ** Math.max(attempt - 2, 0), 5_000);
+}
+
+/** First byte and total of a `Content-Range` header such as `bytes 5-9/10`; undefined when it is none, or the total is not said. */
+export function parseContentRange(header: string | undefined): { readonly start: number; readonly total: number } | undefined {
+  const match = /^bytes (\d+)-\d+\/(\d+)$/u.exec(header ?? "");
+  return match === null ? undefined : { start: Number(match[1]), total: Number(match[2]) };
+}

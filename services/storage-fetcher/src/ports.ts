@@ -1,0 +1,93 @@
+import type { Source } from "@skrei/domain";
+
+/** Time, passed in so that tests can move it. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  /** Resolves after `delayMs`; rejects with the signal's reason when aborted. */
+  sleep(delayMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Where a fetch writes, and what it may write. */
+export interface FetchTarget {
+  /** Absolute path that does not exist yet; the fetch makes a file or a folder there. */
+  readonly path: string;
+  /** More is refused while streaming. */
+  readonly bytesMax: number;
+  /** Called with the sum of bytes so far, and of all if known (0 otherwise), before they are kept. @throws exhausted/CACHE_FULL. */
+  readonly onBytes: (bytesDone: number, bytesTotal: number) => void;
+  readonly signal: AbortSignal;
+  /** From the last fetch of the same source, if its data is still cached: may be answered by `unchanged`. */
+  readonly validators: Validators | undefined;
+}
+
+/** What an origin says to recognise a version of its data. */
+export interface Validators {
+  /** Empty when there is none. */
+  readonly etag: string;
+  readonly lastModified: string;
+}
+
+export type Fetched =
+  | { readonly kind: "fetched"; readonly digest: string; readonly sizeBytes: number; readonly validators: Validators }
+  | { readonly kind: "unchanged" };
+
+/** One kind of source whose data is copied into the cache. Safe for concurrent use. */
+export interface SourceAdapter<Kind extends Source["type"] = Source["type"]> {
+  /** The digest that the data must have, such as `sha256:…` or `cid:…`; undefined when only a fetch can tell. */
+  keyOf(source: SourceOf<Kind>): string | undefined;
+  /** Refuses what the operator does not allow, without asking the source. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
+  check(source: SourceOf<Kind>): void;
+  /** Bytes of the data, 0 when unknown. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
+  estimate(source: SourceOf<Kind>, signal: AbortSignal): Promise<number>;
+  /**
+   * Writes the data, verified, to `target.path`. On failure what it wrote is the caller's to remove.
+   * @throws DomainError SOURCE_NOT_ALLOWED, SOURCE_UNREACHABLE, SOURCE_TOO_LARGE, SOURCE_SIZE_MISMATCH, SOURCE_DIGEST_MISMATCH.
+   */
+  fetch(source: SourceOf<Kind>, target: FetchTarget): Promise<Fetched>;
+}
+
+export type SourceOf<Kind extends Source["type"]> = Extract<Source, { readonly type: Kind }>;
+
+/** Sources that are read where they are. */
+export interface LocalPaths {
+  /** The real path, if it lies below an allowed root. @throws DomainError forbidden/SOURCE_NOT_ALLOWED, unavailable/SOURCE_UNREACHABLE. */
+  resolve(path: string): Promise<{ readonly path: string; readonly sizeBytes: number }>;
+}
+
+export interface CacheEntry {
+  readonly key: string;
+  /** Absolute, read-only; a file or a folder. */
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+export interface CacheState {
+  readonly entries: number;
+  readonly sizeBytes: number;
+  readonly pinnedEntries: number;
+}
+
+/** Room in the cache for something on its way; disposing removes what was written there and not committed. */
+export interface Reservation extends AsyncDisposable {
+  /** Absolute path for it, outside of what is cached. */
+  readonly path: string;
+  /** Makes room for so many bytes in all, by removing what was not used for longest. @throws DomainError exhausted/CACHE_FULL. */
+  cover(sizeBytes: number): void;
+}
+
+/** Inputs of this node by digest. What is leased is never removed. Survives kill -9: what is not whole is not there. */
+export interface InputCache {
+  /** Leases an entry and returns it; undefined when it is not there or was changed on the disk (then it is forgotten). */
+  lease(key: string, leaseId: string): Promise<CacheEntry | undefined>;
+  has(key: string): boolean;
+  reserve(): Reservation;
+  /** Seals what was written to the reservation's path and makes it an entry, or drops it when the key is there already. */
+  commit(key: string, reservation: Reservation, sizeBytes: number): Promise<void>;
+  /** Unknown leases are fine. */
+  release(leaseId: string): void;
+  /** What was learnt of a locator, such as a URL. */
+  findLocator(locator: string): { readonly key: string; readonly validators: Validators } | undefined;
+  keepLocator(locator: string, known: { readonly key: string; readonly validators: Validators }): void;
+  state(): CacheState;
+}

@@ -1,0 +1,73 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { ConnectRouter, Transport } from "@connectrpc/connect";
+import { DomainError } from "@skrei/domain";
+import { systemClock } from "@skrei/platform/clock.ts";
+import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
+import type { Logger } from "@skrei/platform/logger.ts";
+import { FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
+import { createAddressPolicy } from "./adapters/address-policy.ts";
+import { createContentSource } from "./adapters/content-source.ts";
+import { DirectoryCache } from "./adapters/directory-cache.ts";
+import { createHttpSource } from "./adapters/http-source.ts";
+import { inlineSource } from "./adapters/inline-source.ts";
+import { createLocalPaths } from "./adapters/local-paths.ts";
+import { fetchHandlers, type FetchPorts } from "./api/fetch-routes.ts";
+import type { StorageFetcherConfig } from "./config.ts";
+import { InputFetcher } from "./loops/fetch-input.ts";
+import type { Clock } from "./ports.ts";
+
+export interface StorageFetcherDependencies {
+  readonly logger: Logger;
+  /** The cluster's publisher (BlockService); without it inputs by content id are refused. */
+  readonly publisher?: Transport;
+  readonly clock?: Clock;
+}
+
+export interface StorageFetcherService extends Service {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly isReady: () => boolean;
+}
+
+/** Wires a storage-fetcher. Routes may be mounted before `start`; calls then fail with unavailable/SHUTTING_DOWN. */
+export function createStorageFetcherService(config: StorageFetcherConfig, { logger, publisher, clock = systemClock }: StorageFetcherDependencies): StorageFetcherService {
+  const stack = new ServiceStack();
+  let parts: FetchPorts | undefined;
+  const running = (): FetchPorts => {
+    if (parts !== undefined) return parts;
+    throw new DomainError("unavailable", "SHUTTING_DOWN", "The storage-fetcher is not running.", { hint: "Try again in a moment." });
+  };
+  const ports: FetchPorts = {
+    get fetcher() {
+      return running().fetcher;
+    },
+    get cache() {
+      return running().cache;
+    },
+  };
+  return {
+    start: async () =>
+      await stack.start(async (started) => {
+        const { lowSpeedBytes, lowSpeedWindowMs, triesMax, answerTimeoutMs } = config;
+        const policy = createAddressPolicy(config.allowedPrivateCidrs);
+        const folder = join(config.dataFolder, "cache");
+        await mkdir(folder, { recursive: true });
+        const onChanged = (digest: string): void => logger.warn({ event: "cache.entryChanged", digest }, "cached input was changed on the disk");
+        const cache = started.use(await DirectoryCache.open({ folder, bytesMax: config.cacheBytesMax, clock, onChanged }));
+        const adapters = {
+          inline: inlineSource,
+          content: createContentSource(publisher, { token: config.publishToken }),
+          http: createHttpSource({ policy, clock, triesMax, answerTimeoutMs, lowSpeedBytes, lowSpeedWindowMs }),
+        };
+        parts = { cache, fetcher: new InputFetcher({ adapters, local: createLocalPaths(config.allowedLocalPaths), cache }) };
+        started.defer(() => {
+          parts = undefined;
+        });
+      }),
+    stop: async (reason) => await stack.stop(reason),
+    isReady: () => parts !== undefined,
+    routes: (router) => {
+      router.service(FetchService, fetchHandlers(ports, { clock, estimateTimeoutMs: config.estimateTimeoutMs }));
+    },
+  };
+}
