@@ -157,7 +157,8 @@ static void own_links(const char *canary) {
   TRY(symlink(canary, "/outputs/to-canary"));
   TRY(symlink("../secret/canary.txt", "/outputs/to-canary"));
   TRY(symlink("a/../../secret", "/outputs/to-canary"));
-  TRY(link("/outputs/planted", "/outputs/planted-hard"));
+  link("/outputs/planted", "/outputs/planted-hard");
+  TRY(read_file("/outputs/planted-hard"));
   // A link that is right where it is made, but leads out once it is moved up.
   mkdir("/outputs/a", 0777);
   mkdir("/outputs/a/b", 0777);

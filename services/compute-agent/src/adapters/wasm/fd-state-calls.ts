@@ -17,7 +17,8 @@ export function fdStateCalls(context: WasiContext): SystemCalls {
     fd_fdstat_get: (fd: number, pointer: number) => putFdstat(memory, pointer, fds.get(fd)),
     fd_fdstat_set_flags: (fd: number, flags: number) => {
       if ((flags & ~(FD_FLAG.append | FD_FLAG.nonblock)) !== 0) throw new WasiError("EINVAL");
-      fds.get(fd, RIGHT.fdstatSetFlags).flags = flags;
+      const entry = fds.get(fd, RIGHT.fdstatSetFlags);
+      entry.flags = (entry.flags & SYNC_FLAGS) | flags;
     },
     fd_fdstat_set_rights: (fd: number, rights: bigint, inheritedRights: bigint) => {
       const entry = fds.get(fd);
@@ -92,3 +93,5 @@ function synchronise(entry: FdEntry, sync: (hostFd: number) => void): void {
 }
 
 const ADVICE_LAST = 5;
+/** The host's descriptor was opened with them and cannot lose them. */
+const SYNC_FLAGS = FD_FLAG.dsync | FD_FLAG.rsync | FD_FLAG.sync;

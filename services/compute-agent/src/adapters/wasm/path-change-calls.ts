@@ -9,6 +9,11 @@ export function pathChangeCalls(context: WasiContext): SystemCalls {
   const { memory, quota } = context;
   const at = (fd: number, right: bigint, pointer: number, length: number): Place =>
     resolveAt(context, { fd, right, path: memory.text(pointer, length), isLastFollowed: false });
+  const newFileAt = (fd: number, right: bigint, pointer: number, length: number): HostPlace => {
+    const place = newPlace(at(fd, right, pointer, length));
+    if (memory.text(pointer, length).endsWith("/")) throw new WasiError("ENOENT");
+    return place;
+  };
   return {
     path_create_directory: (fd: number, pointer: number, length: number) => {
       const place = newPlace(at(fd, RIGHT.createDirectory, pointer, length));
@@ -33,11 +38,11 @@ export function pathChangeCalls(context: WasiContext): SystemCalls {
     path_link: (fd: number, flags: number, pointer: number, length: number, newFd: number, newPointer: number, newLength: number) => {
       const isLastFollowed = (flags & LOOKUP_FOLLOW) !== 0;
       const source = resolveAt(context, { fd, right: RIGHT.linkSource, path: memory.text(pointer, length), isLastFollowed });
-      link(context, source, at(newFd, RIGHT.linkTarget, newPointer, newLength));
+      link(context, source, newFileAt(newFd, RIGHT.linkTarget, newPointer, newLength));
     },
     path_symlink: (targetPointer: number, targetLength: number, fd: number, pointer: number, length: number) => {
       const target = memory.text(targetPointer, targetLength);
-      const place = newPlace(at(fd, RIGHT.symlink, pointer, length));
+      const place = newFileAt(fd, RIGHT.symlink, pointer, length);
       checkLinkTarget(target, place);
       quota.takeEntry();
       symlinkSync(target, place.hostPath);
@@ -91,12 +96,11 @@ function rename({ quota }: WasiContext, source: Place, target: Place): void {
   if (target.stat !== undefined && !isSameFile) quota.unlinked(target.stat);
 }
 
-function link({ quota }: WasiContext, source: Place, target: Place): void {
-  const to = newPlace(target);
+function link({ quota }: WasiContext, source: Place, to: HostPlace): void {
   if (source.kind === "synthetic") throw new WasiError(source.directory === undefined ? "ENOENT" : "EPERM");
   if (source.stat === undefined) throw new WasiError("ENOENT");
   if (source.point !== to.point) throw new WasiError("EXDEV");
-  if (!source.stat.isFile()) throw new WasiError("EPERM");
+  if (!source.stat.isFile() && !source.stat.isSymbolicLink()) throw new WasiError("EPERM");
   quota.takeEntry();
   linkSync(source.hostPath, to.hostPath);
 }

@@ -45,10 +45,9 @@ export function pathOpenCall(context: WasiContext): SystemCalls {
 }
 
 function openDirectory(place: Place, parent: DirectoryEntry, { openFlags, rights, inheritedRights, fdFlags }: OpenRequest): FdEntry {
-  const isDirectoryWanted = (openFlags & OPEN_FLAG.directory) !== 0;
   if ((openFlags & OPEN_FLAG.create) !== 0 && (openFlags & OPEN_FLAG.exclusive) !== 0) throw new WasiError("EEXIST");
   if ((openFlags & OPEN_FLAG.truncate) !== 0) throw new WasiError("EISDIR");
-  if (!isDirectoryWanted && (rights & RIGHT.fdWrite) !== 0n) throw new WasiError("EISDIR");
+  if ((rights & RIGHT.fdWrite) !== 0n) throw new WasiError("EISDIR");
   return {
     kind: "directory",
     components: place.components,
@@ -61,25 +60,29 @@ function openDirectory(place: Place, parent: DirectoryEntry, { openFlags, rights
 }
 
 function openFile(context: WasiContext, place: Place, parent: DirectoryEntry, request: OpenRequest): FdEntry {
-  const isCreating = (request.openFlags & OPEN_FLAG.create) !== 0;
-  if (place.kind === "synthetic") throw new WasiError(isCreating ? "EROFS" : "ENOENT");
-  const isWriting = (request.rights & parent.inheritedRights & WRITE_RIGHTS) !== 0n || (request.openFlags & OPEN_FLAG.truncate) !== 0;
+  const isTruncating = (request.openFlags & OPEN_FLAG.truncate) !== 0;
+  if (isTruncating && (parent.rights & RIGHT.pathSetSize) === 0n) throw new WasiError("ENOTCAPABLE");
+  if (place.kind === "synthetic") throw new WasiError((request.openFlags & OPEN_FLAG.create) === 0 ? "ENOENT" : "EROFS");
+  const isWriting = (request.rights & parent.inheritedRights & WRITE_RIGHTS) !== 0n || isTruncating;
   if (place.stat === undefined) checkCreation(place, parent, request);
   else checkOpening(place.stat, request, { isChanging: isWriting && place.point.mount.isReadOnly });
-  if (place.stat === undefined) context.quota.takeEntry();
-  const hostFd = openSync(place.hostPath, hostFlags(place, request, isWriting), 0o666);
-  const stat = fstatSync(hostFd, { bigint: true });
-  if (place.stat !== undefined && (request.openFlags & OPEN_FLAG.truncate) !== 0) context.quota.give(Number(place.stat.size));
-  if (!place.point.mount.isReadOnly) context.quota.opened(stat);
   return {
     kind: "file",
-    hostFd,
+    hostFd: openCounted(context, place, hostFlags(place, request, isWriting)),
     point: place.point,
     position: 0,
     rights: request.rights & parent.inheritedRights & FILE_RIGHTS,
     inheritedRights: request.inheritedRights & parent.inheritedRights & FILE_RIGHTS,
-    flags: request.fdFlags & ~(FD_FLAG.dsync | FD_FLAG.rsync | FD_FLAG.sync),
+    flags: request.fdFlags,
   };
+}
+
+function openCounted({ quota }: WasiContext, place: HostPlace, flags: number): number {
+  if (place.stat === undefined) quota.takeEntry();
+  const hostFd = openSync(place.hostPath, flags, 0o666);
+  if (place.stat !== undefined && (flags & constants.O_TRUNC) !== 0) quota.give(Number(place.stat.size));
+  if (!place.point.mount.isReadOnly) quota.opened(fstatSync(hostFd, { bigint: true }));
+  return hostFd;
 }
 
 function checkCreation(place: HostPlace, parent: DirectoryEntry, { openFlags }: OpenRequest): void {
@@ -98,9 +101,11 @@ function checkOpening(stat: BigIntStats, { openFlags }: OpenRequest, { isChangin
   if (isChanging) throw new WasiError("EROFS");
 }
 
-function hostFlags(place: HostPlace, { openFlags }: OpenRequest, isWriting: boolean): number {
+function hostFlags(place: HostPlace, { openFlags, fdFlags }: OpenRequest, isWriting: boolean): number {
   let flags = constants.O_NOFOLLOW | constants.O_NONBLOCK | (isWriting ? constants.O_RDWR : constants.O_RDONLY);
   if (place.stat === undefined) flags |= constants.O_CREAT | constants.O_EXCL;
   else if ((openFlags & OPEN_FLAG.truncate) !== 0) flags |= constants.O_TRUNC;
+  if ((fdFlags & FD_FLAG.sync) !== 0) flags |= constants.O_SYNC;
+  if ((fdFlags & FD_FLAG.dsync) !== 0) flags |= constants.O_DSYNC;
   return flags;
 }

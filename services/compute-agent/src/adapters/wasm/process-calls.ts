@@ -16,9 +16,10 @@ export class GuestExit extends Error {
 }
 
 /** args_*, environ_*, clock_*, random_get, proc_exit, sched_yield and the refused sock_*. */
-export function processCalls({ memory, args, env }: WasiContext): SystemCalls {
-  const refuse = (): void => {
-    throw new WasiError("ENOTSUP");
+export function processCalls({ memory, fds, args, env }: WasiContext): SystemCalls {
+  const refuseSocket = (fd: number): void => {
+    fds.get(fd);
+    throw new WasiError("ENOTSOCK");
   };
   return {
     args_sizes_get: (countPointer: number, sizePointer: number) => putSizes(memory, args, countPointer, sizePointer),
@@ -36,12 +37,14 @@ export function processCalls({ memory, args, env }: WasiContext): SystemCalls {
     proc_exit: (exitCode: number) => {
       throw new GuestExit(exitCode >>> 0);
     },
-    proc_raise: refuse,
+    proc_raise: () => {
+      throw new WasiError("ENOTSUP");
+    },
     sched_yield: () => undefined,
-    sock_accept: refuse,
-    sock_recv: refuse,
-    sock_send: refuse,
-    sock_shutdown: refuse,
+    sock_accept: refuseSocket,
+    sock_recv: refuseSocket,
+    sock_send: refuseSocket,
+    sock_shutdown: refuseSocket,
   };
 }
 
