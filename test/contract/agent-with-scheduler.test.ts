@@ -62,7 +62,7 @@ async function startAgent(): Promise<void> {
 }
 
 async function submit(script: string, count = 1): Promise<string> {
-  const engine = { case: "docker" as const, value: { image: "busybox:1", entrypoint: ["sh", "-c"], parameters: [script] } };
+  const engine = { case: "docker" as const, value: { image: "busybox", entrypoint: ["sh", "-c"], parameters: [script] } };
   const { job } = await jobs.submitJob({ requestId: crypto.randomUUID(), spec: { count, task: { engine, resources: { cpuMillis: 200n, memoryBytes: 16_777_216n, diskBytes: 16_777_216n } } } });
   return job?.jobId ?? "";
 }

@@ -12,7 +12,7 @@ export function aTask(program: Program | string, extra: Partial<Task> = {}): Tas
     name: "main",
     engine: {
       name: "docker",
-      image: "busybox:1",
+      image: "busybox",
       entrypoint: ["sh", "-c"],
       parameters: [typeof program === "string" ? program : shellScriptOf(program)],
       workingDirectory: "",

@@ -1,0 +1,86 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ComputeAgentConfig } from "@skrei/compute-agent/config";
+import { createAgentService, type AgentService } from "@skrei/compute-agent/service";
+import type { Task } from "@skrei/domain";
+import { silentLogger } from "@skrei/platform/logger.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { aTask, anAssignment } from "../kit/an-assignment.ts";
+import { DOCKER_HOST } from "../kit/docker-host.ts";
+import { readTree, startNodeServices, type NodeServices } from "../kit/node-services.ts";
+import { ScriptedScheduler } from "../kit/scripted-scheduler.ts";
+import type { Program } from "../kit/program.ts";
+import { wasmProgram } from "../kit/wasm-modules.ts";
+
+const ENDED = ["completed", "failed", "rejected", "cancelled", "discarded"];
+let folder: string;
+let scheduler: ScriptedScheduler;
+let node: NodeServices;
+let agent: AgentService;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "agent-engines-"));
+  scheduler = new ScriptedScheduler();
+  await scheduler.start();
+  node = await startNodeServices(join(folder, "node"));
+  await startAgent();
+}, 60_000);
+afterEach(async () => {
+  await agent.stop("the test is over");
+  await scheduler.bus.close();
+  await rm(folder, { recursive: true, force: true });
+}, 60_000);
+
+async function startAgent(): Promise<void> {
+  const joins = scheduler.joins;
+  const config = ComputeAgentConfig.parse({ dataFolder: join(folder, "agent"), dockerHost: DOCKER_HOST, stopGraceMs: 500, holdersIdleMax: 1 });
+  const { joinTransport, bus } = scheduler;
+  const { fetcher, proxy, publisher } = node;
+  agent = createAgentService(config, { logger: silentLogger, joinTransport, bus, fetcher, proxy, publisher });
+  await agent.start();
+  await scheduler.joined(joins + 1);
+}
+
+/** The module is an inline input, as in a job. */
+async function wasmAssignment(program: Program): Promise<ReturnType<typeof anAssignment>> {
+  const { engine, mounts } = wasmProgram(program);
+  const inputs = mounts.map(async ({ hostPath, target }) => ({ alias: "", target, source: { type: "inline" as const, dataBase64: (await readFile(hostPath)).toString("base64") } }));
+  return anAssignment({ ...aTask(""), engine, inputs: await Promise.all(inputs) });
+}
+
+test("a container runs with its inputs and outputs, as a user that is not ours", async () => {
+  const inputs: Task["inputs"] = [{ alias: "", target: "/in/data", source: { type: "inline", dataBase64: Buffer.from("hello\n").toString("base64") } }];
+  const assignment = anAssignment(aTask("cat /in/data; id -u >&2; echo kept > /out/file", { inputs, outputs: [{ name: "results", path: "/out" }] }));
+  await scheduler.assign([assignment]);
+  expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({ state: "completed", exitCode: 0 });
+  const tree = await readTree(node.resultFolder(assignment.executionId));
+  expect(tree).toEqual({ exitCode: "0", "outputs/results/file": "kept\n", stdout: "hello\n", stderr: "65534\n" });
+});
+
+test("a container outlives its agent, and its output goes on", async () => {
+  const assignment = anAssignment(aTask({ does: "printLines", count: 30, pauseMs: 100 }));
+  await scheduler.assign([assignment]);
+  await scheduler.reported(assignment.executionId, ["running"]);
+  await agent.stop("restart");
+  await startAgent();
+  expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({ state: "completed" });
+  expect((await readTree(node.resultFolder(assignment.executionId)))["stdout"]).toBe(Array.from({ length: 30 }, (_, line) => `line ${line + 1}\n`).join(""));
+});
+
+test("a module runs, and its exit code is its own", async () => {
+  const [well, badly] = [await wasmAssignment({ does: "print", stdout: "from a module\n", stderr: "" }), await wasmAssignment({ does: "exit", code: 5 })];
+  await scheduler.assign([well, badly]);
+  expect(await scheduler.reported(well.executionId, ENDED)).toMatchObject({ state: "completed", exitCode: 0 });
+  expect(await readTree(node.resultFolder(well.executionId))).toMatchObject({ stdout: "from a module\n" });
+  expect(await scheduler.reported(badly.executionId, ENDED)).toMatchObject({ state: "failed", exitCode: 5 });
+});
+
+test("a module that runs when its agent stops is reported as the node's failure", async () => {
+  const assignment = await wasmAssignment({ does: "runForever", ignoresTerm: false });
+  await scheduler.assign([assignment]);
+  await scheduler.reported(assignment.executionId, ["running"]);
+  await agent.stop("maintenance");
+  expect(scheduler.reportOf(assignment.executionId)).toMatchObject({ state: "failed", failure: { class: "infrastructure", reason: "AGENT_RESTARTED" } });
+  await startAgent();
+});
