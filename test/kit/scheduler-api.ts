@@ -59,6 +59,7 @@ const CONFIG: SchedulerApiConfig = {
   joinToken: "join-token-of-the-test",
   linkKey: "link-key-of-the-test",
   publisherUrl: "http://127.0.0.1:1236",
+  publicPublisherUrl: "http://127.0.0.1:1236",
   cluster: "test",
   busUrls: ["nats://127.0.0.1:4222"],
   busToken: "bus-token",

@@ -1,4 +1,4 @@
-import { listField, logLevelField } from "@skrei/platform/config-fields.ts";
+import { listField, logLevelField, portField } from "@skrei/platform/config-fields.ts";
 import { z } from "zod";
 
 const positive = (): z.ZodCoercedNumber => z.coerce.number().int().positive();
@@ -14,7 +14,11 @@ const labels = z.preprocess(
 export const ComputeAgentConfig = z.strictObject({
   schedulerUrls: listField(url()).default(["http://127.0.0.1:1234"]).describe("addresses of the scheduler, tried in turn"),
   joinToken: z.string().default("").describe("the cluster's join token"),
-  dataFolder: z.string().min(1).describe("folder for the node's key, journal, logs and the executions' files"),
+  dataFolder: z
+    .string()
+    .min(1)
+    .describe("folder for the node's key, journal, logs and the executions' files; `{slot}` in it becomes the first number that no other agent uses"),
+  healthPort: portField().optional().describe("port for health checks, on all addresses; none by default"),
   nodeName: z.string().max(63).default("").describe("name for people; default: the host name"),
   labels: labels.default({}).describe("labels for constraints, `key=value,…`"),
   capacityPercent: z.coerce.number().min(1).max(100).default(80).describe("how much of the machine executions may use, where nothing else is said"),

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Transport } from "@connectrpc/connect";
 import { DomainError, type EngineName, type NodeId } from "@skrei/domain";
@@ -9,7 +8,7 @@ import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { connectNatsBus } from "@skrei/platform/nats-bus.ts";
 import { AgentControlService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
-import { lockDataFolder } from "./adapters/data-lock.ts";
+import { claimDataFolder } from "./adapters/data-lock.ts";
 import { createDockerExecutor } from "./adapters/docker-executor.ts";
 import { SqliteJournal } from "./adapters/execution-journal.ts";
 import { createFetcherClient } from "./adapters/fetcher-client.ts";
@@ -85,13 +84,12 @@ export function createAgentService(config: ComputeAgentConfig, dependencies: Age
 }
 
 async function startAgent(
-  config: ComputeAgentConfig,
+  configured: ComputeAgentConfig,
   dependencies: AgentDependencies,
   started: ServiceStack,
 ): Promise<{ identity: NodeIdentity; link: SchedulerLink }> {
   const { logger } = dependencies;
-  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 });
-  started.use(lockDataFolder(config.dataFolder));
+  const config = { ...configured, dataFolder: started.use(claimDataFolder(configured.dataFolder)).path };
   const identity = await openNodeIdentity(config.dataFolder);
   const parts = await buildParts(config, dependencies, { identity, started });
   const engines = new EngineWatch(parts);

@@ -27,7 +27,8 @@ export const SchedulerConfig = z
     natsUrl: listField(z.string()).default(["nats://127.0.0.1:4222"]).describe("NATS servers as this process reaches them"),
     natsToken: z.string().default("").describe("credential for NATS; empty when it needs none"),
     advertisedNatsUrls: listField(z.string()).default([]).describe("NATS servers as nodes reach them; natsUrl by default"),
-    publisherUrl: httpUrl.optional().describe("the cluster's publisher as clients and nodes reach it"),
+    publisherUrl: httpUrl.optional().describe("the cluster's publisher as this process reaches it"),
+    publicPublisherUrl: httpUrl.optional().describe("the cluster's publisher as clients and nodes reach it; publisherUrl by default"),
     joinToken: z.string().min(16).describe("secret that lets a node join"),
     linkKey: z.string().default("").describe("key of download links, the publisher's linkSecret; empty: no links"),
     accessToken: z

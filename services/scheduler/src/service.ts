@@ -88,6 +88,7 @@ function apiDeps(
       heartbeatIntervalMs,
       approvesNodes,
       publisherUrl: config.publisherUrl ?? "",
+      publicPublisherUrl: config.publicPublisherUrl ?? config.publisherUrl ?? "",
       busUrls: advertisedBusUrls,
       busToken: config.natsToken,
       ...(accessToken !== undefined && { accessToken }),

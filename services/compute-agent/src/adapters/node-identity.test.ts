@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { lockDataFolder } from "./data-lock.ts";
+import { claimDataFolder } from "./data-lock.ts";
 import { openNodeIdentity } from "./node-identity.ts";
 
 let folder: string;
@@ -41,8 +41,8 @@ test.each(["node-key.pem", "node-id"])("says that a damaged %s is damaged, and m
 });
 
 test("a data folder has one owner at a time", () => {
-  const first = lockDataFolder(folder);
-  expect(() => lockDataFolder(folder)).toThrow(expect.objectContaining({ reason: "DATA_LOCKED" }));
+  const first = claimDataFolder(folder);
+  expect(() => claimDataFolder(folder)).toThrow(expect.objectContaining({ reason: "DATA_LOCKED" }));
   first[Symbol.dispose]();
-  lockDataFolder(folder)[Symbol.dispose]();
+  claimDataFolder(folder)[Symbol.dispose]();
 });

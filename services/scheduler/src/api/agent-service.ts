@@ -28,7 +28,7 @@ async function join({ commands, clock, config }: SchedulerApiDeps, request: Join
     busToken: config.busToken,
     heartbeatInterval: durationFromMs(config.heartbeatIntervalMs),
     cluster: config.cluster,
-    publisherUrl: config.publisherUrl,
+    publisherUrl: config.publicPublisherUrl,
     membership: MEMBERSHIP_TO_PROTO[node.membership],
   });
 }

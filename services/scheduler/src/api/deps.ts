@@ -8,8 +8,10 @@ export interface SchedulerApiConfig {
   readonly joinToken: string;
   /** Secret that signs links to the content store; the publisher has the same. Empty: no links are made. */
   readonly linkKey: string;
-  /** Base URL of the cluster's publisher as clients and nodes reach it; empty: no links are made. */
+  /** Base URL of the cluster's publisher as this process reaches it; empty when it cannot. */
   readonly publisherUrl: string;
+  /** The same as clients and nodes reach it; empty: no links are made. */
+  readonly publicPublisherUrl: string;
   /** Name of the cluster. */
   readonly cluster: string;
   /** Where nodes find the bus; empty in the embedded cluster. */

@@ -59,7 +59,7 @@ async function createDownloadLink({ store, clock, config }: SchedulerApiDeps, re
   const expiresAtMs = clock.nowMs() + lifeMs;
   const token = signLink({ key: config.linkKey, purpose: "download", cid: request.cid, expiresAtMs });
   return create(CreateDownloadLinkResponseSchema, {
-    url: `${baseUrl(config.publisherUrl)}/ipfs/${request.cid}?token=${token}`,
+    url: `${baseUrl(config.publicPublisherUrl)}/ipfs/${request.cid}?token=${token}`,
     expireTime: timestampFromMs(expiresAtMs),
   });
 }
@@ -71,7 +71,7 @@ function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes 
   if (sizeBytes < 0n) throw new DomainError("invalid", "FIELD_INVALID", `size_bytes is ${sizeBytes}; it must not be negative.`);
   const expiresAtMs = clock.nowMs() + LINK_LIFE_MS;
   return create(CreateUploadLinkResponseSchema, {
-    url: baseUrl(config.publisherUrl),
+    url: baseUrl(config.publicPublisherUrl),
     // In a link 0 is unbounded, and an empty folder still has a block of its own.
     token: signLink({ key: config.linkKey, purpose: "upload", cid, expiresAtMs, bytesMax: Math.max(1, Number(sizeBytes)) }),
     expireTime: timestampFromMs(expiresAtMs),
@@ -79,8 +79,8 @@ function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes 
 }
 
 /** An empty key would let anybody sign. */
-function checkLinks({ linkKey, publisherUrl }: SchedulerApiConfig): void {
-  if (linkKey !== "" && publisherUrl !== "") return;
+function checkLinks({ linkKey, publicPublisherUrl }: SchedulerApiConfig): void {
+  if (linkKey !== "" && publicPublisherUrl !== "") return;
   throw new DomainError("precondition", "FEATURE_NOT_AVAILABLE", "This scheduler makes no links: it has no link key or does not know the cluster's publisher.", {
     hint: "Set linkKey and publisherUrl of the scheduler.",
   });

@@ -1,0 +1,64 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/**
+ * Makes the secrets of a cluster and the settings of its two servers, once: `node make-secrets.ts FOLDER`. What is there stays as it
+ * is, so that a second start changes nothing and two installations share nothing.
+ */
+const SECRET_BYTES = 32;
+
+function main(root: string | undefined): number {
+  if (root === undefined) {
+    process.stderr.write("usage: node make-secrets.ts FOLDER\n");
+    return 2;
+  }
+  const secret = (): string => randomBytes(SECRET_BYTES).toString("base64url");
+  const [natsToken, storePassword] = [secret(), secret()];
+  // The settings are written last and name the two secrets; a crash before leaves them to be made again together.
+  if (!existsSync(join(root, "skrei/complete"))) {
+    const files = {
+      "skrei/join-token": secret(),
+      "skrei/link-key": secret(),
+      "skrei/publish-token": secret(),
+      "skrei/nats-token": natsToken,
+      "skrei/store-password": storePassword,
+      "nats/nats.conf": natsSettings(natsToken),
+      "valkey/password": storePassword,
+      "valkey/valkey.conf": valkeySettings(storePassword),
+      "skrei/complete": "",
+    };
+    for (const [file, text] of Object.entries(files)) writeWhole(join(root, file), text);
+  }
+  return 0;
+}
+
+/** Readable by all: each volume is mounted only where it is read, by servers with users of their own. */
+function writeWhole(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, text, { mode: 0o644, flush: true });
+  renameSync(`${path}.new`, path);
+}
+
+function natsSettings(token: string): string {
+  return `port: 4222\nhttp: "127.0.0.1:8222"\nping_interval: "10s"\nping_max: 2\nauthorization { token: "${token}", timeout: 10 }\n`;
+}
+
+/** What the scheduler's start-up check asks for: nothing acknowledged may be lost. */
+function valkeySettings(password: string): string {
+  return [
+    "bind 0.0.0.0",
+    "port 6379",
+    "protected-mode no",
+    "dir /data",
+    "save ''",
+    "appendonly yes",
+    "appendfsync always",
+    "no-appendfsync-on-rewrite no",
+    "maxmemory-policy noeviction",
+    `requirepass ${password}`,
+    "",
+  ].join("\n");
+}
+
+process.exitCode = main(process.argv[2]);
