@@ -169,7 +169,7 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
     test("pause the handler while the reader is slow, and lose nothing", async () => {
       await using it = await setUp();
       const payloadBytes = 64 * 1024;
-      const messages = 2_000;
+      const messages = 600;
       const reader = it.client.count({ messages: BigInt(messages), payloadBytes: BigInt(payloadBytes) })[Symbol.asyncIterator]();
       await reader.next();
       const produced = await settled(() => it.probe.produced);

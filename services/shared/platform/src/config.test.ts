@@ -43,6 +43,11 @@ describe("loadConfig", () => {
     }
   });
 
+  test("refuses a secret that is given twice in one source", () => {
+    const env = { ...TOKEN, SKREI_SCHEDULER_JOIN_TOKEN_FILE: file("token", "other-token") };
+    expect(problemsOf({ env })).toEqual([expect.stringContaining("SKREI_SCHEDULER_JOIN_TOKEN or SKREI_SCHEDULER_JOIN_TOKEN_FILE, not both")]);
+  });
+
   test("hides the password of a URL", () => {
     const { config, described } = load({ env: TOKEN, argv: ["--redis-url", "redis://user:pa55@db:6379"] });
     expect(config.redisUrl).toBe("redis://user:pa55@db:6379");

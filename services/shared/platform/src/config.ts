@@ -81,8 +81,11 @@ function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
 function findValue(key: string, known: readonly string[], sources: readonly ConfigSource[], violations: Violation[]): { value: unknown } | undefined {
   const fileKey = `${key}File`;
   for (const source of sources) {
-    if (source.values.has(key)) return { value: source.values.get(key) };
     const path = known.includes(fileKey) ? undefined : source.values.get(fileKey);
+    if (source.values.has(key)) {
+      if (path !== undefined) violations.push({ field: key, reason: "FIELD_INVALID", message: `give ${source.spell(key)} or ${source.spell(fileKey)}, not both` });
+      return { value: source.values.get(key) };
+    }
     if (typeof path !== "string") continue;
     try {
       return { value: readFileSync(path, "utf8").trim() };

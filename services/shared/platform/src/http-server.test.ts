@@ -26,7 +26,7 @@ describe("HTTP server", () => {
     expect(await json.json()).toEqual({ status: "SERVING" });
     const transports = [
       createHttpTransport({ url: server.url }),
-      createHttpTransport({ url: server.url, httpVersion: "2" }),
+      createHttpTransport({ url: server.url, httpVersion: "2", isCompressed: true }),
       createGrpcTransport({ baseUrl: server.url }),
       createGrpcWebTransport({ baseUrl: server.url, httpVersion: "1.1" }),
     ];

@@ -1,5 +1,5 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { compressionGzip, createConnectTransport } from "@connectrpc/connect-node";
 import { clientErrors } from "./error-interceptor.ts";
 
 export interface HttpTransportOptions {
@@ -10,13 +10,15 @@ export interface HttpTransportOptions {
   readonly interceptors?: readonly Interceptor[];
   /** For calls that give none. Default: none, so that watches may stay open. */
   readonly timeoutMs?: number;
+  /** Ask for gzip. Default false: between services of a host it costs more time than it saves (about 30 MB/s of a core). */
+  readonly isCompressed?: boolean;
   /** Default 16 MiB. */
   readonly readBytesMax?: number;
 }
 
 /** The Connect protocol with binary messages over HTTP. Calls throw DomainErrors; connection failures are unavailable/UNREACHABLE. */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
-  const { url, httpVersion = "1.1", interceptors = [], timeoutMs, readBytesMax = READ_BYTES_MAX } = options;
+  const { url, httpVersion = "1.1", interceptors = [], timeoutMs, isCompressed = false, readBytesMax = READ_BYTES_MAX } = options;
   return clientErrors(
     createConnectTransport({
       baseUrl: url.replace(/\/+$/u, ""),
@@ -24,6 +26,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       useBinaryFormat: true,
       interceptors: [...interceptors],
       readMaxBytes: readBytesMax,
+      acceptCompression: isCompressed ? [compressionGzip] : [],
       ...(timeoutMs !== undefined && { defaultTimeoutMs: timeoutMs }),
     }),
   );
