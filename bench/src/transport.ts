@@ -32,7 +32,10 @@ const routes = (router: ConnectRouter): void => {
   });
 };
 
-const [serverBus, callerBus] = await Promise.all([connectNatsBus({ ...options, name: "server" }), connectNatsBus({ ...options, name: "caller" })]);
+const [serverBus, callerBus] = await Promise.all([
+  connectNatsBus({ ...options, name: "server" }),
+  connectNatsBus({ ...options, name: "caller" }),
+]);
 stack.defer(() => Promise.all([serverBus.close(), callerBus.close()]).then(() => undefined));
 await serverBus.serve(ADDRESS, routes);
 const memory = createMemoryBus();
@@ -59,10 +62,16 @@ for (const [name, call, calls] of wires) {
   const rounds: { perSecond: number; cpuUs: number }[] = [];
   for (let round = 0; round < ROUNDS; round++) rounds.push(await inFlight(call, calls, 64));
   const { perSecond, cpuUs } = rounds.sort((a, b) => a.cpuUs - b.cpuUs)[Math.floor(ROUNDS / 2)] ?? { perSecond: 0, cpuUs: 0 };
-  console.log(`${name.padEnd(24)} ${p50Us.toFixed(0).padStart(8)} µs ${perSecond.toFixed(0).padStart(10)} /s ${cpuUs.toFixed(1).padStart(12)} µs`);
+  console.log(
+    `${name.padEnd(24)} ${p50Us.toFixed(0).padStart(8)} µs ${perSecond.toFixed(0).padStart(10)} /s ${cpuUs.toFixed(1).padStart(12)} µs`,
+  );
 }
 console.log("stream of 100,000 messages of 256 bytes");
-for (const [name, transport] of [["NATS bus", callerBus.transport(ADDRESS)], ["memory bus", memory.transport(ADDRESS)], ["HTTP/1.1", createHttpTransport({ url: http.url })]] as const) {
+for (const [name, transport] of [
+  ["NATS bus", callerBus.transport(ADDRESS)],
+  ["memory bus", memory.transport(ADDRESS)],
+  ["HTTP/1.1", createHttpTransport({ url: http.url })],
+] as const) {
   const { perSecond, cpuUs } = await stream(transport, 100_000);
   console.log(`${name.padEnd(24)} ${perSecond.toFixed(0).padStart(23)} /s ${cpuUs.toFixed(1).padStart(12)} µs`);
 }

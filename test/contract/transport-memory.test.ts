@@ -18,7 +18,11 @@ async function start(): Promise<TransportSubject> {
 
 test("memory bus: says that nobody serves an address", async () => {
   const client = createClient(EchoService, createMemoryBus().transport({ kind: "node", nodeId: "n-1" }));
-  expect(await failure(client.echo({}))).toMatchObject({ kind: "unavailable", reason: "NO_RESPONDER", message: "no agent of node n-1 is listening on the bus" });
+  expect(await failure(client.echo({}))).toMatchObject({
+    kind: "unavailable",
+    reason: "NO_RESPONDER",
+    message: "no agent of node n-1 is listening on the bus",
+  });
 });
 
 test("memory bus: shares the calls among the servers of one address", async () => {

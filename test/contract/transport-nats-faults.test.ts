@@ -30,7 +30,11 @@ describe("NATS bus", () => {
   test("says at once that nobody serves an address", async () => {
     const caller = await connect("caller");
     const client = createClient(EchoService, caller.transport({ kind: "node", nodeId: "n-2" }));
-    expect(await failure(client.echo({}))).toMatchObject({ kind: "unavailable", reason: "NO_RESPONDER", message: "no agent of node n-2 is listening on the bus" });
+    expect(await failure(client.echo({}))).toMatchObject({
+      kind: "unavailable",
+      reason: "NO_RESPONDER",
+      message: "no agent of node n-2 is listening on the bus",
+    });
     expect(await failure(numbers(client.count({})))).toMatchObject({ kind: "unavailable", reason: "NO_RESPONDER" });
   });
 
@@ -48,7 +52,9 @@ describe("NATS bus", () => {
     await server.serve({ kind: "node", nodeId: "n-1" }, echoRoutes("n-1"));
     await stranger.serve({ kind: "node", nodeId: "n-2" }, echoRoutes("other"));
     expect((await createClient(EchoService, caller.transport({ kind: "node", nodeId: "n-1" })).echo({})).server).toBe("n-1");
-    expect(await failure(createClient(EchoService, caller.transport({ kind: "node", nodeId: "n-2" })).echo({}))).toMatchObject({ reason: "NO_RESPONDER" });
+    expect(await failure(createClient(EchoService, caller.transport({ kind: "node", nodeId: "n-2" })).echo({}))).toMatchObject({
+      reason: "NO_RESPONDER",
+    });
   });
 
   test.each([">", "*", "a.b", "", "a b", "ä"])("refuses %j as a node id", async (nodeId) => {
@@ -76,7 +82,10 @@ describe("NATS bus", () => {
     const requests = async function* () {
       yield { text: "one" };
     };
-    expect(await failure(createClient(EchoService, bus.transport(SCHEDULER)).collect(requests()))).toMatchObject({ kind: "invalid", reason: "FEATURE_NOT_AVAILABLE" });
+    expect(await failure(createClient(EchoService, bus.transport(SCHEDULER)).collect(requests()))).toMatchObject({
+      kind: "invalid",
+      reason: "FEATURE_NOT_AVAILABLE",
+    });
   });
 
   test("fails open calls when the server is killed, and works again after its restart", async () => {
@@ -92,7 +101,11 @@ describe("NATS bus", () => {
     expect(caller.state()).toBe("reconnecting");
     expect(await failure(client.echo({}))).toMatchObject({ kind: "unavailable", reason: "BUS_UNAVAILABLE" });
     await nats.restart();
-    await eventually(() => client.echo({ text: "back" }).then(({ text }) => text, String), (text) => text === "back", { withinMs: 20_000 });
+    await eventually(
+      () => client.echo({ text: "back" }).then(({ text }) => text, String),
+      (text) => text === "back",
+      { withinMs: 20_000 },
+    );
     expect(caller.state()).toBe("connected");
     expect(await numbers(client.count({ messages: 1_000n }))).toHaveLength(1_000);
   });
@@ -106,7 +119,11 @@ describe("NATS bus", () => {
     expect(await failure(client.echo({}, { timeoutMs: 300 }))).toMatchObject({ kind: "timeout" });
     nats.resume();
     expect(await client.echo({ text: "still here" })).toMatchObject({ text: "still here" });
-    await eventually(() => probe.running, (running) => running === 0, { withinMs: 5_000 });
+    await eventually(
+      () => probe.running,
+      (running) => running === 0,
+      { withinMs: 5_000 },
+    );
   });
 
   test.each(["SIGKILL", "SIGSTOP"] as const)("ends a stream whose server got %s", async (signal) => {
@@ -119,7 +136,11 @@ describe("NATS bus", () => {
         for await (const { number } of client.count({ messages: 2n, staysOpen: true })) seen.push(number);
       })(),
     );
-    await eventually(() => seen.length, (length) => length === 2, { withinMs: 5_000 });
+    await eventually(
+      () => seen.length,
+      (length) => length === 2,
+      { withinMs: 5_000 },
+    );
     server.process.kill(signal);
     expect(await call).toMatchObject({ kind: "unavailable", reason: "UNREACHABLE" });
   });
@@ -139,9 +160,17 @@ describe("NATS bus", () => {
     const probe = newProbe();
     await server.serve(SCHEDULER, echoRoutes("one", probe));
     await using caller = await startProcess("caller");
-    await eventually(() => probe.running, (running) => running === 2, { withinMs: 5_000 });
+    await eventually(
+      () => probe.running,
+      (running) => running === 2,
+      { withinMs: 5_000 },
+    );
     caller.process.kill(signal);
-    await eventually(() => probe, ({ running, aborted }) => running === 0 && aborted === 2, { withinMs: 10_000 });
+    await eventually(
+      () => probe,
+      ({ running, aborted }) => running === 0 && aborted === 2,
+      { withinMs: 10_000 },
+    );
   });
 
   test("is not moved by garbage, and answers to nobody's inbox only", async () => {
@@ -160,7 +189,11 @@ describe("NATS bus", () => {
       stranger.publish(`${echo}.No.Such.Method`, data, { reply: "_INBOX.skrei.test.stranger" });
       stranger.publish("skrei.test.ctl.scheduler", data);
     }
-    await eventually(() => overheard.length, (length) => length === 6, { withinMs: 5_000 });
+    await eventually(
+      () => overheard.length,
+      (length) => length === 6,
+      { withinMs: 5_000 },
+    );
     expect(new Set(overheard)).toEqual(new Set(["_INBOX.skrei.test.stranger"]));
     expect(await client.echo({ text: "fine" })).toMatchObject({ text: "fine" });
   });
@@ -189,7 +222,13 @@ describe("NATS bus", () => {
   });
 
   test("gives up connecting when the signal aborts", async () => {
-    const attempt = connectNatsBus({ urls: ["nats://127.0.0.1:1"], cluster: "test", name: "x", logger: silentLogger, signal: AbortSignal.timeout(100) });
+    const attempt = connectNatsBus({
+      urls: ["nats://127.0.0.1:1"],
+      cluster: "test",
+      name: "x",
+      logger: silentLogger,
+      signal: AbortSignal.timeout(100),
+    });
     await expect(attempt).rejects.toMatchObject({ kind: "unavailable", reason: "BUS_UNAVAILABLE" });
   });
 
@@ -215,7 +254,9 @@ async function connect(name: string, cluster = "test"): Promise<Bus> {
 }
 
 async function startProcess(role: "server" | "caller"): Promise<{ process: ChildProcess } & AsyncDisposable> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL("echo-process.ts", import.meta.url)), role, nats.url], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [fileURLToPath(new URL("echo-process.ts", import.meta.url)), role, nats.url], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await once(child.stdout, "data");
   return {
     process: child,

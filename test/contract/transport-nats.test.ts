@@ -14,7 +14,8 @@ afterAll(() => nats.stop());
 transportSuite("NATS bus", start, { bufferedBytesMax: 2 * 1024 * 1024 });
 
 async function start(): Promise<TransportSubject> {
-  const connect = (name: string) => connectNatsBus({ urls: [nats.url], token: "secret", cluster: `test-${clusters}`, name, logger: silentLogger });
+  const connect = (name: string) =>
+    connectNatsBus({ urls: [nats.url], token: "secret", cluster: `test-${clusters}`, name, logger: silentLogger });
   clusters++;
   const [caller, server] = await Promise.all([connect("caller"), connect("server")]);
   return {

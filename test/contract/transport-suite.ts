@@ -86,18 +86,33 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
       const { timeoutMs } = await it.client.echo({}, { timeoutMs: 60_000 });
       expect(Number(timeoutMs)).toBeGreaterThan(50_000);
       expect(Number(timeoutMs)).toBeLessThanOrEqual(60_000);
-      expect(await failure(it.client.echo({ delayMs: 60_000n }, { timeoutMs: 50 }))).toMatchObject({ kind: "timeout", reason: "DEADLINE_EXCEEDED" });
-      await eventually(() => it.probe, ({ aborted, running }) => aborted === 1 && running === 0, { withinMs: 5_000 });
+      expect(await failure(it.client.echo({ delayMs: 60_000n }, { timeoutMs: 50 }))).toMatchObject({
+        kind: "timeout",
+        reason: "DEADLINE_EXCEEDED",
+      });
+      await eventually(
+        () => it.probe,
+        ({ aborted, running }) => aborted === 1 && running === 0,
+        { withinMs: 5_000 },
+      );
     });
 
     test("are cancelled by the caller's signal, in the handler too", async () => {
       await using it = await setUp();
       const caller = new AbortController();
       const call = failure(it.client.echo({ delayMs: 60_000n }, { signal: caller.signal }));
-      await eventually(() => it.probe.running, (running) => running === 1, { withinMs: 5_000 });
+      await eventually(
+        () => it.probe.running,
+        (running) => running === 1,
+        { withinMs: 5_000 },
+      );
       caller.abort();
       expect(await call).toMatchObject({ kind: "cancelled", reason: "CANCELLED" });
-      await eventually(() => it.probe, ({ aborted, running }) => aborted === 1 && running === 0, { withinMs: 5_000 });
+      await eventually(
+        () => it.probe,
+        ({ aborted, running }) => aborted === 1 && running === 0,
+        { withinMs: 5_000 },
+      );
     });
 
     test("see a signal that timed out as a time-out", async () => {
@@ -134,7 +149,11 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
         last = number;
       }
       expect(last).toBe(10_000n);
-      await eventually(() => it.probe.running, (running) => running === 0, { withinMs: 5_000 });
+      await eventually(
+        () => it.probe.running,
+        (running) => running === 0,
+        { withinMs: 5_000 },
+      );
     });
 
     test("may be empty", async () => {
@@ -182,7 +201,11 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
     test("end the handler when the reader leaves early", async () => {
       await using it = await setUp();
       for await (const { number } of it.client.count({ messages: 5n, staysOpen: true })) if (number === 3n) break;
-      await eventually(() => it.probe.running, (running) => running === 0, { withinMs: 5_000 });
+      await eventually(
+        () => it.probe.running,
+        (running) => running === 0,
+        { withinMs: 5_000 },
+      );
     });
 
     test("end the handler when the reader's loop throws", async () => {
@@ -191,30 +214,52 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
         for await (const _ of it.client.count({ messages: 1n, staysOpen: true })) throw new Error("no more");
       };
       await expect(loop()).rejects.toThrow("no more");
-      await eventually(() => it.probe.running, (running) => running === 0, { withinMs: 5_000 });
+      await eventually(
+        () => it.probe.running,
+        (running) => running === 0,
+        { withinMs: 5_000 },
+      );
     });
 
     test("end the handler when the caller's signal aborts while nothing is sent", async () => {
       await using it = await setUp();
       const caller = new AbortController();
       const call = failure(numbers(it.client.count({ messages: 1n, staysOpen: true }, { signal: caller.signal })));
-      await eventually(() => it.probe.running, (running) => running === 1, { withinMs: 5_000 });
+      await eventually(
+        () => it.probe.running,
+        (running) => running === 1,
+        { withinMs: 5_000 },
+      );
       caller.abort();
       expect(await call).toMatchObject({ kind: "cancelled" });
-      await eventually(() => it.probe.running, (running) => running === 0, { withinMs: 5_000 });
+      await eventually(
+        () => it.probe.running,
+        (running) => running === 0,
+        { withinMs: 5_000 },
+      );
     });
 
     test("end as a time-out at their deadline", async () => {
       await using it = await setUp();
-      expect(await failure(numbers(it.client.count({ messages: 1n, staysOpen: true }, { timeoutMs: 100 })))).toMatchObject({ kind: "timeout" });
-      await eventually(() => it.probe.running, (running) => running === 0, { withinMs: 5_000 });
+      expect(await failure(numbers(it.client.count({ messages: 1n, staysOpen: true }, { timeoutMs: 100 })))).toMatchObject({
+        kind: "timeout",
+      });
+      await eventually(
+        () => it.probe.running,
+        (running) => running === 0,
+        { withinMs: 5_000 },
+      );
     });
 
     test("end as unavailable when their server stops", async () => {
       await using it = await setUp();
       const seen: number[] = [];
       const call = failure(collect(it.client.count({ messages: 2n, staysOpen: true }), seen));
-      await eventually(() => seen.length, (length) => length === 2, { withinMs: 5_000 });
+      await eventually(
+        () => seen.length,
+        (length) => length === 2,
+        { withinMs: 5_000 },
+      );
       await it.serving[Symbol.asyncDispose]();
       expect(await call).toMatchObject({ kind: "unavailable" });
       expect(it.probe.running).toBe(0);
@@ -244,7 +289,9 @@ export function transportSuite(name: string, start: () => Promise<TransportSubje
 }
 
 /** The parts of the DomainError that a call fails with. */
-export async function failure(call: Promise<unknown>): Promise<Pick<DomainError, "kind" | "reason" | "message" | "metadata" | "violations">> {
+export async function failure(
+  call: Promise<unknown>,
+): Promise<Pick<DomainError, "kind" | "reason" | "message" | "metadata" | "violations">> {
   try {
     await call;
   } catch (error) {

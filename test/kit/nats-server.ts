@@ -49,7 +49,11 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     kill: () => end("SIGKILL"),
     pause: async () => {
       child.kill("SIGSTOP");
-      await eventually(() => readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1] ?? "", (state) => state.startsWith("T"), { withinMs: 5_000 });
+      await eventually(
+        () => readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1] ?? "",
+        (state) => state.startsWith("T"),
+        { withinMs: 5_000 },
+      );
     },
     resume: () => void child.kill("SIGCONT"),
     restart: async () => {
@@ -63,12 +67,18 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
 
 async function launch(port: number, { token, args = [] }: NatsServerOptions): Promise<ChildProcess> {
   const auth = token === undefined ? [] : ["--auth", token];
-  const child = spawn("nats-server", ["--addr", "127.0.0.1", "--port", String(port), ...auth, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn("nats-server", ["--addr", "127.0.0.1", "--port", String(port), ...auth, ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let log = "";
   child.stderr.on("data", (data: Buffer) => (log = (log + data.toString()).slice(-4_000)));
   child.on("error", (error) => (log += String(error)));
   try {
-    await eventually(() => greeting(port).catch(() => "refused"), (text) => text.startsWith("INFO "), { withinMs: 10_000 });
+    await eventually(
+      () => greeting(port).catch(() => "refused"),
+      (text) => text.startsWith("INFO "),
+      { withinMs: 10_000 },
+    );
   } catch (error) {
     child.kill("SIGKILL");
     throw new Error(`nats-server does not answer on port ${port}: ${log}`, { cause: error });

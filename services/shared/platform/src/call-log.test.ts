@@ -10,7 +10,11 @@ import { type Logger, silentLogger } from "./logger.ts";
 
 test("writes one line for each call, at the end of a stream, louder when the service is at fault", async () => {
   const lines: (LogFields & { level: string })[] = [];
-  const logger: Logger = { ...silentLogger, debug: (fields) => lines.push({ level: "debug", ...fields }), warn: (fields) => lines.push({ level: "warn", ...fields }) };
+  const logger: Logger = {
+    ...silentLogger,
+    debug: (fields) => lines.push({ level: "debug", ...fields }),
+    warn: (fields) => lines.push({ level: "warn", ...fields }),
+  };
   let failure: Error | undefined;
   const transport = createRouterTransport(
     (router) =>

@@ -13,7 +13,13 @@ export function callLog(logger: Logger): Interceptor {
     const startMs = performance.now();
     const log = (error?: unknown): void => {
       const { code, reason } = describe(error);
-      const fields = { event: "call.ended", method: `${request.service.typeName}/${request.method.name}`, code, reason, durationMs: Math.round(performance.now() - startMs) };
+      const fields = {
+        event: "call.ended",
+        method: `${request.service.typeName}/${request.method.name}`,
+        code,
+        reason,
+        durationMs: Math.round(performance.now() - startMs),
+      };
       if (WARNED.has(code)) logger.warn(fields, "call failed");
       else logger.debug(fields, "call answered");
     };
@@ -46,4 +52,6 @@ function describe(error: unknown): { code: string; reason: string } {
   return { code: codeToString(toConnectError(error).code), reason: error instanceof DomainError ? error.reason : "" };
 }
 
-const WARNED: ReadonlySet<string> = new Set([Code.Internal, Code.Unknown, Code.DataLoss, Code.Unavailable, Code.DeadlineExceeded].map(codeToString));
+const WARNED: ReadonlySet<string> = new Set(
+  [Code.Internal, Code.Unknown, Code.DataLoss, Code.Unavailable, Code.DeadlineExceeded].map(codeToString),
+);

@@ -14,7 +14,8 @@ export class CallSignal implements Disposable {
     this.#caller = caller;
     if (caller?.aborted === true) this.#onAbort();
     caller?.addEventListener("abort", this.#onAbort, { once: true });
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#controller.abort(deadlineExceeded(timeoutMs)), Math.min(Math.max(timeoutMs, 0), DELAY_MS_MAX));
+    if (timeoutMs !== undefined)
+      this.#timer = setTimeout(() => this.#controller.abort(deadlineExceeded(timeoutMs)), Math.min(Math.max(timeoutMs, 0), DELAY_MS_MAX));
   }
 
   get signal(): AbortSignal {

@@ -20,7 +20,9 @@ export function keyOf(name: string): string {
 
 /** `; did you mean heartbeatTimeoutMs?`, or nothing when no known word is close. */
 export function suggestion(word: string, known: readonly string[], show: (key: string) => string): string {
-  const [nearest] = known.map((key) => ({ key, distance: editDistance(word.toLowerCase(), key.toLowerCase()) })).sort((a, b) => a.distance - b.distance);
+  const [nearest] = known
+    .map((key) => ({ key, distance: editDistance(word.toLowerCase(), key.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
   if (nearest === undefined || nearest.distance > Math.max(2, word.length / 3)) return "";
   return `; did you mean ${show(nearest.key)}?`;
 }

@@ -20,14 +20,24 @@ const Schema = z
     isEmbedded: flagField().default(false).describe("one process"),
     natsUrls: listField(z.url()).default([]).describe("message bus"),
   })
-  .refine((config) => config.bidWindowMs < config.heartbeatTimeoutMs, { path: ["bidWindowMs"], error: "must be shorter than heartbeatTimeoutMs" });
+  .refine((config) => config.bidWindowMs < config.heartbeatTimeoutMs, {
+    path: ["bidWindowMs"],
+    error: "must be shorter than heartbeatTimeoutMs",
+  });
 
 describe("loadConfig", () => {
   test("takes flags over environment over file over defaults", () => {
     const files = [file("a.yaml", "listenPort: 1\nheartbeatTimeoutMs: 2000\nbidWindowMs: 3\njoinToken: from-file\n")];
     const env = { SKREI_SCHEDULER_LISTEN_PORT: "10", SKREI_SCHEDULER_HEARTBEAT_TIMEOUT_MS: "20000", PATH: "/bin", SKREI_OTHER_X: "1" };
     const { config, described } = load({ files, env, argv: ["--listen-port", "100"] });
-    expect(config).toEqual({ listenPort: 100, heartbeatTimeoutMs: 20_000, bidWindowMs: 3, joinToken: "from-file", isEmbedded: false, natsUrls: [] });
+    expect(config).toEqual({
+      listenPort: 100,
+      heartbeatTimeoutMs: 20_000,
+      bidWindowMs: 3,
+      joinToken: "from-file",
+      isEmbedded: false,
+      natsUrls: [],
+    });
     expect(described["listenPort"]).toEqual({ value: 100, source: "--listen-port" });
     expect(described["heartbeatTimeoutMs"]).toEqual({ value: 20_000, source: "SKREI_SCHEDULER_HEARTBEAT_TIMEOUT_MS" });
     expect(described["bidWindowMs"]).toEqual({ value: 3, source: files[0] });
@@ -45,7 +55,9 @@ describe("loadConfig", () => {
 
   test("refuses a secret that is given twice in one source", () => {
     const env = { ...TOKEN, SKREI_SCHEDULER_JOIN_TOKEN_FILE: file("token", "other-token") };
-    expect(problemsOf({ env })).toEqual([expect.stringContaining("SKREI_SCHEDULER_JOIN_TOKEN or SKREI_SCHEDULER_JOIN_TOKEN_FILE, not both")]);
+    expect(problemsOf({ env })).toEqual([
+      expect.stringContaining("SKREI_SCHEDULER_JOIN_TOKEN or SKREI_SCHEDULER_JOIN_TOKEN_FILE, not both"),
+    ]);
   });
 
   test("hides the password of a URL", () => {
@@ -68,7 +80,7 @@ describe("loadConfig", () => {
       ]),
     );
     expect(problems).toHaveLength(6);
-    expect(problems.join()).not.toContain("short\"");
+    expect(problems.join()).not.toContain('short"');
   });
 
   test("says how to set what is missing", () => {
@@ -76,7 +88,9 @@ describe("loadConfig", () => {
   });
 
   test("checks rules across fields", () => {
-    expect(problemsOf({ env: TOKEN, argv: ["--bid-window-ms", "20000"] })).toEqual([expect.stringContaining("bidWindowMs: must be shorter than heartbeatTimeoutMs")]);
+    expect(problemsOf({ env: TOKEN, argv: ["--bid-window-ms", "20000"] })).toEqual([
+      expect.stringContaining("bidWindowMs: must be shorter than heartbeatTimeoutMs"),
+    ]);
   });
 
   test("reads booleans and lists as people write them", () => {
@@ -114,7 +128,9 @@ test("describeConfig lists every knob with its names, default and sentence", () 
     default: "15000",
     description: "silence after which a node is lost",
   });
-  expect(configTable(Schema, "compute-agent")).toContain("| `--join-token` | `SKREI_COMPUTE_AGENT_JOIN_TOKEN` |  | secret of joining nodes |");
+  expect(configTable(Schema, "compute-agent")).toContain(
+    "| `--join-token` | `SKREI_COMPUTE_AGENT_JOIN_TOKEN` |  | secret of joining nodes |",
+  );
 });
 
 const TOKEN = { SKREI_SCHEDULER_JOIN_TOKEN: "long-enough" };

@@ -69,7 +69,9 @@ export function describeConfig(schema: z.ZodType, service: string): ConfigRow[] 
 
 /** The knobs as a Markdown table. */
 export function configTable(schema: z.ZodType, service: string): string {
-  const rows = describeConfig(schema, service).map((row) => `| \`${row.flag}\` | \`${row.env}\` | ${row.default === "" ? "" : `\`${row.default}\``} | ${row.description} |`);
+  const rows = describeConfig(schema, service).map(
+    (row) => `| \`${row.flag}\` | \`${row.env}\` | ${row.default === "" ? "" : `\`${row.default}\``} | ${row.description} |`,
+  );
   return ["| Flag | Environment | Default | What |", "|---|---|---|---|", ...rows].join("\n");
 }
 
@@ -78,19 +80,33 @@ function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
   throw new TypeError("a configuration schema is a z.strictObject");
 }
 
-function findValue(key: string, known: readonly string[], sources: readonly ConfigSource[], violations: Violation[]): { value: unknown } | undefined {
+function findValue(
+  key: string,
+  known: readonly string[],
+  sources: readonly ConfigSource[],
+  violations: Violation[],
+): { value: unknown } | undefined {
   const fileKey = `${key}File`;
   for (const source of sources) {
     const path = known.includes(fileKey) ? undefined : source.values.get(fileKey);
     if (source.values.has(key)) {
-      if (path !== undefined) violations.push({ field: key, reason: "FIELD_INVALID", message: `give ${source.spell(key)} or ${source.spell(fileKey)}, not both` });
+      if (path !== undefined)
+        violations.push({
+          field: key,
+          reason: "FIELD_INVALID",
+          message: `give ${source.spell(key)} or ${source.spell(fileKey)}, not both`,
+        });
       return { value: source.values.get(key) };
     }
     if (typeof path !== "string") continue;
     try {
       return { value: readFileSync(path, "utf8").trim() };
     } catch (error) {
-      violations.push({ field: fileKey, reason: "FIELD_INVALID", message: `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}` });
+      violations.push({
+        field: fileKey,
+        reason: "FIELD_INVALID",
+        message: `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      });
       return undefined;
     }
   }
@@ -110,7 +126,10 @@ function describeIssue(issue: z.core.$ZodIssue, sources: readonly ConfigSource[]
   return [{ field, reason: "FIELD_INVALID", message: `${issue.message}; got ${JSON.stringify(value)} from ${placeOf(name, source)}` }];
 }
 
-function describeValues(config: Record<string, unknown>, sources: readonly ConfigSource[]): Record<string, { value: unknown; source: string }> {
+function describeValues(
+  config: Record<string, unknown>,
+  sources: readonly ConfigSource[],
+): Record<string, { value: unknown; source: string }> {
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => {
       const source = sources.find(({ values }) => values.has(key) || values.has(`${key}File`));

@@ -16,7 +16,13 @@ describe("errors over a wire", () => {
       violations: [{ field: "spec.count", message: "is 0", reason: "FIELD_INVALID" }],
     });
     const received = fromConnectError(throughTheWire(sent));
-    expect(received).toMatchObject({ kind, reason: "JOB_NOT_FOUND", message: "no job j-1", metadata: sent.metadata, violations: sent.violations });
+    expect(received).toMatchObject({
+      kind,
+      reason: "JOB_NOT_FOUND",
+      message: "no job j-1",
+      metadata: sent.metadata,
+      violations: sent.violations,
+    });
   });
 
   test("use one code for one kind", () => {
@@ -27,19 +33,28 @@ describe("errors over a wire", () => {
     const newer = new ConnectError("too new", Code.FailedPrecondition, undefined, [
       { desc: ErrorInfoSchema, value: { reason: "FROM_THE_FUTURE", domain: "skrei", metadata: { year: "2031" } } },
     ]);
-    expect(fromConnectError(throughTheWire(newer))).toMatchObject({ kind: "precondition", reason: "REASON_UNKNOWN", metadata: { reason: "FROM_THE_FUTURE", year: "2031" } });
+    expect(fromConnectError(throughTheWire(newer))).toMatchObject({
+      kind: "precondition",
+      reason: "REASON_UNKNOWN",
+      metadata: { reason: "FROM_THE_FUTURE", year: "2031" },
+    });
   });
 
   test("take reasons of another system for none", () => {
-    const foreign = new ConnectError("quota", Code.NotFound, undefined, [{ desc: ErrorInfoSchema, value: { reason: "JOB_NOT_FOUND", domain: "elsewhere" } }]);
+    const foreign = new ConnectError("quota", Code.NotFound, undefined, [
+      { desc: ErrorInfoSchema, value: { reason: "JOB_NOT_FOUND", domain: "elsewhere" } },
+    ]);
     expect(fromConnectError(throughTheWire(foreign))).toMatchObject({ kind: "notFound", reason: "REASON_UNKNOWN", metadata: {} });
   });
 
-  test.each(Object.values(Code).filter((code): code is Code => typeof code === "number"))("make something of code %i without details", (code) => {
-    const error = fromConnectError(throughTheWire(new ConnectError("plain", code)));
-    expect(REASONS).toHaveProperty(error.reason);
-    expect(error.message).toBe("plain");
-  });
+  test.each(Object.values(Code).filter((code): code is Code => typeof code === "number"))(
+    "make something of code %i without details",
+    (code) => {
+      const error = fromConnectError(throughTheWire(new ConnectError("plain", code)));
+      expect(REASONS).toHaveProperty(error.reason);
+      expect(error.message).toBe("plain");
+    },
+  );
 
   test("hide bugs and name the request id", () => {
     const error = toConnectError(new TypeError("password 1234"), "r-1");
@@ -59,14 +74,24 @@ describe("errors over a wire", () => {
     expect(fromConnectError(answer, AbortSignal.abort())).toMatchObject({ kind: "notFound" });
   });
 
-  test.each(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOTFOUND", "ERR_STREAM_PREMATURE_CLOSE", "ERR_HTTP2_STREAM_CANCEL"])("call a connection that broke with %s unreachable", (code) => {
-    const cause = Object.assign(new Error("socket"), { code });
-    expect(fromConnectError(new ConnectError("x", Code.Internal, undefined, undefined, cause))).toMatchObject({ kind: "unavailable", reason: "UNREACHABLE" });
-  });
+  test.each(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOTFOUND", "ERR_STREAM_PREMATURE_CLOSE", "ERR_HTTP2_STREAM_CANCEL"])(
+    "call a connection that broke with %s unreachable",
+    (code) => {
+      const cause = Object.assign(new Error("socket"), { code });
+      expect(fromConnectError(new ConnectError("x", Code.Internal, undefined, undefined, cause))).toMatchObject({
+        kind: "unavailable",
+        reason: "UNREACHABLE",
+      });
+    },
+  );
 
   test("leave the details out rather than not fit", () => {
     const large = new DomainError("invalid", "SPEC_INVALID", "the spec has problems", {
-      violations: Array.from({ length: 1_000 }, (_, index) => ({ field: `tasks[${index}]`, message: "bad".repeat(20), reason: "FIELD_INVALID" as const })),
+      violations: Array.from({ length: 1_000 }, (_, index) => ({
+        field: `tasks[${index}]`,
+        message: "bad".repeat(20),
+        reason: "FIELD_INVALID" as const,
+      })),
     });
     const bytes = encodeError(large, 10_000);
     expect(bytes.byteLength).toBeLessThan(10_000);

@@ -15,8 +15,10 @@ export const ERROR_DOMAIN = "skrei";
 export function toConnectError(error: unknown, requestId: string = randomUUID()): ConnectError {
   if (error instanceof DomainError) return fromDomain(error);
   if (error instanceof ConnectError) return error;
-  if (isNamed(error, "TimeoutError")) return fromDomain(new DomainError("timeout", "DEADLINE_EXCEEDED", "the call ran out of time", { cause: error }));
-  if (isNamed(error, "AbortError")) return fromDomain(new DomainError("cancelled", "CANCELLED", "the call was cancelled", { cause: error }));
+  if (isNamed(error, "TimeoutError"))
+    return fromDomain(new DomainError("timeout", "DEADLINE_EXCEEDED", "the call ran out of time", { cause: error }));
+  if (isNamed(error, "AbortError"))
+    return fromDomain(new DomainError("cancelled", "CANCELLED", "the call was cancelled", { cause: error }));
   const info = { desc: ErrorInfoSchema, value: { reason: "INTERNAL_ERROR", domain: ERROR_DOMAIN, metadata: { requestId } } };
   return new ConnectError(`internal error, request id ${requestId}`, Code.Internal, undefined, [info], error);
 }
@@ -45,7 +47,10 @@ export function fromConnectError(error: unknown, signal?: AbortSignal): DomainEr
 }
 
 function unreachable(cause: unknown): DomainError {
-  return new DomainError("unavailable", "UNREACHABLE", "the connection to the service failed", { cause, hint: "is the service running and the address right?" });
+  return new DomainError("unavailable", "UNREACHABLE", "the connection to the service failed", {
+    cause,
+    hint: "is the service running and the address right?",
+  });
 }
 
 function fromPeer(error: ConnectError): DomainError {
@@ -70,9 +75,15 @@ function fromDomain(error: DomainError): ConnectError {
 }
 
 function violationsOf(error: ConnectError): Violation[] {
-  return error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) =>
-    fieldViolations.map(({ field, description, reason }) => ({ field, message: description, reason: parseReason(reason) ?? "REASON_UNKNOWN" })),
-  );
+  return error
+    .findDetails(BadRequestSchema)
+    .flatMap(({ fieldViolations }) =>
+      fieldViolations.map(({ field, description, reason }) => ({
+        field,
+        message: description,
+        reason: parseReason(reason) ?? "REASON_UNKNOWN",
+      })),
+    );
 }
 
 function fromAbort(reason: unknown, cause: unknown): DomainError {

@@ -30,4 +30,6 @@ export function kindOf(code: Code): { readonly kind: ErrorKind; readonly reason:
   return KINDS.get(code) ?? FOREIGN_CODES[code] ?? { kind: "unavailable", reason: "INTERNAL_ERROR" };
 }
 
-const KINDS = new Map((Object.keys(ERROR_CODES) as ErrorKind[]).map((kind) => [ERROR_CODES[kind].code, { kind, reason: ERROR_CODES[kind].reason }]));
+const KINDS = new Map(
+  (Object.keys(ERROR_CODES) as ErrorKind[]).map((kind) => [ERROR_CODES[kind].code, { kind, reason: ERROR_CODES[kind].reason }]),
+);

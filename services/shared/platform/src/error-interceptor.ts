@@ -12,7 +12,8 @@ export function serverErrors(logger: Logger): Interceptor {
       // Timers and fetch throw their own AbortError; the signal knows whether the caller left, time ran out or the server stops.
       const error = request.signal.aborted && isAbort(thrown) ? request.signal.reason : thrown;
       const requestId = request.header.get("x-request-id") ?? randomUUID();
-      if (isBug(error)) logger.error({ method: `${request.service.typeName}/${request.method.name}`, requestId, err: error }, "call failed by a bug");
+      if (isBug(error))
+        logger.error({ method: `${request.service.typeName}/${request.method.name}`, requestId, err: error }, "call failed by a bug");
       return toConnectError(error, requestId);
     };
     try {
@@ -39,7 +40,10 @@ export function clientErrors(transport: Transport): Transport {
     },
     stream: async (method, signal, timeoutMs, header, input, contextValues): Promise<StreamResponse<never, never>> => {
       try {
-        const response = (await transport.stream(method, signal, timeoutMs, header, input, contextValues)) as StreamResponse<DescMessage, DescMessage>;
+        const response = (await transport.stream(method, signal, timeoutMs, header, input, contextValues)) as StreamResponse<
+          DescMessage,
+          DescMessage
+        >;
         const message = convertThrown(response.message, (error) => fromConnectError(error, signal));
         return { ...response, message } as unknown as StreamResponse<never, never>;
       } catch (error) {

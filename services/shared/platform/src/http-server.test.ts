@@ -22,7 +22,11 @@ afterEach(() => server.close());
 describe("HTTP server", () => {
   test("answers plain JSON, Connect over 1.1 and 2, gRPC and gRPC-Web on one port", async () => {
     await start();
-    const json = await fetch(`${server.url}/grpc.health.v1.Health/Check`, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
+    const json = await fetch(`${server.url}/grpc.health.v1.Health/Check`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
     expect(await json.json()).toEqual({ status: "SERVING" });
     const transports = [
       createHttpTransport({ url: server.url }),
@@ -30,14 +34,23 @@ describe("HTTP server", () => {
       createGrpcTransport({ baseUrl: server.url }),
       createGrpcWebTransport({ baseUrl: server.url, httpVersion: "1.1" }),
     ];
-    for (const transport of transports) expect(await createConnectClient(Health, transport).check({})).toMatchObject({ status: ServingStatus.SERVING });
+    for (const transport of transports)
+      expect(await createConnectClient(Health, transport).check({})).toMatchObject({ status: ServingStatus.SERVING });
   });
 
   test.each(["connect", "grpc", "grpcweb"])("is called by buf curl through reflection over %s", async (protocol) => {
     await start();
     const buf = (...args: string[]) => promisify(execFile)("buf", ["curl", ...args], { timeout: 20_000 });
     const http2 = protocol === "grpc" ? ["--http2-prior-knowledge"] : [];
-    const called = await buf("--protocol", protocol, ...http2, "--reflect-protocol", "grpc-v1", "--http2-prior-knowledge", `${server.url}/grpc.health.v1.Health/Check`);
+    const called = await buf(
+      "--protocol",
+      protocol,
+      ...http2,
+      "--reflect-protocol",
+      "grpc-v1",
+      "--http2-prior-knowledge",
+      `${server.url}/grpc.health.v1.Health/Check`,
+    );
     expect(JSON.parse(called.stdout)).toEqual({ status: "SERVING" });
     const listed = await buf("--list-methods", "--reflect-protocol", "grpc-v1alpha", "--http2-prior-knowledge", server.url);
     expect(listed.stdout).toContain("grpc.health.v1.Health/Watch");
@@ -55,7 +68,9 @@ describe("HTTP server", () => {
     expect(seen).toEqual([ServingStatus.SERVING, ServingStatus.NOT_SERVING, ServingStatus.SERVING]);
     const client = createClient(Health, createHttpTransport({ url: server.url }));
     await expect(client.check({ service: "no.such.Service" })).rejects.toMatchObject({ kind: "notFound" });
-    expect((await client.watch({ service: "no.such.Service" })[Symbol.asyncIterator]().next()).value).toMatchObject({ status: ServingStatus.SERVICE_UNKNOWN });
+    expect((await client.watch({ service: "no.such.Service" })[Symbol.asyncIterator]().next()).value).toMatchObject({
+      status: ServingStatus.SERVICE_UNKNOWN,
+    });
   });
 
   test("hands everything else to the fallback", async () => {
@@ -66,7 +81,11 @@ describe("HTTP server", () => {
   test("names the port that is in use and how to find out by whom", async () => {
     await start();
     const second = startHttpServer({ host: "127.0.0.1", port: server.port, routes: () => undefined, logger: silentLogger });
-    await expect(second).rejects.toMatchObject({ kind: "precondition", reason: "PORT_IN_USE", metadata: { port: String(server.port), hint: expect.stringContaining("ss -ltnp") } });
+    await expect(second).rejects.toMatchObject({
+      kind: "precondition",
+      reason: "PORT_IN_USE",
+      metadata: { port: String(server.port), hint: expect.stringContaining("ss -ltnp") },
+    });
   });
 
   test.each([
@@ -87,7 +106,11 @@ describe("HTTP server", () => {
 
   test("does not run a call of a form or a plain-text page", async () => {
     await start();
-    const answer = await fetch(`${server.url}/grpc.health.v1.Health/Check`, { method: "POST", headers: { "content-type": "text/plain" }, body: "{}" });
+    const answer = await fetch(`${server.url}/grpc.health.v1.Health/Check`, {
+      method: "POST",
+      headers: { "content-type": "text/plain" },
+      body: "{}",
+    });
     expect(answer.status).toBe(415);
   });
 
@@ -117,7 +140,8 @@ describe("HTTP server", () => {
   test("asks the gate before anything else, and carries its refusal", async () => {
     await start({
       gate: ({ requestHeader }) => {
-        if (requestHeader.get("authorization") !== "Bearer right") throw new DomainError("unauthenticated", "TOKEN_INVALID", "the token is wrong");
+        if (requestHeader.get("authorization") !== "Bearer right")
+          throw new DomainError("unauthenticated", "TOKEN_INVALID", "the token is wrong");
       },
     });
     const client = createClient(Health, createHttpTransport({ url: server.url }));
@@ -135,7 +159,9 @@ describe("HTTP server", () => {
     await start();
     const { port } = server;
     const watches = (["1.1", "2"] as const).map(async (httpVersion) => {
-      const stream = createClient(Health, createHttpTransport({ url: server.url, httpVersion })).watch({})[Symbol.asyncIterator]();
+      const stream = createClient(Health, createHttpTransport({ url: server.url, httpVersion }))
+        .watch({})
+        [Symbol.asyncIterator]();
       await stream.next();
       return stream.next();
     });

@@ -102,7 +102,10 @@ function openHttp1({ headersTimeoutMs, requestTimeoutMs }: HttpServerOptions, ha
 
 function openHttp2(handler: Handler): { http2: Http2Server; sessions: ReadonlySet<ServerHttp2Session> } {
   const sessions = new Set<ServerHttp2Session>();
-  const http2 = createHttp2Server({ settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX } }, handler as never);
+  const http2 = createHttp2Server(
+    { settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX } },
+    handler as never,
+  );
   http2.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));

@@ -5,7 +5,17 @@ import { createLogger } from "./logger.ts";
 test("writes JSON lines with service, fields and level, and the whole chain of an error", () => {
   const { lines, logger } = capture();
   logger.child({ component: "api" }).error({ jobId: "j-1", err: new Error("outer", { cause: new Error("inner") }) }, "call failed");
-  expect(lines()).toMatchObject([{ level: "error", service: "scheduler", instance: "a", component: "api", jobId: "j-1", msg: "call failed", err: { message: "outer", cause: { message: "inner" } } }]);
+  expect(lines()).toMatchObject([
+    {
+      level: "error",
+      service: "scheduler",
+      instance: "a",
+      component: "api",
+      jobId: "j-1",
+      msg: "call failed",
+      err: { message: "outer", cause: { message: "inner" } },
+    },
+  ]);
   expect(lines()[0]).toHaveProperty("time", expect.stringMatching(/^\d{4}-\d\d-\d\dT/u));
 });
 
@@ -29,6 +39,10 @@ function capture() {
       done();
     },
   });
-  const lines = (): Record<string, unknown>[] => text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = (): Record<string, unknown>[] =>
+    text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
   return { lines, logger: createLogger({ service: "scheduler", instance: "a", destination }) };
 }

@@ -37,7 +37,10 @@ export function createMemoryBus({ logger = silentLogger }: { readonly logger?: L
       servers.set(key, [...(servers.get(key) ?? []), server]);
       return {
         [Symbol.asyncDispose]: async () => {
-          servers.set(key, (servers.get(key) ?? []).filter((other) => other !== server));
+          servers.set(
+            key,
+            (servers.get(key) ?? []).filter((other) => other !== server),
+          );
           server.stop.abort(shuttingDown());
         },
       };
@@ -99,7 +102,11 @@ function memoryWire(pick: () => MemoryServer): Wire {
   };
 }
 
-async function* rest(first: IteratorResult<Uint8Array>, messages: AsyncIterator<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* rest(
+  first: IteratorResult<Uint8Array>,
+  messages: AsyncIterator<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   // The reader's client does not call `return`; the signal tells that it has left.
   const onAbort = (): void => void messages.return?.().catch(() => undefined);
   signal.addEventListener("abort", onAbort, { once: true });

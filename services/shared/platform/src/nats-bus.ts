@@ -40,7 +40,10 @@ export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
   const servers = new Set<NatsServer>();
   void watchStatus(connection, logger, (isUp) => {
     isConnected = isUp;
-    if (!isUp) caller.fail(new DomainError("unavailable", "BUS_UNAVAILABLE", "the connection to the message bus broke; the call may have taken effect"));
+    if (!isUp)
+      caller.fail(
+        new DomainError("unavailable", "BUS_UNAVAILABLE", "the connection to the message bus broke; the call may have taken effect"),
+      );
   });
 
   return {
@@ -86,7 +89,10 @@ async function within(work: Promise<unknown>): Promise<void> {
   await Promise.race([work.catch(() => undefined), systemClock.sleep(FLUSH_TIMEOUT_MS, NEVER)]);
 }
 
-async function connectUntil({ urls, token, name, logger, signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS) }: NatsBusOptions, inboxPrefix: string): Promise<NatsConnection> {
+async function connectUntil(
+  { urls, token, name, logger, signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS) }: NatsBusOptions,
+  inboxPrefix: string,
+): Promise<NatsConnection> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await connect({
@@ -103,10 +109,15 @@ async function connectUntil({ urls, token, name, logger, signal = AbortSignal.ti
         ignoreAuthErrorAbort: true,
       });
     } catch (error) {
-      if (error instanceof AuthorizationError) throw new DomainError("unauthenticated", "TOKEN_INVALID", "the message bus refused the token", { cause: error });
+      if (error instanceof AuthorizationError)
+        throw new DomainError("unauthenticated", "TOKEN_INVALID", "the message bus refused the token", { cause: error });
       if (attempt === 1) logger.warn({ url: urls.join(" "), err: error }, "message bus does not answer yet");
       if (!signal.aborted) await systemClock.sleep(500, signal).catch(() => undefined);
-      if (signal.aborted) throw new DomainError("unavailable", "BUS_UNAVAILABLE", `no message bus answers at ${urls.join(", ")}`, { cause: error, hint: "is nats-server running and the address right?" });
+      if (signal.aborted)
+        throw new DomainError("unavailable", "BUS_UNAVAILABLE", `no message bus answers at ${urls.join(", ")}`, {
+          cause: error,
+          hint: "is nats-server running and the address right?",
+        });
     }
   }
 }

@@ -74,12 +74,18 @@ export class NatsCaller {
   #call(target: Target, call: WireCall): NatsReader {
     const { connection, subjects, inbox, isConnected } = this.#options;
     call.signal.throwIfAborted();
-    if (!isConnected()) throw new DomainError("unavailable", "BUS_UNAVAILABLE", "the message bus is not connected", { hint: "the call was not sent; try again soon" });
+    if (!isConnected())
+      throw new DomainError("unavailable", "BUS_UNAVAILABLE", "the message bus is not connected", {
+        hint: "the call was not sent; try again soon",
+      });
     const headers = encodeMeta({ header: call.header, timeoutMs: call.timeoutMs });
     assertFits(payloadBytes(call.body, headers), connection, `${call.service}.${call.method} request`);
     const key = (this.#calls++).toString(36);
     const reply = `${inbox}.${key}`;
-    connection.publish(subjects.call(target.address, call.service, call.method), call.body, { reply, ...(headers !== undefined && { headers }) });
+    connection.publish(subjects.call(target.address, call.service, call.method), call.body, {
+      reply,
+      ...(headers !== undefined && { headers }),
+    });
     const reader = new NatsReader({
       address: target.address,
       signal: call.signal,

@@ -16,9 +16,14 @@ test("frames come back as they were", () => {
 
 test("controls come back as they were", () => {
   fc.assert(
-    fc.property(fc.constantFrom("acknowledge", "cancel"), sequence, fc.string({ minLength: 1, unit: "grapheme" }), (kind, number, reply) => {
-      expect(decodeControl(encodeControl({ kind, sequence: number, reply }))).toEqual({ kind, sequence: number, reply });
-    }),
+    fc.property(
+      fc.constantFrom("acknowledge", "cancel"),
+      sequence,
+      fc.string({ minLength: 1, unit: "grapheme" }),
+      (kind, number, reply) => {
+        expect(decodeControl(encodeControl({ kind, sequence: number, reply }))).toEqual({ kind, sequence: number, reply });
+      },
+    ),
   );
 });
 
@@ -32,7 +37,16 @@ test("any bytes are a frame, a control, or nothing; never a throw", () => {
 });
 
 test("headers, trailers, time-outs and codes come back as they were", () => {
-  const meta = { header: new Headers([["a", "1"], ["a", "2"], ["b", "ü; \"x\""]]), trailer: new Headers({ c: "3" }), timeoutMs: 1_500, code: "not_found" };
+  const meta = {
+    header: new Headers([
+      ["a", "1"],
+      ["a", "2"],
+      ["b", 'ü; "x"'],
+    ]),
+    trailer: new Headers({ c: "3" }),
+    timeoutMs: 1_500,
+    code: "not_found",
+  };
   const back = decodeMeta(encodeMeta(meta));
   expect([...back.header]).toEqual([...meta.header]);
   expect([...back.trailer]).toEqual([["c", "3"]]);

@@ -75,7 +75,12 @@ export function encodeMeta({ header, trailer, timeoutMs, code }: Meta): MsgHdrs 
   return encoded;
 }
 
-export function decodeMeta(headers: MsgHdrs | undefined): { header: Headers; trailer: Headers; timeoutMs: number | undefined; code: string | undefined } {
+export function decodeMeta(headers: MsgHdrs | undefined): {
+  header: Headers;
+  trailer: Headers;
+  timeoutMs: number | undefined;
+  code: string | undefined;
+} {
   const timeoutText = headers?.get(TIMEOUT_MS) ?? "";
   const code = headers?.get(CODE) ?? "";
   return {

@@ -5,7 +5,16 @@ import type { BusAddress } from "./bus.ts";
 import { toConnectError } from "./connect-errors.ts";
 import { shuttingDown } from "./memory-bus.ts";
 import { assertFits, BEATS_MISSED_MAX } from "./nats-caller.ts";
-import { decodeControl, decodeMeta, encodeFrame, encodeMeta, FRAME_HEAD_BYTES, type FrameKind, type Meta, payloadBytes } from "./nats-frames.ts";
+import {
+  decodeControl,
+  decodeMeta,
+  encodeFrame,
+  encodeMeta,
+  FRAME_HEAD_BYTES,
+  type FrameKind,
+  type Meta,
+  payloadBytes,
+} from "./nats-frames.ts";
 import { NatsWindow } from "./nats-window.ts";
 import { SERVERS_QUEUE, type Subjects } from "./subjects.ts";
 import type { WireCall } from "./wire.ts";
@@ -32,8 +41,13 @@ export class NatsServer implements AsyncDisposable {
     this.#options = options;
     const { connection, subjects, address, beatIntervalMs } = options;
     this.#subscriptions = [
-      connection.subscribe(subjects.control(address), { callback: (error, message) => (error === null ? this.#onControl(message) : undefined) }),
-      connection.subscribe(subjects.calls(address), { queue: SERVERS_QUEUE, callback: (error, message) => (error === null ? this.#onCall(message) : undefined) }),
+      connection.subscribe(subjects.control(address), {
+        callback: (error, message) => (error === null ? this.#onControl(message) : undefined),
+      }),
+      connection.subscribe(subjects.calls(address), {
+        queue: SERVERS_QUEUE,
+        callback: (error, message) => (error === null ? this.#onCall(message) : undefined),
+      }),
     ];
     this.#beats = setInterval(() => this.#beat(), beatIntervalMs).unref();
   }
@@ -53,7 +67,12 @@ export class NatsServer implements AsyncDisposable {
     const meta = decodeMeta(message.headers);
     const name = this.#options.subjects.methodOf(this.#options.address, message.subject);
     const method = this.#options.methods.get(name);
-    const call: OpenCall = { abort: new AbortController(), window: new NatsWindow(), heardAtMs: performance.now(), ended: Promise.resolve() };
+    const call: OpenCall = {
+      abort: new AbortController(),
+      window: new NatsWindow(),
+      heardAtMs: performance.now(),
+      ended: Promise.resolve(),
+    };
     const cut = name.lastIndexOf(".");
     const incoming: WireCall = {
       service: name.slice(0, cut),
@@ -104,7 +123,10 @@ export class NatsServer implements AsyncDisposable {
   #sendError(reply: string, sequence: number, error: unknown): void {
     const connectError = toConnectError(error);
     const bytesMax = Math.floor((this.#options.connection.info?.max_payload ?? ERROR_BYTES_MAX) / 2);
-    this.#send(reply, "end", sequence, { body: encodeError(connectError, Math.min(bytesMax, ERROR_BYTES_MAX)), code: codeToString(connectError.code) });
+    this.#send(reply, "end", sequence, {
+      body: encodeError(connectError, Math.min(bytesMax, ERROR_BYTES_MAX)),
+      code: codeToString(connectError.code),
+    });
   }
 
   #onControl(message: Msg): void {
@@ -112,7 +134,8 @@ export class NatsServer implements AsyncDisposable {
     const call = control === undefined ? undefined : this.#open.get(control.reply);
     if (control === undefined || call === undefined) return;
     call.heardAtMs = performance.now();
-    if (control.kind === "cancel") call.abort.abort(toConnectError(new DomainError("cancelled", "CANCELLED", "the caller cancelled the call")));
+    if (control.kind === "cancel")
+      call.abort.abort(toConnectError(new DomainError("cancelled", "CANCELLED", "the caller cancelled the call")));
     else call.window.acknowledge(control.sequence);
   }
 
@@ -125,7 +148,8 @@ export class NatsServer implements AsyncDisposable {
       // After a pause of this very process its messages are still in the socket; give them a chance.
       if (isLate) call.heardAtMs = nowMs;
       this.#send(reply, "beat", call.window.sent, {});
-      if (nowMs - call.heardAtMs > leaseMs) call.abort.abort(toConnectError(new DomainError("cancelled", "CANCELLED", `the caller was silent for ${leaseMs} ms`)));
+      if (nowMs - call.heardAtMs > leaseMs)
+        call.abort.abort(toConnectError(new DomainError("cancelled", "CANCELLED", `the caller was silent for ${leaseMs} ms`)));
     }
   }
 }

@@ -4,7 +4,10 @@ import { WINDOW_BYTES, WINDOW_MESSAGES } from "./nats-reader.ts";
 import { NatsWindow } from "./nats-window.ts";
 
 test("never has more than a window on its way, whatever is lost, repeated or late among acknowledgements", async () => {
-  const step = fc.oneof(fc.record({ send: fc.integer({ min: 0, max: WINDOW_BYTES * 2 }) }), fc.record({ acknowledge: fc.integer({ min: 0, max: 2_000 }) }));
+  const step = fc.oneof(
+    fc.record({ send: fc.integer({ min: 0, max: WINDOW_BYTES * 2 }) }),
+    fc.record({ acknowledge: fc.integer({ min: 0, max: 2_000 }) }),
+  );
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 1_000 }), async (steps) => {
       const window = new NatsWindow();

@@ -9,7 +9,8 @@ import { ServerReflection as ServerReflectionAlpha } from "@skrei/proto/grpc/ref
 export function reflectionRoutes(router: ConnectRouter, services: readonly DescService[]): void {
   const index = indexOf([...services, ServerReflection, ServerReflectionAlpha]);
   const answer = async function* (requests: AsyncIterable<Asked>) {
-    for await (const request of requests) yield { validHost: request.host, originalRequest: request, messageResponse: respond(request, index) };
+    for await (const request of requests)
+      yield { validHost: request.host, originalRequest: request, messageResponse: respond(request, index) };
   };
   // The two versions differ in their package name alone.
   router.service(ServerReflection, { serverReflectionInfo: (requests) => answer(requests) as never });
@@ -56,7 +57,10 @@ function respond({ messageRequest: asked }: Asked, index: Index): object {
       return fileResponse(extension?.file, `extension ${asked.value.extensionNumber} of ${asked.value.containingType}`);
     }
     case "allExtensionNumbersOfType":
-      return { case: "allExtensionNumbersResponse", value: { baseTypeName: asked.value, extensionNumber: extensionNumbers(index.registry, asked.value) } };
+      return {
+        case: "allExtensionNumbersResponse",
+        value: { baseTypeName: asked.value, extensionNumber: extensionNumbers(index.registry, asked.value) },
+      };
     case undefined:
       return errorResponse(Code.InvalidArgument, "the request asks for nothing");
   }
@@ -70,7 +74,10 @@ function fileResponse(file: DescFile | undefined, asked: string): object {
   if (file === undefined) return errorResponse(Code.NotFound, `${asked} is not known here`);
   const files = new Map<string, DescFile>();
   collect(file, files);
-  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: [...files.values()].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto)) } };
+  return {
+    case: "fileDescriptorResponse",
+    value: { fileDescriptorProto: [...files.values()].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto)) },
+  };
 }
 
 function errorResponse(errorCode: Code, errorMessage: string): object {

@@ -59,7 +59,11 @@ async function launch(...args: string[]) {
     errors: () => err,
     exit: async () => (await exited)[0],
     says: async (text: string): Promise<void> => {
-      while (!out.includes(text)) await Promise.race([once(child.stdout ?? child, "data"), exited.then(() => Promise.reject(new Error(`ended without "${text}": ${out}${err}`)))]);
+      while (!out.includes(text))
+        await Promise.race([
+          once(child.stdout ?? child, "data"),
+          exited.then(() => Promise.reject(new Error(`ended without "${text}": ${out}${err}`))),
+        ]);
     },
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");

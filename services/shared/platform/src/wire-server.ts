@@ -56,7 +56,10 @@ function wireMethod(spec: MethodImplSpec, interceptors: Interceptor[]): WireMeth
       if (spec.kind !== "unary") throw unimplemented(`${spec.method.name} as a unary call`);
       const context = contextOf(spec, call);
       try {
-        const output = await orAborted(context.signal, invokeUnaryImplementation(spec, context, parse(spec.method.input, call.body), interceptors));
+        const output = await orAborted(
+          context.signal,
+          invokeUnaryImplementation(spec, context, parse(spec.method.input, call.body), interceptors),
+        );
         return { header: context.responseHeader, trailer: context.responseTrailer, body: toBinary(spec.method.output, output) };
       } catch (error) {
         throw toConnectError(error);
@@ -82,7 +85,11 @@ async function* answers(
   let outputs: AsyncIterator<MessageShape<DescMessage>> | undefined;
   try {
     outputs = invoke(createAsyncIterable([parse(spec.method.input, body)]))[Symbol.asyncIterator]();
-    for (let step = await orAborted(context.signal, outputs.next()); step.done !== true; step = await orAborted(context.signal, outputs.next())) {
+    for (
+      let step = await orAborted(context.signal, outputs.next());
+      step.done !== true;
+      step = await orAborted(context.signal, outputs.next())
+    ) {
       yield toBinary(spec.method.output, step.value);
     }
   } catch (error) {

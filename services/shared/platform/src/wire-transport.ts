@@ -1,5 +1,15 @@
 /* oxlint-disable max-params -- The Transport interface of Connect has six. */
-import { create, type DescMessage, type DescMethod, type DescMethodStreaming, fromBinary, isMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodStreaming,
+  fromBinary,
+  isMessage,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { DomainError } from "@skrei/domain";
 import { CallSignal } from "./call-signal.ts";
@@ -61,7 +71,11 @@ async function onlyRequest<I extends DescMessage, O extends DescMessage>(
   throw new DomainError("invalid", "FIELD_REQUIRED", `${method.name} was called without a request`);
 }
 
-async function* decode<O extends DescMessage>(output: O, bodies: AsyncIterable<Uint8Array>, call: CallSignal): AsyncGenerator<MessageShape<O>> {
+async function* decode<O extends DescMessage>(
+  output: O,
+  bodies: AsyncIterable<Uint8Array>,
+  call: CallSignal,
+): AsyncGenerator<MessageShape<O>> {
   try {
     for await (const body of bodies) yield fromBinary(output, body);
   } catch (error) {

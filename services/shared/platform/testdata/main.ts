@@ -15,7 +15,8 @@ await runMain({
   stopTimeoutMs: 300,
   create: ({ failure }) => ({
     start: async () => {
-      if (failure === "start") throw new DomainError("precondition", "PORT_IN_USE", "another process listens on 127.0.0.1:1", { hint: "stop it" });
+      if (failure === "start")
+        throw new DomainError("precondition", "PORT_IN_USE", "another process listens on 127.0.0.1:1", { hint: "stop it" });
       setInterval(() => undefined, 60_000);
     },
     stop: async () => {
