@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import type { Transport } from "@connectrpc/connect";
+import { ComputeAgentConfig } from "@skrei/compute-agent/config";
+import { createAgentService } from "@skrei/compute-agent/service";
+import type { Bus } from "@skrei/platform/bus.ts";
+import type { ServiceStack } from "@skrei/platform/lifecycle.ts";
+import type { Logger } from "@skrei/platform/logger.ts";
+import { NetworkProxyConfig } from "@skrei/network-proxy/config";
+import { createNetworkProxyService } from "@skrei/network-proxy/service";
+import { StorageFetcherConfig } from "@skrei/storage-fetcher/config";
+import { createStorageFetcherService } from "@skrei/storage-fetcher/service";
+import type { StandaloneConfig } from "./config.ts";
+import { createMemoryTransport } from "./memory-transport.ts";
+import type { NodeShare } from "./node-share.ts";
+
+export interface EmbeddedNode {
+  readonly name: string;
+  readonly folder: string;
+  readonly share: NodeShare;
+  readonly joinToken: string;
+  readonly joinTransport: Transport;
+  readonly publisher: Transport;
+  readonly bus: Bus;
+  readonly publishToken: string;
+  readonly logger: Logger;
+}
+
+/** One node: its storage-fetcher, network-proxy and compute-agent. Resolves when the agent has joined. */
+export async function startEmbeddedNode(config: StandaloneConfig, node: EmbeddedNode, started: ServiceStack): Promise<void> {
+  const logger = node.logger.child({ instance: node.name });
+  const fetcher = createStorageFetcherService(
+    StorageFetcherConfig.parse({ dataFolder: join(node.folder, "inputs"), allowedLocalPaths: config.allowedLocalPaths, publishToken: node.publishToken }),
+    { logger, publisher: node.publisher },
+  );
+  const proxy = createNetworkProxyService(NetworkProxyConfig.parse({}), { logger });
+  const agent = createAgentService(agentConfig(config, node), {
+    logger,
+    joinTransport: node.joinTransport,
+    bus: node.bus,
+    publisher: node.publisher,
+    fetcher: createMemoryTransport(fetcher.routes, logger),
+    proxy: createMemoryTransport(proxy.routes, logger),
+  });
+  for (const service of [fetcher, proxy, agent]) {
+    await service.start();
+    started.defer(async () => await service.stop("the embedded cluster is stopping"));
+  }
+  await agent.joined();
+}
+
+function agentConfig(config: StandaloneConfig, { name, folder, share, joinToken }: EmbeddedNode): ComputeAgentConfig {
+  return ComputeAgentConfig.parse({
+    dataFolder: join(folder, "agent"),
+    nodeName: name,
+    joinToken,
+    engines: config.engines,
+    dockerHost: config.dockerHost,
+    // Several nodes share one machine; one prepared holder each is enough to start the next container quickly.
+    holdersIdleMax: 1,
+    ...share,
+  });
+}
