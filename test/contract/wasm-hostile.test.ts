@@ -67,6 +67,18 @@ describe("modules that cannot run", () => {
     await expect(executor.prepare(spec, signal())).rejects.toMatchObject({ reason: "MODULE_INVALID" });
   });
 
+  test("refuses mounts that contain each other", async () => {
+    const mounts = ["/data", "/data/inner"].map((target) => ({ hostPath: folder, target, isReadOnly: true }));
+    const refusal = executor.prepare(wasmSpec(wasmTask("noop"), { mounts }), signal());
+    await expect(refusal).rejects.toMatchObject({ reason: "FIELD_INVALID", message: expect.stringContaining("/data/inner") });
+  });
+
+  test("says what the host said when it crashes over a mount that is not there", async () => {
+    const mounts = [{ hostPath: join(folder, "absent"), target: "/data", isReadOnly: true }];
+    const refusal = executor.prepare(wasmSpec(wasmTask("noop"), { mounts }), signal());
+    await expect(refusal).rejects.toMatchObject({ reason: "ENGINE_FAILED", metadata: { stderr: expect.stringContaining("ENOENT") } });
+  });
+
   test("ends a host that takes too long to load its module", async () => {
     await using hasty = await startExecutor({ loadTimeoutMs: 1, hostsAheadMax: 0 });
     const refusal = hasty.executor.prepare(wasmSpec(wasmTask("program")), signal());

@@ -4,6 +4,7 @@ import type { Clock, Executor, HeldRun, OutputSink, RunEnd, RunSpec } from "../p
 import { HostCommands, type HostFolders, type Wall } from "./wasm/host-command.ts";
 import { HostPool } from "./wasm/host-pool.ts";
 import type { HostRun } from "./wasm/host-protocol.ts";
+import { buildMountTree } from "./wasm/mount-tree.ts";
 import { WasmRun } from "./wasm/wasm-run.ts";
 
 export interface WasmExecutorOptions {
@@ -139,6 +140,7 @@ function toHostRun({ engine, env, mounts, limits }: RunSpec, moduleBytesMax: num
   if (engine.name !== "wasm") {
     throw new DomainError("invalid", "FIELD_INVALID", `the WASM executor cannot run a task of the engine ${engine.name}`);
   }
+  checkMounts(mounts);
   return {
     entryModule: engine.entryModule,
     entrypoint: engine.entrypoint === "" ? "_start" : engine.entrypoint,
@@ -150,6 +152,18 @@ function toHostRun({ engine, env, mounts, limits }: RunSpec, moduleBytesMax: num
     entriesMax: LIMITS.resultFilesMax,
     moduleBytesMax,
   };
+}
+
+function checkMounts(mounts: RunSpec["mounts"]): void {
+  try {
+    buildMountTree(mounts);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new DomainError("invalid", "FIELD_INVALID", message, {
+      hint: "Give inputs and outputs targets that do not contain each other.",
+      cause: error,
+    });
+  }
 }
 
 function foldersOf({ mounts }: RunSpec): HostFolders {

@@ -67,8 +67,9 @@ function wallArgs({ readable, writable }: HostFolders, cacheFolder: string): rea
     "/dev",
     ...["/usr", "/lib", "/lib64", "/bin"].flatMap((path) => bind("--ro-bind-try", path)),
     ...[process.execPath, dirname(HOST_MAIN), cacheFolder].flatMap((path) => bind("--ro-bind", path)),
-    ...readable.flatMap((path) => bind("--ro-bind", path)),
-    ...writable.flatMap((path) => bind("--bind", path)),
+    // A folder may come into being after the first host; without it there is nothing to reach.
+    ...readable.flatMap((path) => bind("--ro-bind-try", path)),
+    ...writable.flatMap((path) => bind("--bind-try", path)),
   ];
 }
 

@@ -65,14 +65,18 @@ export class HostProcess {
     }, timeoutMs);
     const leave = (): void => this.kill();
     signal.addEventListener("abort", leave);
+    // Node throws unread output away when a child exits, unless somebody listens.
+    this.stderr.on("readable", keep);
     try {
       this.#child.stdin?.write(`${JSON.stringify(run)}\n`);
       const message = await this.#loaded.promise;
       signal.throwIfAborted();
       if (message?.type === "ready" && !isLate) return message.moduleDigest;
+      if (message === undefined && !isLate) throw crash(await this.#lastWords());
       throw refusal(message, run, isLate ? timeoutMs : undefined);
     } finally {
       clearTimeout(timer);
+      this.stderr.off("readable", keep);
       signal.removeEventListener("abort", leave);
     }
   }
@@ -102,6 +106,13 @@ export class HostProcess {
     }
   }
 
+  /** What the host itself said before it crashed; the guest had no part in it yet. */
+  async #lastWords(): Promise<string> {
+    const pieces: Buffer[] = [];
+    for await (const piece of this.stderr) pieces.push(piece as Buffer);
+    return Buffer.concat(pieces).toString().slice(-LAST_WORDS_LENGTH_MAX);
+  }
+
   async #awaitExit(): Promise<HostExit> {
     const drained = once(this.#control, "close");
     const [exitCode, signal] = await exitOf(this.#child);
@@ -112,6 +123,8 @@ export class HostProcess {
     return { ended: this.#ended, exitCode, signal };
   }
 }
+
+function keep(): void {}
 
 async function exitOf(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
   return await new Promise((resolve) => {
@@ -143,5 +156,12 @@ function refusal(
       hint: "Make the module smaller.",
     });
   }
-  return new DomainError("unavailable", "ENGINE_FAILED", "the WASM host process ended before it had loaded the module");
+  return crash("");
 }
+
+function crash(lastWords: string): DomainError {
+  const metadata = { stderr: lastWords };
+  return new DomainError("unavailable", "ENGINE_FAILED", "the WASM host process ended before it had loaded the module", { metadata });
+}
+
+const LAST_WORDS_LENGTH_MAX = 2_000;
