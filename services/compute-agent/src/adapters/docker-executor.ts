@@ -58,6 +58,8 @@ class DockerExecutor implements Executor {
   readonly #images: ImageStore;
   readonly #holders: HolderPool;
   readonly #runs = new Map<ExecutionId, Run>();
+  /** The engine refuses a task more than it has, though an operator may offer more than that. */
+  #cores = Number.POSITIVE_INFINITY;
   #setUp: Promise<void> | undefined;
   #warming: Promise<void> = Promise.resolve();
 
@@ -174,6 +176,7 @@ class DockerExecutor implements Executor {
 
   async #sweepAndWarm(): Promise<void> {
     await ensureHolderImage(this.#docker);
+    this.#cores = await readCores(this.#docker);
     const inUse = new Set((await this.#containers.list()).map(({ holderId }) => holderId));
     const stale = (await this.#containers.listHolders()).filter(({ id }) => !inUse.has(id));
     for (const { id } of stale) await this.#holders.discard(id);
@@ -184,7 +187,8 @@ class DockerExecutor implements Executor {
     const holderId = await this.#holders.acquire();
     try {
       await this.#giveOutputsToTask(spec);
-      const request = containerOptions(spec, { holderId, labels: this.#containers.labels(spec.executionId), user: this.#options.user });
+      const labels = this.#containers.labels(spec.executionId);
+      const request = containerOptions(spec, { holderId, labels, user: this.#options.user, cores: this.#cores });
       const container = await engineCall("create container", CALL_TIMEOUT_MS, (abortSignal) =>
         this.#docker.createContainer({ ...request, abortSignal }),
       );
@@ -299,6 +303,11 @@ class DockerExecutor implements Executor {
     if (run === undefined) throw new DomainError("notFound", "EXECUTION_NOT_FOUND", `the Docker executor does not hold ${executionId}`);
     return run;
   }
+}
+
+async function readCores(docker: Docker): Promise<number> {
+  const { NCPU } = (await engineCall("info", CALL_TIMEOUT_MS, () => docker.info())) as { NCPU?: number };
+  return NCPU !== undefined && NCPU > 0 ? NCPU : Number.POSITIVE_INFINITY;
 }
 
 function writableFolders(spec: RunSpec): readonly string[] {

@@ -16,6 +16,8 @@ export interface ContainerContext {
   readonly labels: Readonly<Record<string, string>>;
   /** `uid:gid` the task runs as. */
   readonly user: string;
+  /** Of the engine; a task that asks for more is not limited. */
+  readonly cores: number;
 }
 
 /**
@@ -67,7 +69,7 @@ function hostConfig(run: RunSpec, context: ContainerContext): HostConfig {
     Memory: memoryBytes,
     // Equal to Memory: no swap.
     MemorySwap: memoryBytes,
-    NanoCpus: run.limits.cpuMillis * 1_000_000,
+    NanoCpus: Math.min(run.limits.cpuMillis * 1_000_000, context.cores * 1_000_000_000),
     Ulimits: [
       { Name: "nofile", Soft: OPEN_FILES_MAX, Hard: OPEN_FILES_MAX },
       { Name: "core", Soft: 0, Hard: 0 },
