@@ -9,6 +9,8 @@ export interface QueuedJob {
   /** Rises with each submission; earlier goes first among equals. */
   readonly order: number;
   readonly queueClass: QueueClass;
+  /** Set by the queue. An entry of its heaps that is not queued any more is skipped. */
+  isQueued: boolean;
 }
 
 /** Jobs that want the same of a node. When one finds no room, none of them does: the class is parked as a whole. */
@@ -29,13 +31,13 @@ const FREED_SLOTS_MAX = 64;
 export class JobQueue {
   readonly #classes = new Map<string, QueueClass>();
   readonly #parkedByShape = new Map<string, Set<QueueClass>>();
-  readonly #queued = new Map<JobId, QueuedJob>();
+  #size = 0;
   /** Heads of classes; an entry that is no longer its class's head is skipped. */
   readonly #heads = new Heap<QueuedJob>(isBefore);
 
   /** Jobs that wait in the queue, parked ones included. */
   get size(): number {
-    return this.#queued.size;
+    return this.#size;
   }
 
   classOf(shape: Shape, size: Resources): QueueClass {
@@ -47,19 +49,18 @@ export class JobQueue {
     return queueClass;
   }
 
-  has(id: JobId): boolean {
-    return this.#queued.has(id);
-  }
-
   add(job: QueuedJob): void {
-    if (this.#queued.has(job.id)) return;
-    this.#queued.set(job.id, job);
+    if (job.isQueued) return;
+    job.isQueued = true;
+    this.#size++;
     job.queueClass.jobs.push(job);
     if (!job.queueClass.isParked && job.queueClass.jobs.peek() === job) this.#heads.push(job);
   }
 
-  remove(id: JobId): void {
-    this.#queued.delete(id);
+  remove(job: QueuedJob): void {
+    if (!job.isQueued) return;
+    job.isQueued = false;
+    this.#size--;
   }
 
   /** Takes the next job out of the queue; undefined when every class is parked or empty. */
@@ -69,8 +70,8 @@ export class JobQueue {
       if (queueClass.isParked || queueClass.jobs.peek() !== head) continue;
       queueClass.jobs.pop();
       this.#exposeHead(queueClass);
-      if (this.#queued.get(head.id) !== head) continue;
-      this.#queued.delete(head.id);
+      if (!head.isQueued) continue;
+      this.remove(head);
       return head;
     }
     return undefined;

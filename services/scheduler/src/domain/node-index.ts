@@ -25,6 +25,9 @@ export class NodeIndex {
   #freeCpu = new Float64Array(64);
   #freeMemory = new Float64Array(64);
   #freeDisk = new Float64Array(64);
+  /** One over the capacity, to score without a division and without touching the node's record. */
+  #perCpu = new Float64Array(64);
+  #perMemory = new Float64Array(64);
 
   /** Adds the node or takes over its changed record. What is reserved on it stays reserved. */
   upsert(node: Node): number {
@@ -32,6 +35,8 @@ export class NodeIndex {
     const before = this.#nodes[slot]?.capacity;
     this.#nodes[slot] = node;
     this.#add(slot, node.capacity, 1);
+    this.#perCpu[slot] = 1 / Math.max(1, node.capacity.cpuMillis);
+    this.#perMemory[slot] = 1 / Math.max(1, node.capacity.memoryBytes);
     if (before !== undefined) this.#add(slot, before, -1);
     for (const { shape, slots } of this.#shapes.values()) slots.set(slot, isEligible(shape, node));
     return slot;
@@ -69,6 +74,7 @@ export class NodeIndex {
 
   /** How many executions of `size` fit in the slot now, bounded by `countMax`. */
   room(slot: number, size: Resources, countMax: number): number {
+    if (countMax === 1) return this.#fitsOne(slot, size) ? 1 : 0;
     let room = countMax;
     if (size.cpuMillis > 0) room = Math.min(room, (this.#freeCpu[slot] ?? 0) / size.cpuMillis);
     if (size.memoryBytes > 0) room = Math.min(room, (this.#freeMemory[slot] ?? 0) / size.memoryBytes);
@@ -78,10 +84,8 @@ export class NodeIndex {
 
   /** The scarcest resource's free share after one more of `size`; higher spreads load better. */
   freeShare(slot: number, size: Resources): number {
-    const capacity = this.#nodes[slot]?.capacity;
-    if (capacity === undefined) return 0;
-    const cpu = ((this.#freeCpu[slot] ?? 0) - size.cpuMillis) / Math.max(1, capacity.cpuMillis);
-    const memory = ((this.#freeMemory[slot] ?? 0) - size.memoryBytes) / Math.max(1, capacity.memoryBytes);
+    const cpu = ((this.#freeCpu[slot] ?? 0) - size.cpuMillis) * (this.#perCpu[slot] ?? 0);
+    const memory = ((this.#freeMemory[slot] ?? 0) - size.memoryBytes) * (this.#perMemory[slot] ?? 0);
     return cpu < memory ? cpu : memory;
   }
 
@@ -108,8 +112,16 @@ export class NodeIndex {
       this.#freeCpu = doubled(this.#freeCpu);
       this.#freeMemory = doubled(this.#freeMemory);
       this.#freeDisk = doubled(this.#freeDisk);
+      this.#perCpu = doubled(this.#perCpu);
+      this.#perMemory = doubled(this.#perMemory);
     }
     return slot;
+  }
+
+  #fitsOne(slot: number, { cpuMillis, memoryBytes, diskBytes }: Resources): boolean {
+    return (
+      (this.#freeCpu[slot] ?? 0) >= cpuMillis && (this.#freeMemory[slot] ?? 0) >= memoryBytes && (this.#freeDisk[slot] ?? 0) >= diskBytes
+    );
   }
 
   #add(slot: number, size: Resources, times: number): void {

@@ -65,7 +65,7 @@ test("no node is over its capacity, labels are kept, and whatever waits truly ha
       }
       for (const [i, { cores, shape }] of wanted.entries()) {
         const queueClass = world.queue.classOf(SHAPES[shape] ?? (SHAPES[0] as (typeof SHAPES)[0]), size(cores));
-        world.queue.add({ id: `j-${String(i)}` as JobId, priority: i % 3, order: i, queueClass });
+        world.queue.add({ id: `j-${String(i)}` as JobId, priority: i % 3, order: i, queueClass, isQueued: false });
       }
       placeAll(world, random);
       check(world, machines.length, wanted.length);
@@ -84,13 +84,15 @@ test("no node is over its capacity, labels are kept, and whatever waits truly ha
 test("the queue gives the highest priority first, then the oldest, over all classes", () => {
   const queue = new JobQueue();
   const [small, large] = [queue.classOf(SHAPES[0] as (typeof SHAPES)[0], size(1)), queue.classOf(SHAPES[1] as (typeof SHAPES)[0], size(2))];
-  const add = (id: string, priority: number, order: number, queueClass = small): void =>
-    queue.add({ id: id as JobId, priority, order, queueClass });
+  const add = (id: string, priority: number, order: number, queueClass = small): QueuedJob => {
+    const job = { id: id as JobId, priority, order, queueClass, isQueued: false };
+    queue.add(job);
+    return job;
+  };
   add("old", 0, 1);
   add("urgent", 5, 3, large);
   add("older urgent", 5, 2);
-  add("removed", 9, 4);
-  queue.remove("removed" as JobId);
+  queue.remove(add("removed", 9, 4));
   expect([queue.next(), queue.next(), queue.next(), queue.next()].map((job) => job?.id)).toEqual([
     "older urgent",
     "urgent",
@@ -104,7 +106,7 @@ test("a new node wakes only the classes that fit there", () => {
   const queue = new JobQueue();
   for (const [i, cores] of [1, 4].entries()) {
     const queueClass = queue.classOf(SHAPES[0] as (typeof SHAPES)[0], size(cores));
-    queue.add({ id: `j-${String(cores)}` as JobId, priority: 0, order: i, queueClass });
+    queue.add({ id: `j-${String(cores)}` as JobId, priority: 0, order: i, queueClass, isQueued: false });
     queue.park(queueClass);
   }
   expect(queue.next()).toBeUndefined();

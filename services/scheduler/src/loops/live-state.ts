@@ -5,7 +5,7 @@ import type { Deadline } from "../domain/deadlines.ts";
 import type { Demand, NodeSnapshot, Refusal } from "../domain/filter-nodes.ts";
 import { demandOf } from "../domain/filter-nodes.ts";
 import { JobQueue } from "../domain/job-queue.ts";
-import type { QueueClass } from "../domain/job-queue.ts";
+import type { QueueClass, QueuedJob } from "../domain/job-queue.ts";
 import { NodeIndex, shapeOf } from "../domain/node-index.ts";
 import { PartitionTable } from "../domain/partition-table.ts";
 import type { Assignment, RequestRecord } from "../ports.ts";
@@ -17,7 +17,8 @@ export interface JobEntry {
   table: PartitionTable;
   readonly demand: Demand;
   readonly queueClass: QueueClass;
-  order: number;
+  /** The place of this version in the queue. */
+  queued: QueuedJob;
   readonly specBytes: number;
   /** Executions of any version that have not ended. */
   readonly executionIds: Set<ExecutionId>;
@@ -75,12 +76,13 @@ export class LiveState {
 
   addJob(job: Job): JobEntry {
     const demand = demandOf(job.spec);
+    const queueClass = this.queue.classOf(shapeOf(demand), demand.resources);
     const entry: JobEntry = {
       job,
       table: new PartitionTable(job.spec.count, job.spec.retry),
       demand,
-      queueClass: this.queue.classOf(shapeOf(demand), demand.resources),
-      order: ++this.#order,
+      queueClass,
+      queued: this.#placeInQueue(job, queueClass),
       specBytes: JSON.stringify(job.spec).length,
       executionIds: new Set(),
       isAsking: false,
@@ -95,10 +97,15 @@ export class LiveState {
   /** Begins the entry's next version. */
   restartJob(entry: JobEntry): void {
     entry.table = new PartitionTable(entry.job.spec.count, entry.job.spec.retry);
-    entry.order = ++this.#order;
+    this.queue.remove(entry.queued);
+    entry.queued = this.#placeInQueue(entry.job, entry.queueClass);
     entry.refusals.clear();
     entry.isAsking = false;
     entry.hasStarted = false;
+  }
+
+  #placeInQueue({ id, spec }: Job, queueClass: QueueClass): QueuedJob {
+    return { id, priority: spec.priority, order: ++this.#order, queueClass, isQueued: false };
   }
 
   addNode(node: Node): NodeEntry {

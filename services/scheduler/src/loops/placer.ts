@@ -47,9 +47,9 @@ export class Placer {
 
   /** Puts the job into the queue, if it has partitions to place and is not being placed already. */
   enqueue(entry: JobEntry): void {
-    const { job, table, order, queueClass } = entry;
+    const { job, table, queued, queueClass } = entry;
     if (isJobEnded(job.state) || table.ready === 0 || entry.isAsking) return;
-    this.#context.live.queue.add({ id: job.id, priority: job.spec.priority, order, queueClass });
+    this.#context.live.queue.add(queued);
     if (queueClass.isParked && job.state === "pending") this.#explain(entry);
     this.wake();
   }

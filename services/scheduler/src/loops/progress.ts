@@ -74,7 +74,7 @@ export function addJobEvent(term: TermContext, { job }: JobEntry, from: string |
 
 /** Nothing more is placed, what runs is stopped; the entry is forgotten when the last execution has ended. */
 export function settleEndedJob(term: TermContext, entry: JobEntry): void {
-  term.live.queue.remove(entry.job.id);
+  term.live.queue.remove(entry.queued);
   for (const deadline of entry.deadlines) term.deadlines.cancel(deadline);
   for (const id of entry.executionIds) {
     const execution = term.live.executions.get(id);
