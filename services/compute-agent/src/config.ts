@@ -33,7 +33,7 @@ export const ComputeAgentConfig = z.strictObject({
   pullTimeoutMs: positive().default(600_000).describe("how long an image may take to arrive"),
   stopGraceMs: z.coerce.number().int().min(0).default(5_000).describe("between asking a task to end and killing it"),
   keepFailedMs: positive().default(120_000).describe("how long keeping the files of a failed run may take"),
-  fetcherUrl: url().default("http://127.0.0.1:1238").describe("the node's storage-fetcher"),
+  fetcherUrl: url().default("http://127.0.0.1:1237").describe("the node's storage-fetcher"),
   proxyUrl: url().default("http://127.0.0.1:1238").describe("the node's network-proxy"),
   publisherUrl: url().default("http://127.0.0.1:1236").describe("the node's publisher"),
   inputsFolder: z.string().optional().describe("the storage-fetcher's cache; when given, hosts for WASM modules are started ahead"),
