@@ -31,7 +31,7 @@ const bus = createMemoryBus();
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "agent-scheduler-"));
   node = await startNodeServices(join(folder, "node"));
-  const config = SchedulerConfig.parse({ storeUrl: "sqlite::memory:", joinToken: JOIN_TOKEN, linkKey: "a-link-key-of-a-test-0123456789abcdef" });
+  const config = SchedulerConfig.parse({ storeUrl: "sqlite::memory:", joinToken: JOIN_TOKEN, linkSecret: "a-link-secret-of-a-test-0123456789abcdef" });
   scheduler = createSchedulerService(config, { logger: silentLogger, bus, store: openStore(config, systemClock) });
   await scheduler.start();
   await eventually(() => scheduler.isReady(), Boolean, { withinMs: 10_000 });

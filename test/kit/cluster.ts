@@ -118,14 +118,14 @@ async function startServices(
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   const logFolder = join(folder, "logs");
   await mkdir(logFolder);
-  const [joinToken, busToken, linkKey, publishToken] = [secret(), secret(), secret(), secret()];
+  const [joinToken, busToken, linkSecret, publishToken] = [secret(), secret(), secret(), secret()];
   const start = async (name: string, flags: FlagTable): Promise<ServiceProcess> =>
     stack.use(await startServiceProcess(name, flags, { logFolder }));
   const nats = stack.use(await startNatsServer({ token: busToken }));
   const redis = stack.use(await startRedisServer());
   const publisher = await start("publisher", {
     "data-folder": join(folder, "publisher"),
-    "link-secret": linkKey,
+    "link-secret": linkSecret,
     "publish-token": publishToken,
   });
   const [fetcher, proxy] = await together([
@@ -137,7 +137,7 @@ async function startServices(
     "nats-url": nats.url,
     "nats-token": busToken,
     "join-token": joinToken,
-    "link-key": linkKey,
+    "link-secret": linkSecret,
     "publisher-url": publisher.url,
     "heartbeat-interval-ms": String(Math.min(1_000, Math.floor(heartbeatTimeoutMs / 4))),
     "heartbeat-timeout-ms": String(heartbeatTimeoutMs),
@@ -198,8 +198,15 @@ function printOnFailure(logs: () => string): void {
   }
 }
 
+/** What went wrong, however long ago, and the last that happened. */
 function tailOf(log: string): string {
-  return log.trimEnd().split("\n").slice(-LOG_LINES_SHOWN).join("\n");
+  const lines = log
+    .trimEnd()
+    .split("\n")
+    .filter((line) => !line.includes('"event":"service.configured"'));
+  const isNormal = /^\{"level":"(debug|info)"/u;
+  const bad = lines.slice(0, -LOG_LINES_SHOWN).filter((line) => !isNormal.test(line));
+  return [...bad.slice(-LOG_LINES_SHOWN), ...lines.slice(-LOG_LINES_SHOWN)].join("\n");
 }
 
 function secret(): string {
@@ -210,4 +217,4 @@ function fail(message: string): never {
   throw new Error(message);
 }
 
-const LOG_LINES_SHOWN = 25;
+const LOG_LINES_SHOWN = 12;

@@ -57,7 +57,7 @@ export class ScriptedAgents implements AgentPort {
 
 const CONFIG: SchedulerApiConfig = {
   joinToken: "join-token-of-the-test",
-  linkKey: "link-key-of-the-test",
+  linkSecret: "link-key-of-the-test",
   publisherUrl: "http://127.0.0.1:1236",
   publicPublisherUrl: "http://127.0.0.1:1236",
   cluster: "test",

@@ -30,7 +30,7 @@ export const SchedulerConfig = z
     publisherUrl: httpUrl.optional().describe("the cluster's publisher as this process reaches it"),
     publicPublisherUrl: httpUrl.optional().describe("the cluster's publisher as clients and nodes reach it; publisherUrl by default"),
     joinToken: z.string().min(16).describe("secret that lets a node join"),
-    linkKey: z.string().default("").describe("key of download links, the publisher's linkSecret; empty: no links"),
+    linkSecret: z.string().default("").describe("key of download and upload links, shared with the publisher; empty: no links"),
     accessToken: z
       .string()
       .optional()

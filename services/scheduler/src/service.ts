@@ -75,7 +75,7 @@ function apiDeps(
   { logger, store, advertisedBusUrls = [], publisherTransport }: SchedulerDependencies,
   parts: ApiParts,
 ): SchedulerApiDeps {
-  const { cluster, joinToken, linkKey, heartbeatIntervalMs, approvesNodes, accessToken } = config;
+  const { cluster, joinToken, linkSecret, heartbeatIntervalMs, approvesNodes, accessToken } = config;
   return {
     ...parts,
     logger,
@@ -84,7 +84,7 @@ function apiDeps(
     config: {
       cluster,
       joinToken,
-      linkKey,
+      linkSecret,
       heartbeatIntervalMs,
       approvesNodes,
       publisherUrl: config.publisherUrl ?? "",

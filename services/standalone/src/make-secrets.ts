@@ -19,7 +19,7 @@ function main(root: string | undefined): number {
   if (!existsSync(join(root, "skrei/complete"))) {
     const files = {
       "skrei/join-token": secret(),
-      "skrei/link-key": secret(),
+      "skrei/link-secret": secret(),
       "skrei/publish-token": secret(),
       "skrei/nats-token": natsToken,
       "skrei/store-password": storePassword,

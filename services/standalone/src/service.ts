@@ -75,7 +75,10 @@ async function startAll(config: StandaloneConfig, logger: Logger, started: Servi
   }
   await untilLeading(scheduler, started.signal);
   const share = await shareOfMachine(config.nodes, folder.path);
-  const transports = { joinTransport: createMemoryTransport(scheduler.routes, logger), publisher: createMemoryTransport(publisher.routes, logger) };
+  const transports = {
+    joinTransport: createMemoryTransport(scheduler.routes, logger),
+    publisher: createMemoryTransport(publisher.routes, logger),
+  };
   const names = Array.from({ length: config.nodes }, (_, index) => `dev-${index + 1}`);
   const nodes = names.map((name) => ({ name, folder: join(folder.path, "nodes", name), share, bus, logger, ...secrets, ...transports }));
   await Promise.all(nodes.map(async (node) => await startEmbeddedNode(config, node, started)));
@@ -96,11 +99,19 @@ function createParts(given: {
 }): Parts {
   const { folder, bus, logger, url, secrets } = given;
   const { linkSecret, publishToken, joinToken } = secrets;
-  const publisher = createPublisherService(PublisherConfig.parse({ dataFolder: join(folder.path, "publisher"), linkSecret, publishToken }), { logger });
+  const publisher = createPublisherService(
+    PublisherConfig.parse({ dataFolder: join(folder.path, "publisher"), linkSecret, publishToken }),
+    { logger },
+  );
   const storeUrl = folder.isKept ? `sqlite:${join(folder.path, "scheduler.db")}` : "sqlite::memory:";
-  const config = SchedulerConfig.parse({ storeUrl, joinToken, linkKey: linkSecret, publisherUrl: url });
+  const config = SchedulerConfig.parse({ storeUrl, joinToken, linkSecret, publisherUrl: url });
   const publisherTransport = createMemoryTransport(publisher.routes, logger);
-  const scheduler = createSchedulerService(config, { logger, bus, store: openStore(config, systemClock), publisherTransport: () => publisherTransport });
+  const scheduler = createSchedulerService(config, {
+    logger,
+    bus,
+    store: openStore(config, systemClock),
+    publisherTransport: () => publisherTransport,
+  });
   return { scheduler, publisher };
 }
 
@@ -113,7 +124,11 @@ async function listen(port: number, { scheduler, publisher, logger }: Parts & { 
     routes: (router) => {
       scheduler.routes(router);
       publisher.routes(onlyBlocks(router));
-      healthRoutes(router, scheduler.isReady, SERVICES.map(({ typeName }) => typeName));
+      healthRoutes(
+        router,
+        scheduler.isReady,
+        SERVICES.map(({ typeName }) => typeName),
+      );
       reflectionRoutes(router, SERVICES);
     },
   });

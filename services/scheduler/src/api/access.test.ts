@@ -40,7 +40,7 @@ describe("with an access token configured", () => {
 });
 
 test("no link is made without a key to sign it", async () => {
-  await using own = await startApiCluster({ config: { linkKey: "" } });
+  await using own = await startApiCluster({ config: { linkSecret: "" } });
   expect(await failureOf(own.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 1n }))).toMatchObject({ kind: "precondition", reason: "FEATURE_NOT_AVAILABLE" });
 });
 

@@ -7,7 +7,7 @@ export interface SchedulerApiConfig {
   /** Secret that lets a node join. */
   readonly joinToken: string;
   /** Secret that signs links to the content store; the publisher has the same. Empty: no links are made. */
-  readonly linkKey: string;
+  readonly linkSecret: string;
   /** Base URL of the cluster's publisher as this process reaches it; empty when it cannot. */
   readonly publisherUrl: string;
   /** The same as clients and nodes reach it; empty: no links are made. */
@@ -33,6 +33,6 @@ export interface SchedulerApiDeps {
   readonly randomness: Randomness;
   readonly logger: Logger;
   readonly config: SchedulerApiConfig;
-  /** The cluster's publisher, for output of nodes that are gone; used when `publisherUrl` or `linkKey` is empty. Authenticates itself. */
+  /** The cluster's publisher, for output of nodes that are gone; used when `publisherUrl` or `linkSecret` is empty. Authenticates itself. */
   readonly publisherTransport?: () => Transport;
 }

@@ -13,8 +13,8 @@ import type { SchedulerApiDeps } from "./deps.ts";
  */
 export function publishedBlocks(deps: SchedulerApiDeps, root: string, signal: AbortSignal): LoadBlock | undefined {
   const { config, clock, publisherTransport } = deps;
-  if (config.publisherUrl !== "" && config.linkKey !== "") {
-    const token = signLink({ key: config.linkKey, purpose: "download", cid: root, expiresAtMs: clock.nowMs() + LINK_LIFE_MS });
+  if (config.publisherUrl !== "" && config.linkSecret !== "") {
+    const token = signLink({ key: config.linkSecret, purpose: "download", cid: root, expiresAtMs: clock.nowMs() + LINK_LIFE_MS });
     return verified(gatewayLoader(config.publisherUrl, token, signal));
   }
   return publisherTransport === undefined ? undefined : verified(transportLoader(publisherTransport(), signal));

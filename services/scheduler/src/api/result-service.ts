@@ -57,7 +57,7 @@ async function createDownloadLink({ store, clock, config }: SchedulerApiDeps, re
     });
   }
   const expiresAtMs = clock.nowMs() + lifeMs;
-  const token = signLink({ key: config.linkKey, purpose: "download", cid: request.cid, expiresAtMs });
+  const token = signLink({ key: config.linkSecret, purpose: "download", cid: request.cid, expiresAtMs });
   return create(CreateDownloadLinkResponseSchema, {
     url: `${baseUrl(config.publicPublisherUrl)}/ipfs/${request.cid}?token=${token}`,
     expireTime: timestampFromMs(expiresAtMs),
@@ -73,16 +73,16 @@ function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes 
   return create(CreateUploadLinkResponseSchema, {
     url: baseUrl(config.publicPublisherUrl),
     // In a link 0 is unbounded, and an empty folder still has a block of its own.
-    token: signLink({ key: config.linkKey, purpose: "upload", cid, expiresAtMs, bytesMax: Math.max(1, Number(sizeBytes)) }),
+    token: signLink({ key: config.linkSecret, purpose: "upload", cid, expiresAtMs, bytesMax: Math.max(1, Number(sizeBytes)) }),
     expireTime: timestampFromMs(expiresAtMs),
   });
 }
 
 /** An empty key would let anybody sign. */
-function checkLinks({ linkKey, publicPublisherUrl }: SchedulerApiConfig): void {
-  if (linkKey !== "" && publicPublisherUrl !== "") return;
+function checkLinks({ linkSecret, publicPublisherUrl }: SchedulerApiConfig): void {
+  if (linkSecret !== "" && publicPublisherUrl !== "") return;
   throw new DomainError("precondition", "FEATURE_NOT_AVAILABLE", "This scheduler makes no links: it has no link key or does not know the cluster's publisher.", {
-    hint: "Set linkKey and publisherUrl of the scheduler.",
+    hint: "Set linkSecret and publisherUrl of the scheduler.",
   });
 }
 
