@@ -1,0 +1,78 @@
+import type { Execution, ExecutionId, Job, JobEvent, JobId, Node, NodeId } from "@skrei/domain";
+import { expect, test } from "vitest";
+import { brokenRules, type StoredTruth } from "./event-log-rules.ts";
+
+const jobId = "j-1" as JobId;
+const nodeId = "n-1" as NodeId;
+const need = { cpuMillis: 600, memoryBytes: 1, diskBytes: 1 };
+const node = { id: nodeId, capacity: { cpuMillis: 1_000, memoryBytes: 10, diskBytes: 10 } } as Node;
+const job = { id: jobId, version: 1, state: "completed", spec: { count: 1, task: { resources: need } } } as Job;
+
+function execution(id: string, extra: Partial<Execution> = {}): Execution {
+  return {
+    id: id as ExecutionId,
+    jobId,
+    jobVersion: 1,
+    partition: 0,
+    nodeId,
+    state: "completed",
+    verdict: "accepted",
+    ...extra,
+  } as Execution;
+}
+
+/** `from>to` of an execution, or of the job. */
+function log(...moves: readonly (readonly [id: string, move: string])[]): JobEvent[] {
+  return moves.map(([id, move], index) => {
+    const [from = "", to = ""] = move.split(">");
+    const about = id.startsWith("e-") ? { executionId: id as ExecutionId } : {};
+    return { sequence: index + 1, atMs: 0, type: "x", jobId, ...about, ...(from !== "" && { from }), to };
+  });
+}
+
+const good: StoredTruth = {
+  jobs: [job],
+  nodes: [node],
+  executions: [execution("e-1")],
+  events: log(
+    ["j", ">pending"],
+    ["e-1", ">assigned"],
+    ["j", "pending>running"],
+    ["e-1", "assigned>running"],
+    ["e-1", "running>completed"],
+    ["j", "running>completed"],
+  ),
+};
+
+test("finds nothing wrong with books that are right", () => {
+  expect(brokenRules(good)).toEqual([]);
+});
+
+test.each<readonly [string, Partial<StoredTruth>, string]>([
+  ["a gap in the log", { events: good.events.filter(({ sequence }) => sequence !== 4) }, "sequence number 5"],
+  ["two accepted results", { executions: [execution("e-1"), execution("e-2")] }, "2 accepted results"],
+  ["a completed job without a result", { executions: [execution("e-1", { verdict: "rejected" })] }, "without an accepted result"],
+  ["a change without an event", { executions: [execution("e-1", { state: "failed" })] }, "its events end at completed"],
+  [
+    "a final state that was left",
+    {
+      events: [
+        ...good.events,
+        ...log(["j", "completed>running"], ["j", "running>completed"]).map((event, index) => ({ ...event, sequence: 7 + index })),
+      ],
+    },
+    "running does not follow completed",
+  ],
+  [
+    "a step backwards",
+    { events: [...good.events.slice(0, 5), { ...good.events[4], sequence: 6, from: "completed", to: "running" } as JobEvent] },
+    "running does not follow completed",
+  ],
+  [
+    "more on a node than fits",
+    { executions: [execution("e-1"), execution("e-2", { verdict: "open" })], events: log(["e-1", ">assigned"], ["e-2", ">assigned"]) },
+    "holds 1200 millicpu",
+  ],
+])("finds %s", (_, change, words) => {
+  expect(brokenRules({ ...good, ...change }).join("\n")).toContain(words);
+});
