@@ -190,6 +190,35 @@ describe("a compute-agent with processes as its engine", () => {
     expect(scheduler.reportOf(executionId)).toMatchObject({ state: "completed" });
   });
 
+  test("keeps its heartbeat when an engine hangs", async () => {
+    executor.probe = () => new Promise(() => undefined);
+    const before = scheduler.heartbeats.length;
+    await eventually(() => scheduler.heartbeats.length, (count) => count >= before + 3, { withinMs: 10_000 });
+    expect(scheduler.joins).toBe(1);
+  });
+
+  test("tells of an engine that went away, and bids no more for it", async () => {
+    executor.isAvailable = false;
+    await eventually(() => scheduler.heartbeats.at(-1)?.engines[0]?.available, (isAvailable) => isAvailable === false, { withinMs: 10_000 });
+    const [bid] = await scheduler.ask([{ askId: "a-1", job: aJobTask(aTask("true")), partitions: 1 }]);
+    expect(bid).toMatchObject({ partitions: 0, reason: "ENGINE_UNAVAILABLE", message: expect.stringContaining("switched off") });
+  });
+
+  test("refuses calls of a session that is not its own", async () => {
+    scheduler.session = "session-of-another-scheduler";
+    await expect(scheduler.ask([])).rejects.toMatchObject({ kind: "precondition", reason: "SESSION_ENDED" });
+    await expect(scheduler.assign([anAssignment(aTask("true"))])).rejects.toMatchObject({ reason: "SESSION_ENDED" });
+  });
+
+  test("refuses an execution for which there is no room any more", async () => {
+    const task = { ...aTask({ does: "runForever", ignoresTerm: false }), resources: { cpuMillis: 800, memoryBytes: 1_024, diskBytes: 65_536 } };
+    const [first, second] = [anAssignment(task), anAssignment(task)];
+    await scheduler.assign([first, second]);
+    expect(await scheduler.reported(second.executionId, ENDED)).toMatchObject({ state: "rejected", failure: { reason: "CAPACITY_BUSY", class: "infrastructure" } });
+    await scheduler.assign([{ ...first, desired: "stop" }]);
+    expect(await scheduler.reported(first.executionId, ENDED)).toMatchObject({ state: "cancelled" });
+  });
+
   test("answers a gap with what it has, and stops and forgets what a complete set does not name", async () => {
     const first = await assign({ does: "runForever", ignoresTerm: false });
     await scheduler.reported(first.executionId, ["running"]);

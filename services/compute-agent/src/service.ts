@@ -111,7 +111,7 @@ async function startAgent(
   const link = new SchedulerLink({ ...parts, node, scheduler, engines, outbox, random: systemRandomness.random });
   const sweep = new OrphanSweep({ ...parts, engines });
 
-  await engines.probe();
+  await engines.look(ENGINES_WITHIN_MS);
   await sweep.sweep();
   runner.resume();
   const linking = new AbortController();
@@ -193,6 +193,8 @@ function createExecutors(config: ComputeAgentConfig, { nodeId, markSecret }: Nod
 }
 
 const VERSION = "0.1.0";
+/** At the start; an engine that takes longer is offered when it answers. */
+const ENGINES_WITHIN_MS = 10_000;
 const GOODBYE_MS = 2_000;
 const CLEAR_MS = 15_000;
 const ENGINE_AWAY_MS = 60_000;

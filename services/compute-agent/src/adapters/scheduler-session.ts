@@ -32,7 +32,7 @@ export interface SchedulerSessionOptions {
 export class SchedulerSession implements SchedulerPort, AsyncDisposable {
   readonly #options: SchedulerSessionOptions;
   #next = 0;
-  #link: { readonly key: string; readonly client: Client<typeof AgentService> } | undefined;
+  #link: { readonly key: string; readonly bus: Bus; readonly client: Client<typeof AgentService> } | undefined;
   #linkParts = new AsyncDisposableStack();
 
   constructor(options: SchedulerSessionOptions) {
@@ -99,16 +99,16 @@ export class SchedulerSession implements SchedulerPort, AsyncDisposable {
     );
   }
 
-  /** Keeps the bus when the scheduler names the same one again. */
+  /** Keeps the bus when the scheduler names the same one again, unless that was closed for good. */
   async #connect(settings: BusSettings, signal: AbortSignal): Promise<void> {
     const key = JSON.stringify(settings);
-    if (this.#link?.key === key) return;
+    if (this.#link?.key === key && this.#link.bus.state() !== "closed") return;
     await this[Symbol.asyncDispose]();
     await using undo = new AsyncDisposableStack();
     const bus = await this.#options.connectBus(settings, signal);
     undo.defer(() => bus.close());
     undo.use(await bus.serve({ kind: "node", nodeId: this.#options.identity.nodeId }, this.#options.routes));
-    this.#link = { key, client: createClient(AgentService, bus.transport({ kind: "scheduler" })) };
+    this.#link = { key, bus, client: createClient(AgentService, bus.transport({ kind: "scheduler" })) };
     this.#linkParts = undo.move();
   }
 

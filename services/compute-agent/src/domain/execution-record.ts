@@ -9,7 +9,7 @@ export interface ExecutionRecord {
   readonly observed: Observed;
   /** Rises with each change of `observed`. */
   readonly revision: number;
-  /** The revision that the scheduler has made durable; -1 when it has none. */
+  /** The revision that the scheduler has made durable; it knows that it assigned it. -1 when it shall be told again. */
   readonly reportedRevision: number;
   /** The scheduler needs nothing more of it: it is stopped if need be, and forgotten once it has ended. */
   readonly isReleased: boolean;
@@ -30,7 +30,7 @@ export interface Observed {
 }
 
 export function newRecord(assignment: Assignment): ExecutionRecord {
-  return { assignment, observed: { state: "assigned" }, revision: 0, reportedRevision: -1, isReleased: false };
+  return { assignment, observed: { state: "assigned" }, revision: 0, reportedRevision: 0, isReleased: false };
 }
 
 export function idOf(record: ExecutionRecord): ExecutionId {

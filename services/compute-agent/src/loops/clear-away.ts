@@ -12,10 +12,9 @@ export async function clearSandbox(record: ExecutionRecord, parts: ExecutionPart
   await attempt("inputs", record, parts, async () => parts.inputs.release(executionId));
 }
 
-/** Takes away everything that is left of an execution but its output log. */
-export async function clearAway(record: ExecutionRecord, parts: ExecutionParts, { dropsResult }: { readonly dropsResult: boolean }): Promise<void> {
+/** Takes away what is left on disk of an execution but its output log. */
+export async function clearFolders(record: ExecutionRecord, parts: ExecutionParts, { dropsResult }: { readonly dropsResult: boolean }): Promise<void> {
   const { executionId } = record.assignment;
-  await clearSandbox(record, parts);
   if (dropsResult) await attempt("result", record, parts, async () => parts.results.drop(executionId));
   await attempt("folders", record, parts, async () => parts.folders.remove(executionId));
 }

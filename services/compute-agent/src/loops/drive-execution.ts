@@ -4,7 +4,7 @@ import { nextStep, type ExecutionStep } from "../domain/execution-step.ts";
 import { verdictAfterLaunch, verdictBeforeRun } from "../domain/failure-verdict.ts";
 import type { OutputLog } from "../ports.ts";
 import { attendRun } from "./attend-run.ts";
-import { clearAway, clearSandbox } from "./clear-away.ts";
+import { clearFolders, clearSandbox } from "./clear-away.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
 import { publishResult, stageResult } from "./offer-result.ts";
 import { prepareRun } from "./prepare-run.ts";
@@ -117,6 +117,8 @@ class Driver {
   async #keepFailed(record: ExecutionRecord, signal: AbortSignal): Promise<void> {
     const { held, clock, limits, logger } = this.#parts;
     await this.#closeLog();
+    // A run that failed because its engine did may still be writing.
+    await (this.#sandboxCleared ??= clearSandbox(record, this.#parts));
     const done = new AbortController();
     const tooLate = new AbortController();
     const timer = clock.sleep(limits.keepFailedMs, AbortSignal.any([signal, done.signal])).then(
@@ -154,6 +156,11 @@ class Driver {
     const record = this.#parts.held.get(this.#id);
     if (record === undefined || hasEnded(record)) return;
     this.#parts.logger.warn({ executionId: this.#id, state: record.observed.state, err: error }, "an execution could not go on");
+    if (record.observed.state === "running" && record.observed.failure === undefined) {
+      // What it wrote so far is kept with the failure.
+      this.#parts.held.note(this.#id, { failure: verdictAfterLaunch(error).failure });
+      return;
+    }
     const isBefore = record.observed.state === "assigned" || record.observed.state === "preparing";
     const { event, failure } = isBefore ? verdictBeforeRun(error) : verdictAfterLaunch(error);
     await this.#finish(event, { failure });
@@ -163,10 +170,10 @@ class Driver {
   async #finish(event: ExecutionEvent, facts: Partial<Observed>, { dropsResult = false } = {}): Promise<void> {
     const { held, capacity } = this.#parts;
     await this.#closeLog();
-    await this.#sandboxCleared;
     const record = held.get(this.#id);
     if (record === undefined) return;
-    await clearAway(record, this.#parts, { dropsResult });
+    await (this.#sandboxCleared ?? clearSandbox(record, this.#parts));
+    await clearFolders(record, this.#parts, { dropsResult });
     capacity.deallocate(this.#id);
     held.advance(idOf(record), event, facts);
   }

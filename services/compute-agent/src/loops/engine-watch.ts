@@ -6,11 +6,13 @@ import type { Clock, DoorPort, Executor } from "../ports.ts";
 export class EngineWatch {
   readonly #parts: WatchParts;
   readonly #started = new Set<EngineName>();
-  #engines: readonly NodeEngine[] = [];
+  #engines: readonly NodeEngine[];
+  #looking: Promise<void> | undefined;
   #networkModes: readonly NetworkMode[] = [];
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
+    this.#engines = [...parts.executors.keys()].map((name) => ({ name, version: "", isAvailable: false, message: "the engine has not answered yet" }));
   }
 
   get engines(): readonly NodeEngine[] {
@@ -25,11 +27,28 @@ export class EngineWatch {
     return this.#started.has(name);
   }
 
-  /** Looks again. Never throws. */
-  async probe(): Promise<readonly NodeEngine[]> {
-    const [engines] = await Promise.all([Promise.all([...this.#parts.executors.values()].map((executor) => this.#probeOne(executor))), this.#askModes()]);
-    this.#engines = engines;
-    return engines;
+  /**
+   * Looks again, unless a look is under way; resolves with what is known when that is done, or after `withinMs`. Never throws:
+   * an engine that hangs must not keep a heartbeat.
+   */
+  async look(withinMs: number): Promise<readonly NodeEngine[]> {
+    this.#looking ??= this.#lookOnce().finally(() => {
+      this.#looking = undefined;
+    });
+    const done = new AbortController();
+    await Promise.race([this.#looking, this.#parts.clock.sleep(withinMs, done.signal).catch(() => undefined)]);
+    done.abort();
+    return this.#engines;
+  }
+
+  async #lookOnce(): Promise<void> {
+    const { executors } = this.#parts;
+    const look = async (executor: Executor): Promise<void> => this.#keep(await this.#probeOne(executor));
+    await Promise.all([...[...executors.values()].map(look), this.#askModes()]);
+  }
+
+  #keep(engine: NodeEngine): void {
+    this.#engines = [...this.#engines.filter(({ name }) => name !== engine.name), engine];
   }
 
   async #probeOne(executor: Executor): Promise<NodeEngine> {

@@ -22,7 +22,7 @@ export interface ExecutionParts {
   readonly limits: RunnerLimits;
 }
 
-export interface RunnerLimits {
+interface RunnerLimits {
   /** Between asking a task to end and killing it. */
   readonly stopGraceMs: number;
   /** How long keeping the result of a failed run may take. */

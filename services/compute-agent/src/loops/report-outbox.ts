@@ -12,7 +12,7 @@ import { backoffMs } from "./retry.ts";
 export class ReportOutbox {
   readonly #parts: OutboxParts;
   #nudged = Promise.withResolvers<void>();
-  #isComplete = false;
+  #isAllWanted = false;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
@@ -21,7 +21,7 @@ export class ReportOutbox {
 
   /** The next reports tell of everything held: for a new session, and when the scheduler asks for it. */
   reportAll(): void {
-    this.#isComplete = true;
+    this.#isAllWanted = true;
     this.#parts.held.reportAll();
     this.#nudge();
   }
@@ -62,15 +62,21 @@ export class ReportOutbox {
   /** One message. False when there is nothing to send. */
   async sendNext(session: string, signal: AbortSignal): Promise<boolean> {
     const { held, scheduler } = this.#parts;
-    const unreported = held.all().filter((record) => !isReported(record));
-    const isComplete = this.#isComplete && unreported.length <= BATCH_MAX;
-    if (unreported.length === 0 && !isComplete) return false;
-    const batch = cutBatch(unreported);
-    // What is told must not be unknown to us after a crash.
-    await held.durable();
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]);
-    await scheduler.report({ session, reports: batch.map(({ report }) => report), isComplete: isComplete && batch.length === unreported.length }, timeout);
-    if (batch.length === unreported.length) this.#isComplete = false;
+    const all = held.all();
+    // More than fits into a message goes in several, none of which is complete.
+    const isComplete = this.#isAllWanted && cutBatch(all).length === all.length;
+    const batch = cutBatch(isComplete ? all : all.filter((record) => !isReported(record)));
+    if (batch.length === 0 && !isComplete) return false;
+    this.#isAllWanted = false;
+    try {
+      // What is told must not be unknown to us after a crash.
+      await held.durable();
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]);
+      await scheduler.report({ session, reports: batch.map(({ report }) => report), isComplete }, timeout);
+    } catch (error) {
+      this.#isAllWanted ||= isComplete;
+      throw error;
+    }
     held.acknowledge(batch.map(({ record }) => record));
     return true;
   }

@@ -34,6 +34,6 @@ export interface RetryOptions {
 }
 
 /** The other side may answer the same call later. */
-export function isTransient(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "timeout");
 }

@@ -47,7 +47,7 @@ export class SchedulerLink {
     const { scheduler, engines, clock, logger, node } = this.#parts;
     for (let failures = 1; ; failures++) {
       try {
-        const details = { ...node, engines: await engines.probe() };
+        const details = { ...node, engines: await engines.look(ENGINES_WITHIN_MS) };
         const session = await scheduler.join(details, AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
         logger.info({ epoch: session.epoch }, "joined the cluster");
         return session;
@@ -94,7 +94,7 @@ export class SchedulerLink {
     const active = held.all().filter((record) => !hasEnded(record));
     const digest = heldDigest(active.map((record) => ({ id: idOf(record), epoch: record.assignment.epoch, state: record.observed.state })));
     const answer = await scheduler.heartbeat(
-      { session, appliedToken: held.appliedToken, heldDigest: digest, engines: await engines.probe(), executions: active.length },
+      { session, appliedToken: held.appliedToken, heldDigest: digest, engines: await engines.look(ENGINES_WITHIN_MS), executions: active.length },
       AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
     );
     if (answer.reportsAll) outbox.reportAll();
@@ -119,3 +119,5 @@ const CALL_TIMEOUT_MS = 10_000;
 /** After so many the scheduler or its bus may have moved: ask one of its addresses again. */
 const MISSED_BEATS_MAX = 5;
 const INTERVAL_MS_MIN = 50;
+/** An engine that takes longer is told of with the next heartbeat. */
+const ENGINES_WITHIN_MS = 250;

@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DomainError } from "@skrei/domain";
+import { systemClock } from "@skrei/platform/clock.ts";
+import { silentLogger } from "@skrei/platform/logger.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { aTask, anAssignment } from "../../../../test/kit/an-assignment.ts";
+import { eventually } from "../../../../test/kit/eventually.ts";
+import { SqliteJournal } from "../adapters/execution-journal.ts";
+import type { Assignment, Report, SchedulerPort } from "../ports.ts";
+import { HeldExecutions } from "./held-executions.ts";
+import { ReportOutbox } from "./report-outbox.ts";
+
+interface Message {
+  readonly reports: readonly Report[];
+  readonly isComplete: boolean;
+  readonly answer: PromiseWithResolvers<void>;
+}
+
+const stop = new AbortController();
+let messages: Message[];
+let folder: string;
+let journal: SqliteJournal;
+let held: HeldExecutions;
+let outbox: ReportOutbox;
+
+/** Answers when the test says so. */
+const scheduler: SchedulerPort = {
+  join: () => Promise.reject(new Error("not called")),
+  heartbeat: () => Promise.reject(new Error("not called")),
+  report: async ({ reports, isComplete }) => {
+    const answer = Promise.withResolvers<void>();
+    messages.push({ reports, isComplete, answer });
+    await answer.promise;
+  },
+};
+
+beforeEach(async () => {
+  messages = [];
+  folder = await mkdtemp(join(tmpdir(), "outbox-"));
+  journal = new SqliteJournal(join(folder, "journal.db"));
+  held = new HeldExecutions({ journal, clock: systemClock, logger: silentLogger });
+  outbox = new ReportOutbox({ held, scheduler, clock: systemClock, logger: silentLogger });
+});
+afterEach(async () => {
+  await held.close();
+  journal[Symbol.dispose]();
+  await rm(folder, { recursive: true });
+});
+
+test("what happens while a message is on its way goes into the next, latest states only", async () => {
+  const [one, two] = await hold(2);
+  const running = run();
+  const first = await message(1);
+  expect(statesOf(first)).toEqual(["preparing", "preparing"]);
+  for (const event of ["started", "proposed"] as const) held.advance(one.executionId, event);
+  held.advance(two.executionId, "started");
+  first.answer.resolve();
+  expect(statesOf(await message(2))).toEqual(["proposing", "running"]);
+  await end(running);
+});
+
+test("what was not taken is sent again", async () => {
+  await hold(1);
+  const running = run();
+  (await message(1)).answer.reject(new DomainError("unavailable", "STORE_UNAVAILABLE", "not now"));
+  expect(statesOf(await message(2))).toEqual(["preparing"]);
+  await end(running);
+});
+
+test("a complete report names everything, though half of it is on its way already", async () => {
+  await hold(2);
+  const running = run();
+  const first = await message(1);
+  outbox.reportAll();
+  await hold(1, "c.2");
+  first.answer.resolve();
+  const second = await message(2);
+  expect({ isComplete: second.isComplete, states: statesOf(second) }).toEqual({ isComplete: true, states: ["preparing", "preparing", "preparing"] });
+  await end(running);
+});
+
+test("a complete report that failed is complete again", async () => {
+  outbox.reportAll();
+  const running = run();
+  (await message(1)).answer.reject(new DomainError("unavailable", "STORE_UNAVAILABLE", "not now"));
+  expect(await message(2)).toMatchObject({ isComplete: true, reports: [] });
+  await end(running);
+});
+
+test("more than a message holds goes in several, and none claims to be complete", async () => {
+  await hold(1_500);
+  outbox.reportAll();
+  const running = run();
+  const first = await message(1);
+  first.answer.resolve();
+  const second = await message(2);
+  expect([first, second].map(({ isComplete, reports }) => ({ isComplete, count: reports.length }))).toEqual([
+    { isComplete: false, count: 1_000 },
+    { isComplete: false, count: 500 },
+  ]);
+  await end(running);
+});
+
+test("does not tell the scheduler what it said itself", async () => {
+  const set = { appliesTo: "", resultsIn: "c.1", isComplete: false, assignments: [anAssignment(aTask("true"))], releasedExecutionIds: [], releasedAskIds: [] };
+  await held.apply(set);
+  expect(await outbox.sendNext("a-session", stop.signal)).toBe(false);
+});
+
+test("ends with the session", async () => {
+  await hold(1);
+  const running = run();
+  (await message(1)).answer.reject(new DomainError("precondition", "SESSION_ENDED", "join again"));
+  await expect(running).rejects.toMatchObject({ reason: "SESSION_ENDED" });
+});
+
+function run(): Promise<never> {
+  const running = outbox.run("a-session", stop.signal);
+  running.catch(() => undefined); // Each test ends it.
+  return running;
+}
+
+async function end(running: Promise<never>): Promise<void> {
+  messages.at(-1)?.answer.reject(new DomainError("precondition", "SESSION_ENDED", "the test is over"));
+  await expect(running).rejects.toMatchObject({ reason: "SESSION_ENDED" });
+}
+
+async function hold(count: number, token = "c.1"): Promise<[Assignment, Assignment]> {
+  const assignments = Array.from({ length: count }, () => anAssignment(aTask("true")));
+  const set = { appliesTo: held.appliedToken, resultsIn: token, isComplete: false, assignments, releasedExecutionIds: [], releasedAskIds: [] };
+  await held.apply(set);
+  for (const { executionId } of assignments) held.advance(executionId, "preparing");
+  return assignments as [Assignment, Assignment];
+}
+
+async function message(number: number): Promise<Message> {
+  const found = await eventually(() => messages[number - 1], (value) => value !== undefined, { withinMs: 5_000 });
+  if (found === undefined) throw new Error("unreachable");
+  return found;
+}
+
+function statesOf({ reports }: Message): string[] {
+  return reports.map(({ state }) => state);
+}
