@@ -11,7 +11,7 @@ export function progressJob(job: Job, table: PartitionTable, nowMs: number): Job
   const placed = partitions.running + partitions.completed + partitions.failed > 0;
   const next =
     placed && job.state !== "running" ? { ...job, state: nextJobState(job.state, "placed") ?? job.state, startedAtMs: nowMs } : job;
-  return withoutWaiting({ ...next, partitions }, partitions.waiting > 0 ? job.waiting : undefined);
+  return withWaiting({ ...next, partitions }, partitions.waiting);
 }
 
 /** The job after an evaluation that could not place all of it. */
@@ -41,7 +41,7 @@ export function rerunJob(job: Job, nowMs: number): Job {
 function endJob(job: Job, kind: JobEventKind, nowMs: number): Job {
   // A job can end in the tick that placed it.
   const from = job.state !== "running" && kind === "completed" ? "running" : job.state;
-  return withoutWaiting({ ...job, state: nextJobState(from, kind) ?? job.state, endedAtMs: nowMs }, undefined);
+  return withWaiting({ ...job, state: nextJobState(from, kind) ?? job.state, endedAtMs: nowMs }, 0);
 }
 
 function withSettledCounts(job: Job, table: PartitionTable): Job {
@@ -49,8 +49,10 @@ function withSettledCounts(job: Job, table: PartitionTable): Job {
   return { ...job, partitions: { waiting: waiting + running, running: 0, completed, failed } };
 }
 
-function withoutWaiting(job: Job, kept: Waiting | undefined): Job {
-  if (kept !== undefined || job.waiting === undefined) return job;
-  const { waiting: _, ...rest } = job;
-  return rest;
+/** The reasons stay those of the newest evaluation; they go when nothing waits any more. */
+function withWaiting(job: Job, partitions: number): Job {
+  const { waiting, ...rest } = job;
+  if (waiting === undefined) return job;
+  if (partitions === 0) return rest;
+  return waiting.partitions === partitions ? job : { ...job, waiting: { ...waiting, partitions } };
 }

@@ -99,11 +99,12 @@ export async function setDraining(term: TermContext, nodeId: NodeId, isDraining:
 /** Gives the node up when it stays silent; arms itself again while it does not. */
 export function watchSilence(term: TermContext, entry: NodeEntry): void {
   const { clock, deadlines, options, live } = term;
-  deadlines.at(entry.heartbeatAtMs + options.heartbeatTimeoutMs + 1, () => {
+  const sinceMs = entry.node.connection === "lost" ? clock.nowMs() : entry.heartbeatAtMs;
+  deadlines.at(sinceMs + options.heartbeatTimeoutMs + 1, () => {
     if (live.nodes.get(entry.node.id) !== entry) return;
     const nowMs = clock.nowMs();
-    if (entry.node.connection === "lost") entry.heartbeatAtMs = nowMs;
-    else if (isSilent(entry.heartbeatAtMs, nowMs, options.heartbeatTimeoutMs)) loseNode(term, entry, nowMs);
+    const isConnected = entry.node.connection === "connected";
+    if (isConnected && isSilent(entry.heartbeatAtMs, nowMs, options.heartbeatTimeoutMs)) loseNode(term, entry, nowMs);
     watchSilence(term, entry);
   });
 }
@@ -137,7 +138,6 @@ function loseNode(term: TermContext, entry: NodeEntry, nowMs: number): void {
   term.live.setNode(entry, { ...node, connection: "lost" });
   addNodeEvent(term, entry, "node.lost", { from: "connected", to: "lost", reason: failure.reason, message: failure.message });
   giveUpNode(term, entry, failure);
-  entry.heartbeatAtMs = nowMs;
 }
 
 function giveUpNode(term: TermContext, entry: NodeEntry, failure: Failure): void {

@@ -1,21 +1,21 @@
 import { isJobEnded, newExecutionId } from "@skrei/domain";
 import type { Execution, JobId, Reason } from "@skrei/domain";
-import { describeWaiting, explainWaiting, hasOtherReasons } from "../domain/explain-waiting.ts";
 import type { QueuedJob } from "../domain/job-queue.ts";
-import { queueJob } from "../domain/job-progress.ts";
 import type { Placement } from "../domain/judge-bids.ts";
 import { rankAmong, rankNodes } from "../domain/rank-nodes.ts";
 import type { RankedNodes } from "../domain/rank-nodes.ts";
 import { BidRounds } from "./bid-rounds.ts";
 import type { JobEntry, NodeEntry } from "./live-state.ts";
 import { Notifier } from "./notifier.ts";
-import { addJobEvent, refreshJob } from "./progress.ts";
+import { refreshJob } from "./progress.ts";
 import type { TermContext } from "./term-context.ts";
+import { WaitingExplainer } from "./waiting-explainer.ts";
 
 /** Places partitions: takes the next job, finds nodes with room, asks them for bids and makes executions of the best. Woken by events. */
 export class Placer {
   readonly #wakeup = new Notifier();
   readonly #rounds: BidRounds;
+  readonly #explainer = new WaitingExplainer();
   #term: TermContext | undefined;
 
   constructor() {
@@ -26,6 +26,7 @@ export class Placer {
   attach(term: TermContext): void {
     this.#term = term;
     this.#rounds.attach(term);
+    this.#explainer.attach(term);
   }
 
   /** Something changed that may let a waiting partition be placed. */
@@ -47,10 +48,10 @@ export class Placer {
 
   /** Puts the job into the queue, if it has partitions to place and is not being placed already. */
   enqueue(entry: JobEntry): void {
-    const { job, table, queued, queueClass } = entry;
+    const { job, table, queued } = entry;
     if (isJobEnded(job.state) || table.ready === 0 || entry.isAsking) return;
     this.#context.live.queue.add(queued);
-    if (queueClass.isParked && job.state === "pending") this.#explain(entry);
+    if (job.state === "pending") this.#explainer.note(entry);
     this.wake();
   }
 
@@ -78,7 +79,7 @@ export class Placer {
     this.#rounds.send();
     live.queue.dropEmptyClasses(CLASSES_MAX);
     live.index.dropUnusedShapes(SHAPES_MAX, (key) => live.queue.isShapeUsed(key));
-    return budget <= 0;
+    return !this.#explainer.explainParked() || budget <= 0;
   }
 
   get #context(): TermContext {
@@ -102,7 +103,7 @@ export class Placer {
       live.queue.park(queued.queueClass);
       live.queue.add(queued);
     }
-    if (!isExplained.has(queued.id)) this.#explain(entry);
+    if (!isExplained.has(queued.id)) this.#explainer.explain(entry);
     isExplained.add(queued.id);
     return 1;
   }
@@ -169,31 +170,9 @@ export class Placer {
       });
     }
     refreshJob(term, entry);
-    if (entry.table.ready > 0 && placements.length === 0) this.#explain(entry);
+    if (entry.table.ready > 0 && placements.length === 0) this.#explainer.explain(entry);
     this.enqueue(entry);
     term.committer.notify();
-  }
-
-  /** Records why partitions wait; an event only when the reasons are others than before. */
-  #explain(entry: JobEntry): void {
-    const term = this.#context;
-    const { live, clock } = term;
-    const { ready } = entry.table;
-    const waiting = explainWaiting({
-      demand: entry.demand,
-      partitions: entry.table.counts().waiting,
-      partitionsInBackoff: entry.table.counts().waiting - ready,
-      nodes: live.snapshots(),
-      refusals: entry.refusals,
-      nowMs: clock.nowMs(),
-    });
-    if (!hasOtherReasons(entry.job.waiting, waiting) && entry.job.state !== "pending") return;
-    const from = entry.job.state;
-    live.setJob(entry, queueJob(entry.job, waiting));
-    const [first] = waiting.reasons;
-    const details = { message: describeWaiting(waiting), ...(first && { reason: first.reason }) };
-    if (entry.job.state === from) live.changes.addEvent({ type: "job.waiting", jobId: entry.job.id, from, to: from, ...details });
-    else addJobEvent(term, entry, from, details);
   }
 }
 
