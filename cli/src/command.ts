@@ -3,7 +3,7 @@ import type { Flags, FlagValues } from "./flags.ts";
 import { integerBetween } from "./parse/parse-integer.ts";
 import type { Session } from "./session.ts";
 
-export interface Argument {
+interface Argument {
   readonly name: string;
   readonly summary: string;
   readonly isRequired?: boolean;
@@ -28,7 +28,7 @@ export interface CommandDefinition<Table extends Flags = Flags> {
   readonly run: (invocation: Invocation<Table>) => Promise<void>;
 }
 
-export interface Invocation<Table extends Flags> {
+interface Invocation<Table extends Flags> {
   readonly args: readonly string[];
   readonly flags: FlagValues<Table & typeof GLOBAL_FLAGS>;
   readonly session: Session;

@@ -15,14 +15,22 @@ const ASK_TIMEOUT_MS = 300;
 const JOBS_OFFERED = 50;
 
 /** What may stand in place of the last word. */
-export async function completeWords(words: readonly string[], commands: readonly CommandDefinition[], session: Session): Promise<readonly Candidate[]> {
+export async function completeWords(
+  words: readonly string[],
+  commands: readonly CommandDefinition[],
+  session: Session,
+): Promise<readonly Candidate[]> {
   const current = words.at(-1) ?? "";
   const before = words.slice(0, -1);
   const candidates = await candidatesFor(before, current, { commands, session });
   return candidates.filter(({ value }) => value.startsWith(current));
 }
 
-async function candidatesFor(before: readonly string[], current: string, { commands, session }: { commands: readonly CommandDefinition[]; session: Session }): Promise<readonly Candidate[]> {
+async function candidatesFor(
+  before: readonly string[],
+  current: string,
+  { commands, session }: { commands: readonly CommandDefinition[]; session: Session },
+): Promise<readonly Candidate[]> {
   const definition = commands.find(({ path }) => before.join(" ") === path || before.join(" ").startsWith(`${path} `));
   if (definition === undefined) return nextWords(before, commands);
   const flags: Flags = { ...GLOBAL_FLAGS, ...definition.flags };

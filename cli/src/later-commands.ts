@@ -21,5 +21,7 @@ const LATER: Readonly<Record<string, string>> = {
 
 export function laterCommand(path: string): DomainError | undefined {
   const hint = Object.hasOwn(LATER, path) ? LATER[path] : undefined;
-  return hint === undefined ? undefined : new DomainError("invalid", "FEATURE_NOT_AVAILABLE", `"skrei ${path}" is not offered by this version.`, { hint });
+  return hint === undefined
+    ? undefined
+    : new DomainError("invalid", "FEATURE_NOT_AVAILABLE", `"skrei ${path}" is not offered by this version.`, { hint });
 }

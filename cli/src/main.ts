@@ -28,7 +28,7 @@ export async function main(words: readonly string[]): Promise<void> {
   process.exitCode = await runCommandLine(words, { terminal, signal: interruptSignal() });
 }
 
-export interface CommandLineContext {
+interface CommandLineContext {
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
 }
@@ -37,7 +37,11 @@ export interface CommandLineContext {
 export async function runCommandLine(words: readonly string[], { terminal, signal }: CommandLineContext): Promise<number> {
   let settings: ServerSettings | undefined;
   let isVerbose = false;
-  const dispatch = async (definition: CommandDefinition, args: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<void> => {
+  const dispatch = async (
+    definition: CommandDefinition,
+    args: readonly string[],
+    flags: Readonly<Record<string, unknown>>,
+  ): Promise<void> => {
     isVerbose = flags["verbose"] === true;
     settings = await resolveSettings(flags as unknown as ServerFlags, terminal.env);
     const cluster = createCluster(settings, (line) => void say(terminal, line));

@@ -9,7 +9,7 @@ import { renderGroupHelp, renderHelp } from "./output/render-help.ts";
 import { nearest } from "./parse/did-you-mean.ts";
 
 /** Called with the command that the words name. */
-export type Dispatch = (definition: CommandDefinition, args: readonly string[], flags: Readonly<Record<string, unknown>>) => Promise<void>;
+type Dispatch = (definition: CommandDefinition, args: readonly string[], flags: Readonly<Record<string, unknown>>) => Promise<void>;
 
 export interface ProgramOptions {
   readonly commands: readonly CommandDefinition[];
@@ -27,7 +27,11 @@ export function createProgram({ commands, dispatch, writeOut }: ProgramOptions):
     const parentPath = words.slice(0, -1).join(" ");
     let parent = groups.get(parentPath);
     if (parent === undefined) {
-      parent = group(parentPath, commands.filter(({ path }) => path.startsWith(`${parentPath} `)), writeOut);
+      parent = group(
+        parentPath,
+        commands.filter(({ path }) => path.startsWith(`${parentPath} `)),
+        writeOut,
+      );
       groups.set(parentPath, parent);
       root.addCommand(parent);
     }
@@ -57,7 +61,13 @@ function unknownCommand(path: string, word: string, commands: readonly CommandDe
   const later = laterCommand(`${prefix}${word}`);
   if (later !== undefined) return later;
   const depth = prefix === "" ? 0 : 1;
-  const words = [...new Set(commands.filter(({ isHidden }) => isHidden !== true).flatMap((command) => [command.path.split(" ")[depth] ?? "", ...(command.aliases ?? [])]))];
+  const words = [
+    ...new Set(
+      commands
+        .filter(({ isHidden }) => isHidden !== true)
+        .flatMap((command) => [command.path.split(" ")[depth] ?? "", ...(command.aliases ?? [])]),
+    ),
+  ];
   const found = nearest(word, words);
   return new DomainError("invalid", "FIELD_INVALID", `There is no command "skrei ${prefix}${word}".`, {
     hint: found === undefined ? `Commands: skrei ${prefix}--help` : `Did you mean "skrei ${prefix}${found}"?`,
@@ -66,7 +76,9 @@ function unknownCommand(path: string, word: string, commands: readonly CommandDe
 
 function leaf(name: string, definition: CommandDefinition, { dispatch, writeOut }: Pick<ProgramOptions, "dispatch" | "writeOut">): Command {
   const flags: Flags = { ...GLOBAL_FLAGS, ...definition.flags };
-  const command = base(name, writeOut).description(definition.summary).aliases([...(definition.aliases ?? [])]);
+  const command = base(name, writeOut)
+    .description(definition.summary)
+    .aliases([...(definition.aliases ?? [])]);
   command.configureHelp({ formatHelp: () => renderHelp(definition, flags) });
   for (const argument of definition.args) {
     const words = `${argument.name}${argument.isVariadic === true ? "..." : ""}`;

@@ -35,7 +35,11 @@ async function childrenOf(pid: number): Promise<readonly number[]> {
 test("the demo answers, verifies and leaves neither a process nor a file", async () => {
   await using folder = await aFolder();
   const demo = startCli(["demo"], { env: { HOME: folder.path, TMPDIR: folder.path, DOCKER_HOST: "unix:///nowhere" }, withinMs: 120_000 });
-  const [cluster = 0] = await eventually(() => childrenOf(demo.pid).catch(() => []), (pids) => pids.length > 0, { withinMs: 30_000 });
+  const [cluster = 0] = await eventually(
+    () => childrenOf(demo.pid).catch(() => []),
+    (pids) => pids.length > 0,
+    { withinMs: 30_000 },
+  );
   const { code, stdout, stderr } = await demo.done;
   expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: "5905 words in 4 files\n6554 words in 4 files\n8165 words in 4 files\n" });
   expect(stderr).toMatch(/every byte matches its content id/u);
@@ -59,7 +63,11 @@ test("a cluster does not outlive a `skrei dev` that was killed", async () => {
   await using embedded = await startEmbedded();
   const [cluster = 0] = await childrenOf(embedded.dev.pid);
   embedded.dev.signal("SIGKILL");
-  await eventually(() => isAlive(cluster), (alive) => !alive, { withinMs: 20_000 });
+  await eventually(
+    () => isAlive(cluster),
+    (alive) => !alive,
+    { withinMs: 20_000 },
+  );
 });
 
 test("jobs and results are kept in a data folder", async () => {
@@ -80,10 +88,17 @@ test("Ctrl-C in a terminal leaves the job, which goes on, and says how to come b
   await using embedded = await startEmbedded();
   const session = `skrei-test-${process.pid}`;
   const socket = join(embedded.folder, "tmux");
-  const tmux = (...args: readonly string[]): Promise<{ stdout: string }> => run("tmux", ["-S", socket, ...args], { env: { ...process.env, ...embedded.env } });
+  const tmux = (...args: readonly string[]): Promise<{ stdout: string }> =>
+    run("tmux", ["-S", socket, ...args], { env: { ...process.env, ...embedded.env } });
   await tmux("new-session", "-d", "-s", session, "-x", "120", "-y", "40", "sh");
   try {
-    await tmux("send-keys", "-t", session, `'${process.execPath}' '${BIN}' run busybox -- sh -c 'echo begun; sleep 600'; echo ended with $?`, "Enter");
+    await tmux(
+      "send-keys",
+      "-t",
+      session,
+      `'${process.execPath}' '${BIN}' run busybox -- sh -c 'echo begun; sleep 600'; echo ended with $?`,
+      "Enter",
+    );
     const screen = async (): Promise<string> => (await tmux("capture-pane", "-p", "-t", session)).stdout;
     await eventually(screen, (text) => /^begun$/mu.test(text), { withinMs: 60_000 });
     await tmux("send-keys", "-t", session, "C-c");

@@ -50,7 +50,9 @@ test("three parts write their output in the order of the parts, and their result
   for (const part of ["0", "1", "2"]) {
     expect((await readdir(join(embedded.folder, "out", part))).toSorted()).toEqual(["exitCode", "outputs", "stderr", "stdout"]);
     const counts = join(part, "outputs", "outputs", "counts.csv");
-    expect(await readFile(join(embedded.folder, "out", counts), "utf8")).toBe(await readFile(join(WORDCOUNT, "expected", part, "counts.csv"), "utf8"));
+    expect(await readFile(join(embedded.folder, "out", counts), "utf8")).toBe(
+      await readFile(join(WORDCOUNT, "expected", part, "counts.csv"), "utf8"),
+    );
   }
   expect(stderr).toMatch(/every byte matches its content id/u);
 });

@@ -31,7 +31,8 @@ export async function startEmbedded(flags: readonly string[] = []): Promise<Embe
     throw new Error(`skrei dev did not get ready: ${dev.stderr()}`, { cause: error });
   });
   const { server, nodes } = JSON.parse(line) as { server: string; nodes: string[] };
-  const start = (args: readonly string[], options: CliOptions = {}): CliProcess => startCli(args, { cwd: folder, ...options, env: { ...env, ...options.env } });
+  const start = (args: readonly string[], options: CliOptions = {}): CliProcess =>
+    startCli(args, { cwd: folder, ...options, env: { ...env, ...options.env } });
   return {
     url: server,
     nodes,

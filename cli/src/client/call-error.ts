@@ -11,15 +11,24 @@ export function toCallError(error: unknown, settings: ServerSettings | undefined
   const domainError = fromConnectError(error);
   if (domainError.reason !== "UNREACHABLE" || settings === undefined) return domainError;
   const code = systemCode(error);
-  return new DomainError("unavailable", "UNREACHABLE", `No cluster answers at ${settings.server}${code === undefined ? "" : ` (${WORDS[code] ?? code})`}; the address is from ${settings.origin}.`, {
-    hint: "Start one here with `skrei dev`, or name another: --server URL or SKREI_SERVER.",
-  });
+  return new DomainError(
+    "unavailable",
+    "UNREACHABLE",
+    `No cluster answers at ${settings.server}${code === undefined ? "" : ` (${WORDS[code] ?? code})`}; the address is from ${settings.origin}.`,
+    {
+      hint: "Start one here with `skrei dev`, or name another: --server URL or SKREI_SERVER.",
+    },
+  );
 }
 
 /** True for what a reconnect can heal. */
 export function isConnectionLost(error: unknown): boolean {
   const domainError = toCallError(error, undefined);
-  return domainError !== undefined && (domainError.kind === "unavailable" || domainError.kind === "timeout") && domainError.reason !== "INTERNAL_ERROR";
+  return (
+    domainError !== undefined &&
+    (domainError.kind === "unavailable" || domainError.kind === "timeout") &&
+    domainError.reason !== "INTERNAL_ERROR"
+  );
 }
 
 const WORDS: Readonly<Record<string, string>> = {

@@ -21,8 +21,16 @@ export function createCluster(settings: ServerSettings, trace: (line: string) =>
   const interceptors: Interceptor[] = [];
   if (settings.token !== undefined) interceptors.push(authorizing(settings.token));
   if (settings.isVerbose) interceptors.push(tracing(trace));
-  const transport = createConnectTransport({ baseUrl: settings.server, httpVersion: "1.1", interceptors: [limitingUnary, ...interceptors] });
-  return { jobs: createClient(JobService, transport), nodes: createClient(NodeService, transport), results: createClient(ResultService, transport) };
+  const transport = createConnectTransport({
+    baseUrl: settings.server,
+    httpVersion: "1.1",
+    interceptors: [limitingUnary, ...interceptors],
+  });
+  return {
+    jobs: createClient(JobService, transport),
+    nodes: createClient(NodeService, transport),
+    results: createClient(ResultService, transport),
+  };
 }
 
 function authorizing(token: string): Interceptor {
@@ -40,14 +48,20 @@ const limitingUnary: Interceptor = (next) => async (request) => {
     return await next({ ...request, signal: AbortSignal.any([request.signal, limit]) });
   } catch (cause) {
     if (!limit.aborted) throw cause;
-    throw new DomainError("timeout", "DEADLINE_EXCEEDED", `The cluster did not answer ${request.method.name} within ${CALL_TIMEOUT_MS / 1000} s.`, { cause });
+    throw new DomainError(
+      "timeout",
+      "DEADLINE_EXCEEDED",
+      `The cluster did not answer ${request.method.name} within ${CALL_TIMEOUT_MS / 1000} s.`,
+      { cause },
+    );
   }
 };
 
 function tracing(trace: (line: string) => void): Interceptor {
   return (next) => async (request) => {
     const startedAt = performance.now();
-    const describe = (): string => `${request.method.parent.typeName}/${request.method.name} ${(performance.now() - startedAt).toFixed(0)}ms`;
+    const describe = (): string =>
+      `${request.method.parent.typeName}/${request.method.name} ${(performance.now() - startedAt).toFixed(0)}ms`;
     try {
       const response = await next(request);
       trace(`-> ${describe()}`);

@@ -30,7 +30,10 @@ const KEYS = ["server", "tokenFile"];
 /** Flags, then environment, then `config.yaml`, then the context that `skrei dev` wrote, then the default. */
 export async function resolveSettings(flags: ServerFlags, env: NodeJS.ProcessEnv): Promise<ServerSettings> {
   const file = await readConfigFile(join(configFolder(env), "config.yaml"));
-  const { server, origin } = (await firstServer(flags, env, file)) ?? { server: `http://${DEFAULT_HOST}:${DEFAULT_PORT}`, origin: "the built-in default" };
+  const { server, origin } = (await firstServer(flags, env, file)) ?? {
+    server: `http://${DEFAULT_HOST}:${DEFAULT_PORT}`,
+    origin: "the built-in default",
+  };
   const tokenFile = flags["token-file"] ?? env["SKREI_TOKEN_FILE"] ?? (env["SKREI_TOKEN"] === undefined ? file.tokenFile : undefined);
   const token = tokenFile === undefined ? env["SKREI_TOKEN"] : await readToken(tokenFile);
   return { server: normalUrl(server, origin), token: token === "" ? undefined : token, origin, isVerbose: flags.verbose };
@@ -42,27 +45,37 @@ export function configFolder(env: NodeJS.ProcessEnv): string {
   return join(base === undefined || base === "" ? join(env["HOME"] ?? homedir(), ".config") : base, "skrei");
 }
 
-async function firstServer(flags: ServerFlags, env: NodeJS.ProcessEnv, file: ConfigFile): Promise<{ server: string; origin: string } | undefined> {
+async function firstServer(
+  flags: ServerFlags,
+  env: NodeJS.ProcessEnv,
+  file: ConfigFile,
+): Promise<{ server: string; origin: string } | undefined> {
   if (flags.server !== undefined) return { server: flags.server, origin: "--server" };
-  if (flags["api-host"] !== undefined || flags["api-port"] !== undefined) return { server: fromHostAndPort(flags), origin: "--api-host and --api-port" };
+  if (flags["api-host"] !== undefined || flags["api-port"] !== undefined)
+    return { server: fromHostAndPort(flags), origin: "--api-host and --api-port" };
   const fromEnv = env["SKREI_SERVER"];
   if (fromEnv !== undefined && fromEnv !== "") return { server: fromEnv, origin: "SKREI_SERVER" };
   if (file.server !== undefined) return { server: file.server, origin: file.path };
   const dev = await readDevContext(configFolder(env));
-  return dev === undefined || dev.stoppedAtMs !== undefined ? undefined : { server: dev.server, origin: 'the context "dev" that `skrei dev` wrote' };
+  return dev === undefined || dev.stoppedAtMs !== undefined
+    ? undefined
+    : { server: dev.server, origin: 'the context "dev" that `skrei dev` wrote' };
 }
 
 function fromHostAndPort(flags: ServerFlags): string {
   const host = flags["api-host"] ?? DEFAULT_HOST;
-  if (/^https?:\/\//iu.test(host)) return flags["api-port"] === undefined ? host : Object.assign(new URL(host), { port: String(flags["api-port"]) }).href;
+  if (/^https?:\/\//iu.test(host))
+    return flags["api-port"] === undefined ? host : Object.assign(new URL(host), { port: String(flags["api-port"]) }).href;
   const name = host === "0.0.0.0" ? DEFAULT_HOST : host;
   return `http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${flags["api-port"] ?? DEFAULT_PORT}`;
 }
 
 function normalUrl(server: string, origin: string): string {
-  const url = URL.parse(/^https?:\/\//iu.test(server) ? server : `http://${server}`);
-  if (url === null || url.username !== "" || url.password !== "") {
-    throw new DomainError("invalid", "CONFIG_INVALID", `The cluster's address from ${origin} is not a http(s) URL without credentials.`, { hint: "Use a form such as http://127.0.0.1:1234; a token goes into a file (--token-file)." });
+  const url = URL.parse(server.includes("://") ? server : `http://${server}`);
+  if (url === null || !/^https?:$/u.test(url.protocol) || url.username !== "" || url.password !== "") {
+    throw new DomainError("invalid", "CONFIG_INVALID", `The cluster's address from ${origin} is not a http(s) URL without credentials.`, {
+      hint: "Use a form such as http://127.0.0.1:1234; a token goes into a file (--token-file).",
+    });
   }
   return `${url.origin}${url.pathname.replace(/\/+$/u, "")}`;
 }
@@ -79,9 +92,13 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
     throw new DomainError("invalid", "CONFIG_INVALID", `The file ${path} cannot be read.`, { cause: error });
   });
   const value: unknown = parse(text) ?? {};
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new DomainError("invalid", "CONFIG_INVALID", `The file ${path} is not a mapping.`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new DomainError("invalid", "CONFIG_INVALID", `The file ${path} is not a mapping.`);
   for (const [key, entry] of Object.entries(value)) {
-    if (!KEYS.includes(key)) throw new DomainError("invalid", "CONFIG_INVALID", `The file ${path} has an unknown key "${key}"${suggestion(key, KEYS)}.`, { hint: `Keys: ${KEYS.join(", ")}.` });
+    if (!KEYS.includes(key))
+      throw new DomainError("invalid", "CONFIG_INVALID", `The file ${path} has an unknown key "${key}"${suggestion(key, KEYS)}.`, {
+        hint: `Keys: ${KEYS.join(", ")}.`,
+      });
     if (typeof entry !== "string") throw new DomainError("invalid", "CONFIG_INVALID", `The key "${key}" of ${path} must be text.`);
   }
   return { path, ...(value as { server?: string; tokenFile?: string }) };

@@ -9,7 +9,10 @@ export const completion = defineCommand({
   summary: "Print the completion script of a shell.",
   args: [{ name: "shell", summary: SHELLS.join(", "), isRequired: true }],
   flags: {},
-  examples: ["skrei completion bash > ~/.local/share/bash-completion/completions/skrei", "skrei completion fish > ~/.config/fish/completions/skrei.fish"],
+  examples: [
+    "skrei completion bash > ~/.local/share/bash-completion/completions/skrei",
+    "skrei completion fish > ~/.config/fish/completions/skrei.fish",
+  ],
   run: ({ args, session }) => answer(session.terminal, SCRIPTS[choiceFlag(SHELLS, "").parse(args[0] ?? "")]),
 });
 

@@ -18,7 +18,7 @@ const NODES = 3;
 
 export const demo = defineCommand({
   path: "demo",
-  summary: "Show it all at once: a cluster, a job in three parts, verified results, nothing left.",
+  summary: "Show it all: a cluster, a job in three parts, verified results.",
   args: [],
   flags: {},
   examples: ["skrei demo"],
@@ -30,8 +30,17 @@ async function runDemo(outer: Session): Promise<void> {
   const { terminal, signal } = outer;
   await using stack = new AsyncDisposableStack();
   await say(terminal, `starting ${NODES} nodes on this machine …`);
-  const cluster = stack.use(await spawnCluster({ nodes: NODES, port: undefined, dataFolder: undefined, logLevel: undefined, dockerHost: terminal.env["DOCKER_HOST"] }, signal));
-  await say(terminal, `ready in ${formatDuration(cluster.ready.readyMs)} at ${cluster.ready.server}; examples/wordcount counts the words of 12 files in 3 parts`, "");
+  const cluster = stack.use(
+    await spawnCluster(
+      { nodes: NODES, port: undefined, dataFolder: undefined, logLevel: undefined, dockerHost: terminal.env["DOCKER_HOST"] },
+      signal,
+    ),
+  );
+  await say(
+    terminal,
+    `ready in ${formatDuration(cluster.ready.readyMs)} at ${cluster.ready.server}; examples/wordcount counts the words of 12 files in 3 parts`,
+    "",
+  );
   const results = await mkdtemp(join(tmpdir(), "skrei-demo-"));
   stack.defer(() => rm(results, { recursive: true, force: true }));
   const settings = { ...outer.settings, server: cluster.ready.server, token: undefined, origin: "the demo's own cluster" };
@@ -43,6 +52,15 @@ async function runDemo(outer: Session): Promise<void> {
 }
 
 function followFlags(results: string): FollowFlags {
-  const off = { detach: false, quiet: false, "id-only": false, follow: false, raw: false, "exit-code": false, "stop-on-interrupt": false, "dry-run": false };
+  const off = {
+    detach: false,
+    quiet: false,
+    "id-only": false,
+    follow: false,
+    raw: false,
+    "exit-code": false,
+    "stop-on-interrupt": false,
+    "dry-run": false,
+  };
   return { ...off, get: results, "wait-timeout": undefined, "request-id": undefined };
 }

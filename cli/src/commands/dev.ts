@@ -16,5 +16,13 @@ export const dev = defineCommand({
   },
   examples: ["skrei dev", "skrei dev --nodes 5 --data ./.skrei"],
   exitCodes: { 8: "the port or the data folder is in use" },
-  run: ({ flags, session }) => runDevCluster(session, { nodes: flags.nodes, port: flags.port, dataFolder: flags.data, printsJson: flags.json, logLevel: flags["log-level"], dockerHost: session.terminal.env["DOCKER_HOST"] }),
+  run: ({ flags, session }) =>
+    runDevCluster(session, {
+      nodes: flags.nodes,
+      port: flags.port,
+      dataFolder: flags.data,
+      printsJson: flags.json,
+      logLevel: flags["log-level"],
+      dockerHost: session.terminal.env["DOCKER_HOST"],
+    }),
 });

@@ -19,7 +19,7 @@ export const dockerRun = defineCommand({
     workdir: valueFlag("DIR", "working directory in the container", text, { short: "w" }),
     entrypoint: valueFlag("A,B", "replaces the image's entrypoint", (value) => value.split(",")),
   },
-  examples: ["skrei docker run busybox -- echo hello", "skrei docker run -i ./data:/inputs -o out:/out python:3.13 -- python /inputs/job.py"],
+  examples: ["skrei docker run busybox -- echo hello", "skrei docker run -i ./data:/inputs -o out:/out alpine -- cp -r /inputs /out"],
   exitCodes: RUN_EXIT_CODES,
   run: async ({ args, flags, session }) => {
     const [image = "", ...parameters] = args;

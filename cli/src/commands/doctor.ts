@@ -37,7 +37,11 @@ export const doctor = defineCommand({
 function checkNodeJs(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const isGood = major > NODE_MINIMUM[0] || (major === NODE_MINIMUM[0] && minor >= NODE_MINIMUM[1]);
-  return { isGood, what: `Node.js ${process.versions.node}`, ...(isGood ? {} : { fix: `Install Node.js ${NODE_MINIMUM.join(".")} or newer.` }) };
+  return {
+    isGood,
+    what: `Node.js ${process.versions.node}`,
+    ...(isGood ? {} : { fix: `Install Node.js ${NODE_MINIMUM.join(".")} or newer.` }),
+  };
 }
 
 async function checkDocker({ terminal }: Session): Promise<Finding> {
@@ -51,7 +55,11 @@ async function checkDocker({ terminal }: Session): Promise<Finding> {
     const isForbidden = (error as NodeJS.ErrnoException).code === "EACCES";
     return isForbidden
       ? { isGood: false, what: `Docker socket ${path}: no permission`, fix: "Add yourself to the group that owns it, then log in again." }
-      : { isGood: false, what: `no Docker socket at ${path}; WASM jobs work without it`, fix: "Start Docker, or set DOCKER_HOST, if container jobs shall run on this machine." };
+      : {
+          isGood: false,
+          what: `no Docker socket at ${path}; WASM jobs work without it`,
+          fix: "Start Docker, or set DOCKER_HOST, if container jobs shall run on this machine.",
+        };
   }
 }
 
@@ -71,6 +79,10 @@ function checkNodes(nodes: readonly Node[]): readonly Finding[] {
   return nodes.map((node) => {
     const engines = node.engines.map(({ name, available, message }) => (available ? name : `no ${name} (${message})`)).join(", ");
     const state = nodeState(node);
-    return { isGood: state === "ready", what: `node ${node.name}: ${state}; ${engines}`, ...(state === "pending" ? { fix: `skrei node approve ${node.nodeId}` } : {}) };
+    return {
+      isGood: state === "ready",
+      what: `node ${node.name}: ${state}; ${engines}`,
+      ...(state === "pending" ? { fix: `skrei node approve ${node.nodeId}` } : {}),
+    };
   });
 }

@@ -8,14 +8,25 @@ import type { JOB_FLAGS } from "../run/job-flags.ts";
 
 const MODULE_TARGET = "/main.wasm";
 
-export function dockerEngine(docker: { image: string; parameters: readonly string[]; entrypoint?: readonly string[]; workingDirectory?: string }): EngineInit {
+export function dockerEngine(docker: {
+  image: string;
+  parameters: readonly string[];
+  entrypoint?: readonly string[];
+  workingDirectory?: string;
+}): EngineInit {
   const { image, parameters, entrypoint = [], workingDirectory = "" } = docker;
   return { case: "docker", value: { image, parameters: [...parameters], entrypoint: [...entrypoint], workingDirectory } };
 }
 
 /** A module of this machine, of a URL, or at the target of an input given with `-i`. `file:target` places it elsewhere. */
-export function wasmDraft(flags: FlagValues<typeof JOB_FLAGS>, wasm: { module: string; entrypoint: string | undefined; parameters: readonly string[] }): JobDraft {
-  const engine = (entryModule: string): EngineInit => ({ case: "wasm", value: { entryModule, entrypoint: wasm.entrypoint ?? "", parameters: [...wasm.parameters] } });
+export function wasmDraft(
+  flags: FlagValues<typeof JOB_FLAGS>,
+  wasm: { module: string; entrypoint: string | undefined; parameters: readonly string[] },
+): JobDraft {
+  const engine = (entryModule: string): EngineInit => ({
+    case: "wasm",
+    value: { entryModule, entrypoint: wasm.entrypoint ?? "", parameters: [...wasm.parameters] },
+  });
   if (flags.input.some(({ target }) => target === wasm.module)) return draftFromFlags(flags, engine(wasm.module));
   const input = moduleInput(wasm.module);
   return draftFromFlags(flags, engine(input.target), [input]);

@@ -33,14 +33,31 @@ export const jobDescribe = defineCommand({
     if (await printRecord(terminal, JobSchema, { value: job, name: job.jobId, format: formatOf(flags) })) return;
     const executions = await listExecutions(session, job.jobId, { limit: EXECUTIONS_SHOWN });
     await answer(terminal, ...describe(job));
-    if (executions.length > 0) await answer(terminal, "", ...renderTable<Execution>({ rows: executions, columns: executionColumns(Date.now()).filter(({ isWide }) => isWide !== true), output: terminal.stdout }));
-    const next = isEnded(job) ? [`files  skrei job get ${job.jobId}`, `logs   skrei job logs ${job.jobId}`] : [`logs   skrei job logs ${job.jobId} --follow`, `stop   skrei job stop ${job.jobId}`];
+    if (executions.length > 0)
+      await answer(
+        terminal,
+        "",
+        ...renderTable<Execution>({
+          rows: executions,
+          columns: executionColumns(Date.now()).filter(({ isWide }) => isWide !== true),
+          output: terminal.stdout,
+        }),
+      );
+    const next = isEnded(job)
+      ? [`files  skrei job get ${job.jobId}`, `logs   skrei job logs ${job.jobId}`]
+      : [`logs   skrei job logs ${job.jobId} --follow`, `stop   skrei job stop ${job.jobId}`];
     await answer(terminal, "", ...next, `story  skrei job history ${job.jobId}`);
   },
 });
 
 function describe(job: Job): readonly string[] {
-  return renderFields([...describeState(job), ...describeTask(job.spec?.task), ...describeLabels(job), ["created", timeOf(job)], ["took", isEnded(job) ? elapsed(job.createTime, job.endTime, Date.now()) : ""]]);
+  return renderFields([
+    ...describeState(job),
+    ...describeTask(job.spec?.task),
+    ...describeLabels(job),
+    ["created", timeOf(job)],
+    ["took", isEnded(job) ? elapsed(job.createTime, job.endTime, Date.now()) : ""],
+  ]);
 }
 
 type Field = readonly [key: string, value: string];
@@ -50,7 +67,12 @@ function describeState(job: Job): readonly Field[] {
     ["id", job.jobId],
     ...describeNames(job),
     ["state", jobStateOf(job)],
-    ...(job.failure === undefined ? [] : ([["failure", `${job.failure.message} (${job.failure.reason})`], ["fix", job.failure.hint]] as const)),
+    ...(job.failure === undefined
+      ? []
+      : ([
+          ["failure", `${job.failure.message} (${job.failure.reason})`],
+          ["fix", job.failure.hint],
+        ] as const)),
     ...(job.waiting === undefined ? [] : ([["waiting", describeWaiting(job.waiting).replace(/^waiting: /u, "")]] as const)),
     ["exit code", job.exitCode === undefined ? "" : String(job.exitCode)],
     ["parts", describeParts(job)],
@@ -60,7 +82,12 @@ function describeState(job: Job): readonly Field[] {
 }
 
 function describeNames({ spec }: Job): readonly Field[] {
-  return spec === undefined ? [] : [["name", spec.name], ["namespace", spec.namespace]];
+  return spec === undefined
+    ? []
+    : [
+        ["name", spec.name],
+        ["namespace", spec.namespace],
+      ];
 }
 
 function describeParts({ partitions }: Job): string {
@@ -71,14 +98,32 @@ function describeParts({ partitions }: Job): string {
 function describeTask(task: Task | undefined): readonly Field[] {
   if (task === undefined) return [];
   const { engine, resources } = task;
-  const amounts = resources === undefined ? "" : `${formatCpu(Number(resources.cpuMillis))} cpu, ${formatBytes(Number(resources.memoryBytes))} memory, ${formatBytes(Number(resources.diskBytes))} disk`;
-  if (engine.case === "docker") return [["runs", [engine.value.image, ...engine.value.entrypoint, ...engine.value.parameters].join(" ")], ["resources", amounts]];
-  if (engine.case === "wasm") return [["runs", [engine.value.entryModule, ...engine.value.parameters].join(" ")], ["resources", amounts]];
+  const amounts =
+    resources === undefined
+      ? ""
+      : `${formatCpu(Number(resources.cpuMillis))} cpu, ${formatBytes(Number(resources.memoryBytes))} memory, ${formatBytes(Number(resources.diskBytes))} disk`;
+  if (engine.case === "docker")
+    return [
+      ["runs", [engine.value.image, ...engine.value.entrypoint, ...engine.value.parameters].join(" ")],
+      ["resources", amounts],
+    ];
+  if (engine.case === "wasm")
+    return [
+      ["runs", [engine.value.entryModule, ...engine.value.parameters].join(" ")],
+      ["resources", amounts],
+    ];
   return [["resources", amounts]];
 }
 
 function describeLabels({ spec }: Job): readonly Field[] {
-  return [["labels", Object.entries(spec?.labels ?? {}).map(([key, value]) => `${key}=${value}`).join(" ")]];
+  return [
+    [
+      "labels",
+      Object.entries(spec?.labels ?? {})
+        .map(([key, value]) => `${key}=${value}`)
+        .join(" "),
+    ],
+  ];
 }
 
 function timeOf({ createTime }: Job): string {

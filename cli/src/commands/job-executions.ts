@@ -15,7 +15,11 @@ export const jobExecutions = defineCommand({
   path: "job executions",
   summary: "List the attempts of a job, oldest first.",
   args: [{ name: "job", summary: "id, unique prefix or name", isRequired: true, completes: "job" }],
-  flags: { ...OUTPUT_FLAGS, limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }), "page-token": valueFlag("TOKEN", "where the last page ended", text) },
+  flags: {
+    ...OUTPUT_FLAGS,
+    limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }),
+    "page-token": valueFlag("TOKEN", "where the last page ended", text),
+  },
   examples: ["skrei job executions j-01ab", "skrei job executions j-01ab -o wide"],
   exitCodes: { 3: "no such job, or several" },
   run: async ({ args, flags, session }) => {
@@ -23,8 +27,15 @@ export const jobExecutions = defineCommand({
     const limit = flags.limit ?? 100;
     const page = await session.cluster.jobs.listExecutions({ jobId, pageSize: limit, pageToken: flags["page-token"] ?? "" });
     const format = formatOf(flags);
-    await printListing(session.terminal, { schema: ExecutionSchema, records: page.executions, columns: executionColumns(Date.now()), nameOf: ({ executionId }) => executionId, format });
-    if (page.nextPageToken !== "") await say(session.terminal, `next: skrei job executions ${jobId} --limit ${limit} --page-token ${page.nextPageToken}`);
+    await printListing(session.terminal, {
+      schema: ExecutionSchema,
+      records: page.executions,
+      columns: executionColumns(Date.now()),
+      nameOf: ({ executionId }) => executionId,
+      format,
+    });
+    if (page.nextPageToken !== "")
+      await say(session.terminal, `next: skrei job executions ${jobId} --limit ${limit} --page-token ${page.nextPageToken}`);
   },
 });
 
@@ -35,7 +46,11 @@ export function executionColumns(nowMs: number): readonly Column<Execution>[] {
     { header: "TRY", value: ({ attempt }) => String(attempt), isRight: true },
     { header: "STATE", value: executionStateOf, style: styleState },
     { header: "EXIT", value: ({ exitCode }) => (exitCode === undefined ? "-" : String(exitCode)), isRight: true },
-    { header: "TOOK", value: ({ startTime, endTime }) => (startTime === undefined ? "-" : elapsed(startTime, endTime, nowMs)), isRight: true },
+    {
+      header: "TOOK",
+      value: ({ startTime, endTime }) => (startTime === undefined ? "-" : elapsed(startTime, endTime, nowMs)),
+      isRight: true,
+    },
     { header: "NODE", value: ({ nodeId }) => nodeId },
     { header: "SIZE", value: ({ resultBytes }) => formatBytes(Number(resultBytes)), isRight: true, isWide: true },
     { header: "RESULT", value: ({ resultCid }) => resultCid, isWide: true },

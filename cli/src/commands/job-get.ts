@@ -17,7 +17,12 @@ export const jobGet = defineCommand({
     verify: booleanFlag("always on", { isHidden: true }),
   },
   examples: ["skrei job get j-01ab", "skrei job get j-01ab --to ./out --output outputs"],
-  exitCodes: { 1: "bytes do not match their content id", 3: "no such job or no result", 5: "the content store does not answer", 8: "files are there already" },
+  exitCodes: {
+    1: "bytes do not match their content id",
+    3: "no such job or no result",
+    5: "the content store does not answer",
+    8: "files are there already",
+  },
   run: async ({ args, flags, session }) => {
     const { jobId } = await getJob(session, jobArgument(args));
     const to = flags.to ?? flags["output-dir"] ?? `./job-${jobId}`;

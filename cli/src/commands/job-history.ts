@@ -23,14 +23,25 @@ export const jobHistory = defineCommand({
   path: "job history",
   summary: "Tell what happened to a job, oldest first.",
   args: [{ name: "job", summary: "id, unique prefix or name", isRequired: true, completes: "job" }],
-  flags: { ...OUTPUT_FLAGS, limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }), "page-token": valueFlag("TOKEN", "where the last page ended", text) },
+  flags: {
+    ...OUTPUT_FLAGS,
+    limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }),
+    "page-token": valueFlag("TOKEN", "where the last page ended", text),
+  },
   examples: ["skrei job history j-01ab", "skrei job history j-01ab -o jsonl"],
   exitCodes: { 3: "no such job, or several" },
   run: async ({ args, flags, session }) => {
     const jobId = jobArgument(args);
     const limit = flags.limit ?? 100;
     const page = await session.cluster.jobs.listJobEvents({ jobId, pageSize: limit, pageToken: flags["page-token"] ?? "" });
-    await printListing(session.terminal, { schema: JobEventSchema, records: page.events, columns: COLUMNS, nameOf: ({ sequence }) => String(sequence), format: formatOf(flags) });
-    if (page.nextPageToken !== "") await say(session.terminal, `next: skrei job history ${jobId} --limit ${limit} --page-token ${page.nextPageToken}`);
+    await printListing(session.terminal, {
+      schema: JobEventSchema,
+      records: page.events,
+      columns: COLUMNS,
+      nameOf: ({ sequence }) => String(sequence),
+      format: formatOf(flags),
+    });
+    if (page.nextPageToken !== "")
+      await say(session.terminal, `next: skrei job history ${jobId} --limit ${limit} --page-token ${page.nextPageToken}`);
   },
 });

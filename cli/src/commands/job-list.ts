@@ -37,7 +37,13 @@ export const jobList = defineCommand({
     const filter = [flags.filter ?? "", ...flags.labels.map((label) => `label:${label}`)].join(" ").trim();
     const listed = await listJobs(session, { filter, limit, pageToken: flags["page-token"] ?? flags["next-token"] ?? "" });
     const format = formatOf(flags);
-    await printListing(session.terminal, { schema: JobSchema, records: listed.jobs, columns: columns(Date.now()), nameOf: (job) => job.jobId, format });
+    await printListing(session.terminal, {
+      schema: JobSchema,
+      records: listed.jobs,
+      columns: columns(Date.now()),
+      nameOf: (job) => job.jobId,
+      format,
+    });
     if (format === "table" || format === "wide") await say(session.terminal, footer(listed, { filter, limit }));
   },
 });
@@ -64,7 +70,8 @@ async function listJobs(session: Session, query: { filter: string; limit: number
 
 function footer({ jobs, pageToken, totalSize }: Listed, { filter, limit }: { filter: string; limit: number }): string {
   const filterFlag = filter === "" ? "" : ` --filter '${filter}'`;
-  if (pageToken !== "") return `${jobs.length} shown, ${totalSize} in all; next: skrei job list${filterFlag} --limit ${limit} --page-token ${pageToken}`;
+  if (pageToken !== "")
+    return `${jobs.length} shown, ${totalSize} in all; next: skrei job list${filterFlag} --limit ${limit} --page-token ${pageToken}`;
   if (filter !== "") return `${jobs.length} of ${totalSize} jobs match`;
   return jobs.length === 0 ? "no jobs yet; try: skrei run --example wordcount" : `${totalSize} in all`;
 }
@@ -87,6 +94,9 @@ function columns(nowMs: number): readonly Column<Job>[] {
 /** The one job argument of a command. */
 export function jobArgument(args: readonly string[]): string {
   const [jobId] = args;
-  if (jobId === undefined || jobId === "") throw new DomainError("invalid", "FIELD_REQUIRED", "A job is missing.", { hint: "Give an id, a prefix of one or a name: skrei job list." });
+  if (jobId === undefined || jobId === "")
+    throw new DomainError("invalid", "FIELD_REQUIRED", "A job is missing.", {
+      hint: "Give an id, a prefix of one or a name: skrei job list.",
+    });
   return jobId;
 }

@@ -27,7 +27,11 @@ export const jobLogs = defineCommand({
   },
 });
 
-async function printLogs(session: Session, request: Parameters<Session["cluster"]["jobs"]["streamLogs"]>[0], isRaw: boolean): Promise<void> {
+async function printLogs(
+  session: Session,
+  request: Parameters<Session["cluster"]["jobs"]["streamLogs"]>[0],
+  isRaw: boolean,
+): Promise<void> {
   const { terminal } = session;
   const writers = new Map<string, OutputWriter>();
   for await (const piece of session.cluster.jobs.streamLogs(request, { signal: session.signal })) {

@@ -7,6 +7,7 @@ import { renderTable } from "../output/table.ts";
 import type { Column } from "../output/table.ts";
 import { answer, say } from "../output/terminal.ts";
 import { planDraft } from "../run/plan-draft.ts";
+import { folderOf } from "../run/resolve-draft.ts";
 import { readJobText } from "./run.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
 import { partsOf } from "../run/job-words.ts";
@@ -26,9 +27,16 @@ export const jobPlan = defineCommand({
   examples: ["skrei job plan job.yaml"],
   exitCodes: { 2: "the job has a mistake", 6: "no node can ever run it" },
   run: async ({ args, flags, session }) => {
-    const draft = readJobFile(await readJobText(session, args[0] ?? "-"));
-    const plan = await planDraft(session, draft);
-    if (await printRecord(session.terminal, PlanJobResponseSchema, { value: plan, name: String(plan.placeablePartitions), format: formatOf(flags) })) return;
+    const file = await readJobText(session, args[0] ?? "-");
+    const plan = await planDraft(session, readJobFile(file), folderOf(file.fileName));
+    if (
+      await printRecord(session.terminal, PlanJobResponseSchema, {
+        value: plan,
+        name: String(plan.placeablePartitions),
+        format: formatOf(flags),
+      })
+    )
+      return;
     await answer(session.terminal, ...renderTable({ rows: plan.nodes, columns: COLUMNS, output: session.terminal.stdout }));
     await say(session.terminal, `${plan.placeablePartitions} of ${partsOf(plan.spec?.count ?? 1)} could start now`);
     if (plan.placeablePartitions === 0 && !plan.nodes.some(({ fitsWhenIdle }) => fitsWhenIdle)) throw new ExitError(EXIT.unplaceable);

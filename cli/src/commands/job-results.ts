@@ -23,15 +23,26 @@ export const jobResults = defineCommand({
   path: "job results",
   summary: "List the results of a job with their content ids.",
   args: [{ name: "job", summary: "id, unique prefix or name", isRequired: true, completes: "job" }],
-  flags: { ...OUTPUT_FLAGS, limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }), "page-token": valueFlag("TOKEN", "where the last page ended", text) },
+  flags: {
+    ...OUTPUT_FLAGS,
+    limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }),
+    "page-token": valueFlag("TOKEN", "where the last page ended", text),
+  },
   examples: ["skrei job results j-01ab", "skrei job results j-01ab -o name"],
   exitCodes: { 3: "no such job, or several" },
   run: async ({ args, flags, session }) => {
     const jobId = jobArgument(args);
     const limit = flags.limit ?? 100;
     const page = await session.cluster.results.listResults({ jobId, pageSize: limit, pageToken: flags["page-token"] ?? "" });
-    await printListing(session.terminal, { schema: ResultSchema, records: page.results, columns: COLUMNS, nameOf: ({ cid }) => cid, format: formatOf(flags) });
-    if (page.nextPageToken !== "") await say(session.terminal, `next: skrei job results ${jobId} --limit ${limit} --page-token ${page.nextPageToken}`);
+    await printListing(session.terminal, {
+      schema: ResultSchema,
+      records: page.results,
+      columns: COLUMNS,
+      nameOf: ({ cid }) => cid,
+      format: formatOf(flags),
+    });
+    if (page.nextPageToken !== "")
+      await say(session.terminal, `next: skrei job results ${jobId} --limit ${limit} --page-token ${page.nextPageToken}`);
     if (page.results.length > 0) await say(session.terminal, `files: skrei job get ${jobId}`);
   },
 });

@@ -7,8 +7,8 @@ import type { JobDraft } from "../job-file/job-draft.ts";
 import { readJobFile } from "../job-file/read-job-file.ts";
 import { say } from "../output/terminal.ts";
 import { partsOf } from "../run/job-words.ts";
-import { planDraft } from "../run/plan-draft.ts";
-import { resolveDraft } from "../run/resolve-draft.ts";
+import { planDraft, resolveForPlan } from "../run/plan-draft.ts";
+import { folderOf } from "../run/resolve-draft.ts";
 import type { Session } from "../session.ts";
 import { readJobText } from "./run.ts";
 
@@ -22,7 +22,8 @@ export const jobValidate = defineCommand({
   run: async ({ args, flags, session }) => {
     const file = await readJobText(session, args[0] ?? "-");
     const draft = readJobFile(file);
-    await checkRules(draft);
+    const folder = folderOf(file.fileName);
+    await checkRules(draft, folder);
     await say(session.terminal, `${file.fileName} is a valid job of ${partsOf(draft.spec.count ?? 1)}`);
     if (!flags.offline) await say(session.terminal, await describePlan(session, draft, file.fileName));
   },
@@ -30,7 +31,7 @@ export const jobValidate = defineCommand({
 
 async function describePlan(session: Session, draft: JobDraft, fileName: string): Promise<string> {
   try {
-    const { nodes } = await planDraft(session, draft);
+    const { nodes } = await planDraft(session, draft, folderOf(fileName));
     const fits = nodes.filter(({ partitions, fitsWhenIdle }) => partitions > 0 || fitsWhenIdle).length;
     return `${fits} of ${nodes.length} nodes fit${fits < nodes.length ? `; why not all: skrei job plan ${fileName}` : ""}`;
   } catch (error) {
@@ -41,8 +42,8 @@ async function describePlan(session: Session, draft: JobDraft, fileName: string)
 }
 
 /** The API's own rules, applied here. */
-async function checkRules(draft: JobDraft): Promise<void> {
-  const spec = await resolveDraft(draft, { folder: process.cwd(), upload: () => Promise.resolve("bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354") });
+async function checkRules(draft: JobDraft, folder: string): Promise<void> {
+  const spec = await resolveForPlan(draft, folder);
   try {
     parseJobSpec(spec);
   } catch (error) {

@@ -31,6 +31,10 @@ export const jobWait = defineCommand({
       await say(session.terminal, `Stopped waiting; ${job.jobId} goes on.`);
       throw new ExitError(session.signal.aborted ? EXIT.interrupted : EXIT.timedOut);
     }
-    await finishRun(session, { job, executions: [], lastErrors: [], isUnplaceable: false }, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"] });
+    await finishRun(
+      session,
+      { job, executions: [], lastErrors: [], isUnplaceable: false },
+      { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"] },
+    );
   },
 });

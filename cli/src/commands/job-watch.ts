@@ -19,7 +19,10 @@ export const jobWatch = defineCommand({
   exitCodes: { 130: "ended with Ctrl-C" },
   run: async ({ flags, session }) => {
     const said = new Map<string, string>();
-    for await (const message of session.cluster.jobs.watchJobs({ filter: flags.filter ?? "", snapshotSize: 100 }, { signal: session.signal })) {
+    for await (const message of session.cluster.jobs.watchJobs(
+      { filter: flags.filter ?? "", snapshotSize: 100 },
+      { signal: session.signal },
+    )) {
       for (const job of message.jobs.toReversed()) {
         const line = flags.output === "jsonl" ? JSON.stringify(toJson(JobSchema, job)) : describe(job);
         if (said.get(job.jobId) !== line) await answer(session.terminal, line);

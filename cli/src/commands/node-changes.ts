@@ -9,9 +9,15 @@ import { nodeState } from "./node-list.ts";
 type Change = (session: Session, nodeId: string) => Promise<{ readonly node?: Node | undefined }>;
 
 export const nodeApprove = change("approve", "Let a node take work.", ({ cluster }, nodeId) => cluster.nodes.approveNode({ nodeId }));
-export const nodeReject = change("reject", "Shut a node out; its work goes elsewhere.", ({ cluster }, nodeId) => cluster.nodes.rejectNode({ nodeId }));
-export const nodeDrain = change("drain", "Give a node no new work; what runs goes on.", ({ cluster }, nodeId) => cluster.nodes.drainNode({ nodeId, drain: true }));
-export const nodeUndrain = change("undrain", "Give a drained node work again.", ({ cluster }, nodeId) => cluster.nodes.drainNode({ nodeId, drain: false }));
+export const nodeReject = change("reject", "Shut a node out; its work goes elsewhere.", ({ cluster }, nodeId) =>
+  cluster.nodes.rejectNode({ nodeId }),
+);
+export const nodeDrain = change("drain", "Give a node no new work; what runs goes on.", ({ cluster }, nodeId) =>
+  cluster.nodes.drainNode({ nodeId, drain: true }),
+);
+export const nodeUndrain = change("undrain", "Give a drained node work again.", ({ cluster }, nodeId) =>
+  cluster.nodes.drainNode({ nodeId, drain: false }),
+);
 
 /** Repeating one changes nothing and succeeds. */
 function change(verb: string, summary: string, call: Change): CommandDefinition {

@@ -31,8 +31,16 @@ export const nodeDescribe = defineCommand({
         ["capacity", amounts(node.capacity)],
         ["allocated", amounts(node.allocated)],
         ["executions", String(node.executions)],
-        ...node.engines.map(({ name, version, available, message }) => [`engine ${name}`, available ? version || "available" : `not available: ${message}`] as const),
-        ["labels", Object.entries(node.labels).map(([key, value]) => `${key}=${value}`).join(" ")],
+        ...node.engines.map(
+          ({ name, version, available, message }) =>
+            [`engine ${name}`, available ? version || "available" : `not available: ${message}`] as const,
+        ),
+        [
+          "labels",
+          Object.entries(node.labels)
+            .map(([key, value]) => `${key}=${value}`)
+            .join(" "),
+        ],
         ["version", node.version],
         ["heartbeat", node.heartbeatTime === undefined ? "" : new Date(msOrZero(node.heartbeatTime)).toISOString()],
         ["joined", node.joinTime === undefined ? "" : new Date(msOrZero(node.joinTime)).toISOString()],

@@ -14,27 +14,60 @@ export const nodeList = defineCommand({
   aliases: ["ls"],
   summary: "List the nodes of the cluster.",
   args: [],
-  flags: { ...OUTPUT_FLAGS, limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }), "page-token": valueFlag("TOKEN", "where the last page ended", text) },
+  flags: {
+    ...OUTPUT_FLAGS,
+    limit: valueFlag("N", "at most so many; default 100", integerBetween(1, 1_000), { isCommon: true }),
+    "page-token": valueFlag("TOKEN", "where the last page ended", text),
+  },
   examples: ["skrei node list", "skrei node list -o wide"],
   run: async ({ flags, session }) => {
     const limit = flags.limit ?? 100;
     const page = await session.cluster.nodes.listNodes({ pageSize: limit, pageToken: flags["page-token"] ?? "" });
-    await printListing(session.terminal, { schema: NodeSchema, records: page.nodes, columns: COLUMNS, nameOf: ({ nodeId }) => nodeId, format: formatOf(flags) });
+    await printListing(session.terminal, {
+      schema: NodeSchema,
+      records: page.nodes,
+      columns: COLUMNS,
+      nameOf: ({ nodeId }) => nodeId,
+      format: formatOf(flags),
+    });
     if (page.nextPageToken !== "") await say(session.terminal, `next: skrei node list --limit ${limit} --page-token ${page.nextPageToken}`);
     else if (page.nodes.length === 0) await say(session.terminal, "no nodes have joined yet");
   },
 });
 
-export const COLUMNS: readonly Column<Node>[] = [
+const COLUMNS: readonly Column<Node>[] = [
   { header: "ID", value: ({ nodeId }) => nodeId },
   { header: "NAME", value: ({ name }) => name },
   { header: "STATE", value: nodeState },
-  { header: "ENGINES", value: ({ engines }) => engines.filter(({ available }) => available).map(({ name }) => name).join(" ") || "-" },
-  { header: "CPU", value: ({ allocated, capacity }) => `${formatCpu(Number(allocated?.cpuMillis ?? 0))}/${formatCpu(Number(capacity?.cpuMillis ?? 0))}`, isRight: true },
-  { header: "MEMORY", value: ({ allocated, capacity }) => `${formatBytes(Number(allocated?.memoryBytes ?? 0))}/${formatBytes(Number(capacity?.memoryBytes ?? 0))}`, isRight: true },
+  {
+    header: "ENGINES",
+    value: ({ engines }) =>
+      engines
+        .filter(({ available }) => available)
+        .map(({ name }) => name)
+        .join(" ") || "-",
+  },
+  {
+    header: "CPU",
+    value: ({ allocated, capacity }) => `${formatCpu(Number(allocated?.cpuMillis ?? 0))}/${formatCpu(Number(capacity?.cpuMillis ?? 0))}`,
+    isRight: true,
+  },
+  {
+    header: "MEMORY",
+    value: ({ allocated, capacity }) =>
+      `${formatBytes(Number(allocated?.memoryBytes ?? 0))}/${formatBytes(Number(capacity?.memoryBytes ?? 0))}`,
+    isRight: true,
+  },
   { header: "RUNS", value: ({ executions }) => String(executions), isRight: true },
   { header: "VERSION", value: ({ version }) => version, isWide: true },
-  { header: "LABELS", value: ({ labels }) => Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(" "), isWide: true },
+  {
+    header: "LABELS",
+    value: ({ labels }) =>
+      Object.entries(labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(" "),
+    isWide: true,
+  },
 ];
 
 /** The one word that matters most. */

@@ -12,7 +12,14 @@ import { runJob } from "../run/run-job.ts";
 import type { Session } from "../session.ts";
 import { dockerEngine, wasmDraft } from "./engine-drafts.ts";
 
-export const RUN_EXIT_CODES = { 1: "the job failed", 2: "the job or the command line has a mistake", 5: "no cluster answers", 6: "no node can ever run it", 7: "stopped waiting, the job goes on", 130: "left with Ctrl-C, the job goes on" } as const;
+export const RUN_EXIT_CODES = {
+  1: "the job failed",
+  2: "the job or the command line has a mistake",
+  5: "no cluster answers",
+  6: "no node can ever run it",
+  7: "stopped waiting, the job goes on",
+  130: "left with Ctrl-C, the job goes on",
+} as const;
 
 export const run = defineCommand({
   path: "run",
@@ -27,20 +34,32 @@ export const run = defineCommand({
     file: valueFlag("FILE", "a job file; - is stdin", text, { short: "f", isCommon: true }),
     example: valueFlag("NAME", "one of the examples, such as wordcount", text, { isCommon: true }),
   },
-  examples: ["skrei run busybox -- echo hello", "skrei run hello.wasm -- --name you", "skrei run -f job.yaml --get ./out", "skrei run --example wordcount"],
+  examples: [
+    "skrei run busybox -- echo hello",
+    "skrei run hello.wasm -- --name you",
+    "skrei run -f job.yaml --get ./out",
+    "skrei run --example wordcount",
+  ],
   exitCodes: RUN_EXIT_CODES,
   run: async ({ args, flags, session }) => {
     const [image, ...command] = args;
     const given = [image, flags.file, flags.example].filter((value) => value !== undefined);
     if (given.length !== 1) {
-      throw new DomainError("invalid", "FIELD_INVALID", given.length === 0 ? "There is nothing to run." : "Give one of: an image, --file and --example.", { hint: "skrei run busybox -- echo hello, or skrei run -f job.yaml." });
+      throw new DomainError(
+        "invalid",
+        "FIELD_INVALID",
+        given.length === 0 ? "There is nothing to run." : "Give one of: an image, --file and --example.",
+        { hint: "skrei run busybox -- echo hello, or skrei run -f job.yaml." },
+      );
     }
     if (flags.file !== undefined) return runFile(session, flags.file, flags);
     if (flags.example !== undefined) return runFile(session, findExample(flags.example), flags);
     if (image === undefined) return;
     refuseJobFile(image);
     const isModule = image.endsWith(".wasm");
-    const draft = isModule ? wasmDraft(flags, { module: image, entrypoint: undefined, parameters: command }) : draftFromFlags(flags, dockerEngine({ image, parameters: command }));
+    const draft = isModule
+      ? wasmDraft(flags, { module: image, entrypoint: undefined, parameters: command })
+      : draftFromFlags(flags, dockerEngine({ image, parameters: command }));
     await runJob({ session, draft, folder: process.cwd(), flags });
   },
 });
@@ -56,7 +75,10 @@ export async function readJobText(session: Session, file: string): Promise<{ tex
   try {
     return { text: await readFile(file, "utf8"), fileName: file };
   } catch (cause) {
-    throw new DomainError("invalid", "FIELD_INVALID", `The job file ${file} cannot be read.`, { cause, hint: "Check the path; - reads the job from stdin." });
+    throw new DomainError("invalid", "FIELD_INVALID", `The job file ${file} cannot be read.`, {
+      cause,
+      hint: "Check the path; - reads the job from stdin.",
+    });
   }
 }
 

@@ -10,7 +10,12 @@ export const wasmRun = defineCommand({
   path: "wasm run",
   summary: "Run a WASI module as a job and show its output here.",
   args: [
-    { name: "module", summary: "a .wasm file, a URL, or the target of an input; file:/target places it", isRequired: true, completes: "file" },
+    {
+      name: "module",
+      summary: "a .wasm file, a URL, or the target of an input; file:/target places it",
+      isRequired: true,
+      completes: "file",
+    },
     { name: "args", summary: "arguments of the module", isVariadic: true },
   ],
   flags: {
@@ -23,7 +28,12 @@ export const wasmRun = defineCommand({
   exitCodes: RUN_EXIT_CODES,
   run: async ({ args, flags, session }) => {
     const [module = "", ...parameters] = args;
-    await runJob({ session, draft: wasmDraft(flags, { module, entrypoint: flags["entry-point"], parameters }), folder: process.cwd(), flags });
+    await runJob({
+      session,
+      draft: wasmDraft(flags, { module, entrypoint: flags["entry-point"], parameters }),
+      folder: process.cwd(),
+      flags,
+    });
   },
 });
 

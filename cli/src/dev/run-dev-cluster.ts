@@ -23,19 +23,30 @@ export async function runDevCluster(session: Session, options: DevOptions): Prom
   await answer(terminal, ...(options.printsJson ? [cluster.readyLine] : banner(cluster.ready)));
   const interrupted = new Promise<"interrupted">((resolve) => {
     if (signal.aborted) resolve("interrupted");
-    signal.addEventListener("abort", () => {
-      resolve("interrupted");
-    }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        resolve("interrupted");
+      },
+      { once: true },
+    );
   });
   const end = await Promise.race([interrupted, cluster.ended]);
-  if (end === "interrupted") await say(terminal, "", `stopping ${cluster.ready.nodes.length} nodes …${cluster.ready.store === "memory" ? " jobs and results end with them" : ""}`);
+  if (end === "interrupted")
+    await say(
+      terminal,
+      "",
+      `stopping ${cluster.ready.nodes.length} nodes …${cluster.ready.store === "memory" ? " jobs and results end with them" : ""}`,
+    );
   const code = await cluster.stop();
   await writeDevContext(folder, { ...context, stoppedAtMs: Date.now() });
   if (end !== "interrupted" || code !== EXIT.done) throw new ExitError(code === EXIT.done ? EXIT.bug : code);
 }
 
 function banner(ready: ReadyRecord): readonly string[] {
-  const engines = ready.engines.map(({ name, isAvailable, version, message }) => (isAvailable ? `${name} ✓${version === "" ? "" : ` ${version}`}` : `${name} – ${message}`));
+  const engines = ready.engines.map(({ name, isAvailable, version, message }) =>
+    isAvailable ? `${name} ✓${version === "" ? "" : ` ${version}`}` : `${name} – ${message}`,
+  );
   const examples = "skrei run --example wordcount";
   return [
     `skrei ${clientVersion()}  dev cluster on this machine only`,

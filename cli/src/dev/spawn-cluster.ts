@@ -77,7 +77,11 @@ async function readReadyLine(stdout: NodeJS.ReadableStream, ended: Promise<numbe
     });
   });
   const gaveUp = once(limit, "abort").then(() => {
-    throw signal.aborted ? signal.reason : new DomainError("timeout", "DEADLINE_EXCEEDED", `The embedded cluster was not ready within ${READY_TIMEOUT_MS / 1000} s.`, { hint: "See its log: skrei dev --log-level info." });
+    throw signal.aborted
+      ? signal.reason
+      : new DomainError("timeout", "DEADLINE_EXCEEDED", `The embedded cluster was not ready within ${READY_TIMEOUT_MS / 1000} s.`, {
+          hint: "See its log: skrei dev --log-level info.",
+        });
   });
   const died = ended.then((code) => {
     // It has said why on stderr.

@@ -11,7 +11,9 @@ export function decodeDataUrl(url: string): Uint8Array<ArrayBuffer> {
   if (/gzip/iu.test(mediaType)) throw refuseFeature("Inline archives (gzip) are", "Use a source of type upload with the folder's Path.");
   const data = base64 === undefined ? Uint8Array.from(Buffer.from(percentDecoded(body), "utf8")) : base64Decoded(body);
   if (data.length > LIMITS.inlineBytesMax) {
-    throw badUrl(`the inline data has ${data.length} bytes; at most ${LIMITS.inlineBytesMax} are carried by a spec. Use a source of type upload`);
+    throw badUrl(
+      `the inline data has ${data.length} bytes; at most ${LIMITS.inlineBytesMax} are carried by a spec. Use a source of type upload`,
+    );
   }
   return data;
 }

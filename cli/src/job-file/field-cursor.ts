@@ -57,7 +57,8 @@ export class FieldCursor {
       const known = Object.keys(readers).find((name) => name.toLowerCase() === key.text.toLowerCase());
       const read = known === undefined ? undefined : readers[known];
       const field = this.#child(value, known ?? key.text, key.position);
-      if (read === undefined) field.problem("FIELD_UNKNOWN", `unknown field "${key.text}" in ${this.#name}${suggestion(key.text, Object.keys(readers))}`);
+      if (read === undefined)
+        field.problem("FIELD_UNKNOWN", `unknown field "${key.text}" in ${this.#name}${suggestion(key.text, Object.keys(readers))}`);
       else if (seen.has(key.text.toLowerCase())) field.problem("FIELD_INVALID", `field "${key.text}" appears twice in ${this.#name}`);
       else read(field);
       seen.add(key.text.toLowerCase());
@@ -103,7 +104,8 @@ export class FieldCursor {
 
   /** A string, or a number or boolean as it is written. */
   plainText(): string | undefined {
-    if (isScalar(this.#node) && (typeof this.#node.value === "number" || typeof this.#node.value === "boolean")) return this.#node.source ?? String(this.#node.value);
+    if (isScalar(this.#node) && (typeof this.#node.value === "number" || typeof this.#node.value === "boolean"))
+      return this.#node.source ?? String(this.#node.value);
     return this.text();
   }
 
@@ -138,7 +140,12 @@ export class FieldCursor {
   }
 
   #child(node: unknown, name: string, position?: Position): FieldCursor {
-    return new FieldCursor(this.#source, this.#report, { node, name, depth: this.#depth + 1, ...(position === undefined ? {} : { position }) });
+    return new FieldCursor(this.#source, this.#report, {
+      node,
+      name,
+      depth: this.#depth + 1,
+      ...(position === undefined ? {} : { position }),
+    });
   }
 
   #pairs(): readonly { key: { text: string; position: Position }; value: unknown }[] {

@@ -22,7 +22,8 @@ export class JobFileReport {
   }
 
   add(position: Position, reason: Reason, message: string): void {
-    if (this.#problems.some((known) => known.line === position.line && known.column === position.column && known.message === message)) return;
+    if (this.#problems.some((known) => known.line === position.line && known.column === position.column && known.message === message))
+      return;
     this.#problems.push({ ...position, reason, message });
   }
 
@@ -69,7 +70,10 @@ export class JobFileReport {
 
 function specInvalid(fileName: string, violations: readonly Violation[]): DomainError {
   const count = violations.length === 1 ? "1 problem" : `${violations.length} problems`;
-  const onlyReason = violations.length > 0 && violations.every(({ reason }) => reason === "FEATURE_NOT_AVAILABLE") ? "FEATURE_NOT_AVAILABLE" : "SPEC_INVALID";
+  const onlyReason =
+    violations.length > 0 && violations.every(({ reason }) => reason === "FEATURE_NOT_AVAILABLE")
+      ? "FEATURE_NOT_AVAILABLE"
+      : "SPEC_INVALID";
   return new DomainError("invalid", parseReason(onlyReason) ?? "SPEC_INVALID", `${fileName} has ${count}.`, { violations });
 }
 

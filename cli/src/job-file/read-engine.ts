@@ -33,7 +33,8 @@ export function readEngine(engine: FieldCursor): EngineDraft | undefined {
 function readType(field: FieldCursor): "docker" | "wasm" | undefined {
   const type = field.text()?.trim().toLowerCase();
   if (type === "docker" || type === "wasm") return type;
-  if (type !== undefined) field.problem("FIELD_INVALID", `unknown engine "${type}"${suggestion(type, ["docker", "wasm"]) || "; expected docker or wasm"}.`);
+  if (type !== undefined)
+    field.problem("FIELD_INVALID", `unknown engine "${type}"${suggestion(type, ["docker", "wasm"]) || "; expected docker or wasm"}.`);
   return undefined;
 }
 
@@ -75,10 +76,12 @@ function readWasm(params: FieldCursor): EngineDraft {
     Entrypoint: (field) => (wasm.entrypoint = field.isNull ? "" : (field.is("task.engine.entrypoint").text() ?? "")),
     Parameters: (field) => (wasm.parameters = [...field.is("task.engine.parameters").strings()]),
     ImportModules: (field) => {
-      if (field.list().length > 0) field.attempt(() => raise(refuseFeature("Imported modules (ImportModules) are", "Link them into one module.")));
+      if (field.list().length > 0)
+        field.attempt(() => raise(refuseFeature("Imported modules (ImportModules) are", "Link them into one module.")));
     },
   });
-  if (wasm.entryModule === "") params.problem("FIELD_REQUIRED", "the wasm engine needs an EntryModule: the Target of the input that holds the module.");
+  if (wasm.entryModule === "")
+    params.problem("FIELD_REQUIRED", "the wasm engine needs an EntryModule: the Target of the input that holds the module.");
   return { engine: { case: "wasm", value: wasm }, env: {}, inputs };
 }
 

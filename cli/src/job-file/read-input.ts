@@ -60,7 +60,10 @@ function readType(field: FieldCursor): string | undefined {
   if (type === undefined) return undefined;
   if (TYPES.some((known) => known.toLowerCase() === type.toLowerCase())) return type.toLowerCase();
   if (isKnownSource(type)) return field.attempt(() => raise(refuseSource(type)));
-  return field.problem("FIELD_INVALID", `unknown source type "${type}"${suggestion(type, TYPES) || `; expected one of ${TYPES.join(", ")}`}.`);
+  return field.problem(
+    "FIELD_INVALID",
+    `unknown source type "${type}"${suggestion(type, TYPES) || `; expected one of ${TYPES.join(", ")}`}.`,
+  );
 }
 
 function readInline(params: FieldCursor): SourceDraft | undefined {

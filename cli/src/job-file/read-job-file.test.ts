@@ -57,12 +57,20 @@ test("accepts every supported field of Bacalhau's format, in any case", () => {
 });
 
 test("reads JSON as it reads YAML", () => {
-  const text = JSON.stringify({ type: "batch", tasks: [{ engine: { type: "docker", params: { image: "busybox", parameters: ["echo", "hi"] } } }] }, null, 2);
-  expect(readJobFile({ text, fileName: "job.json" }).spec.task.engine).toMatchObject({ case: "docker", value: { image: "busybox", parameters: ["echo", "hi"] } });
+  const text = JSON.stringify(
+    { type: "batch", tasks: [{ engine: { type: "docker", params: { image: "busybox", parameters: ["echo", "hi"] } } }] },
+    null,
+    2,
+  );
+  expect(readJobFile({ text, fileName: "job.json" }).spec.task.engine).toMatchObject({
+    case: "docker",
+    value: { image: "busybox", parameters: ["echo", "hi"] },
+  });
 });
 
 test("takes the legacy form of a WASM module, an input inside the engine", () => {
-  const text = "Type: batch\nTasks:\n  - Engine:\n      Type: wasm\n      Params:\n        EntryModule: {Source: {Type: upload, Params: {Path: main.wasm}}}\n";
+  const text =
+    "Type: batch\nTasks:\n  - Engine:\n      Type: wasm\n      Params:\n        EntryModule: {Source: {Type: upload, Params: {Path: main.wasm}}}\n";
   const { spec, inputs } = readJobFile({ text, fileName: "job.yaml" });
   expect(spec.task.engine).toMatchObject({ case: "wasm", value: { entryModule: "/wasm/entry.wasm" } });
   expect(inputs).toEqual([{ alias: "", target: "/wasm/entry.wasm", source: { type: "upload", path: "main.wasm" } }]);
@@ -93,7 +101,17 @@ test.for([
 });
 
 test("reports unknown fields of every level at once, with their places and the nearest name", () => {
-  const text = ["Type: batch", "Cuont: 3", "Tasks:", "  - Engine:", "      Type: docker", "      Params:", "        Imagee: busybox", "    Resource: {CPU: 1}", "    Timeouts: {Total: 3}"].join("\n");
+  const text = [
+    "Type: batch",
+    "Cuont: 3",
+    "Tasks:",
+    "  - Engine:",
+    "      Type: docker",
+    "      Params:",
+    "        Imagee: busybox",
+    "    Resource: {CPU: 1}",
+    "    Timeouts: {Total: 3}",
+  ].join("\n");
   expect(problemsOf(text)).toEqual([
     '2:1 unknown field "Cuont" in the job; did you mean "Count"?',
     expect.stringMatching(/^6:7 the docker engine needs an Image/u),

@@ -53,10 +53,20 @@ function readJob(root: FieldCursor, report: JobFileReport): JobDraft {
     Count: (field) => (spec.count = field.is("count").integer(1, LIMITS.partitionsMax) ?? 1),
     Labels: (field) => (spec.labels = field.is("labels").stringMap()),
     Meta: (field) => (spec.meta = field.is("meta").stringMap()),
-    Constraints: (field) => (spec.constraints = field.is("constraints").list().flatMap((item, index) => readConstraint(item.is(`constraints[${index}]`)) ?? []).map(constraintToProto)),
+    Constraints: (field) =>
+      (spec.constraints = field
+        .is("constraints")
+        .list()
+        .flatMap((item, index) => readConstraint(item.is(`constraints[${index}]`)) ?? [])
+        .map(constraintToProto)),
     Retry: (field) => (spec.retry = readRetry(field.is("retry"))),
     Tasks: (field) => (task = readTasks(field)),
-    ...Object.fromEntries(SYSTEM_FIELDS.map((name) => [name, (field: FieldCursor) => field.problem("FIELD_INVALID", `field "${name}" is written by the cluster; remove it.`)])),
+    ...Object.fromEntries(
+      SYSTEM_FIELDS.map((name) => [
+        name,
+        (field: FieldCursor) => field.problem("FIELD_INVALID", `field "${name}" is written by the cluster; remove it.`),
+      ]),
+    ),
   });
   if (!hasType) root.problem("FIELD_REQUIRED", 'field "Type" is missing in the job; add `Type: batch`.');
   if (task === undefined) root.problem("FIELD_REQUIRED", 'field "Tasks" is missing in the job; it needs one task.');
@@ -73,18 +83,33 @@ function readType(field: FieldCursor): void {
 function readTasks(field: FieldCursor): TaskDraft | undefined {
   const [first, second] = field.is("task").list();
   if (first === undefined) return field.problem("FIELD_REQUIRED", "Tasks needs one task.");
-  second?.attempt(() => raise(refuseFeature("Several tasks in one job are", "Submit one job a task; only one is taken, and none is dropped in silence.")));
+  second?.attempt(() =>
+    raise(refuseFeature("Several tasks in one job are", "Submit one job a task; only one is taken, and none is dropped in silence.")),
+  );
   return readTask(first.is("task"));
 }
 
 function readRetry(retry: FieldCursor): NonNullable<Exclude<JobSpecInit, { readonly $typeName: string }>["retry"]> {
-  let policy: { maxAttempts?: number; retryUserFailures?: boolean; retryExitCodes?: number[]; backoff?: ReturnType<typeof durationFromMs>; backoffMax?: ReturnType<typeof durationFromMs> } = {};
+  let policy: {
+    maxAttempts?: number;
+    retryUserFailures?: boolean;
+    retryExitCodes?: number[];
+    backoff?: ReturnType<typeof durationFromMs>;
+    backoffMax?: ReturnType<typeof durationFromMs>;
+  } = {};
   retry.fields({
     MaxAttempts: (field) => (policy = { ...policy, maxAttempts: field.is("retry.maxAttempts").integer(1, LIMITS.attemptsMax) ?? 1 }),
     Backoff: (field) => (policy = { ...policy, backoff: durationFromMs(field.is("retry.backoff").parsed(parseDuration) ?? 0) }),
     BackoffMax: (field) => (policy = { ...policy, backoffMax: durationFromMs(field.is("retry.backoffMax").parsed(parseDuration) ?? 0) }),
     RetryUserFailures: (field) => (policy = { ...policy, retryUserFailures: field.boolean() ?? false }),
-    RetryExitCodes: (field) => (policy = { ...policy, retryExitCodes: field.is("retry.retryExitCodes").list().flatMap((item) => item.integer(1, 255) ?? []) }),
+    RetryExitCodes: (field) =>
+      (policy = {
+        ...policy,
+        retryExitCodes: field
+          .is("retry.retryExitCodes")
+          .list()
+          .flatMap((item) => item.integer(1, 255) ?? []),
+      }),
   });
   return policy;
 }

@@ -28,9 +28,18 @@ export function readTask(item: FieldCursor): TaskDraft {
     Engine: (field) => (engine = readEngine(field.is("task.engine"))),
     Publisher: (field) => readPublisher(field.is("task.publisher")),
     Env: (field) => (env = readEnv(field.is("task.env"))),
-    Meta: (field) => (field.entries().length > 0 ? field.problem("FIELD_UNKNOWN", "a task carries no Meta here; use the job's Meta.") : undefined),
-    InputSources: (field) => (inputs = field.is("task.inputs").list().flatMap((input, index) => readInput(input.is(`task.inputs[${index}]`)) ?? [])),
-    ResultPaths: (field) => (task.outputs = field.is("task.outputs").list().flatMap((path, index) => readOutput(path.is(`task.outputs[${index}]`)) ?? [])),
+    Meta: (field) =>
+      field.entries().length > 0 ? field.problem("FIELD_UNKNOWN", "a task carries no Meta here; use the job's Meta.") : undefined,
+    InputSources: (field) =>
+      (inputs = field
+        .is("task.inputs")
+        .list()
+        .flatMap((input, index) => readInput(input.is(`task.inputs[${index}]`)) ?? [])),
+    ResultPaths: (field) =>
+      (task.outputs = field
+        .is("task.outputs")
+        .list()
+        .flatMap((path, index) => readOutput(path.is(`task.outputs[${index}]`)) ?? [])),
     Resources: (field) => (task.resources = readResources(field.is("task.resources"))),
     Network: (field) => readNetwork(field.is("task.network")),
     Timeouts: (field) => (task.timeouts = readTimeouts(field.is("task.timeouts"))),
@@ -46,7 +55,10 @@ function readEnv(field: FieldCursor): Record<string, string> {
   const env: Record<string, string> = {};
   for (const { key, value } of field.entries()) {
     const text = value.is(`task.env.${key}`).plainText() ?? "";
-    if (text.startsWith("env:")) value.attempt(() => raise(refuseFeature(`Values from a node's own environment (${text}) are`, "Give the value itself, or an input that holds it.")));
+    if (text.startsWith("env:"))
+      value.attempt(() =>
+        raise(refuseFeature(`Values from a node's own environment (${text}) are`, "Give the value itself, or an input that holds it.")),
+      );
     env[key] = text;
   }
   return env;
@@ -58,7 +70,11 @@ function readPublisher(publisher: FieldCursor): void {
       const type = field.isNull ? "" : (field.text()?.trim().toLowerCase() ?? "");
       if (type === "" || type === "local" || type === "cluster") return;
       if (isKnownPublisher(type)) field.attempt(() => raise(refusePublisher(type)));
-      else field.problem("FIELD_INVALID", `unknown publisher "${type}"${suggestion(type, ["local", "cluster"])}; leave it out for the cluster's own content store.`);
+      else
+        field.problem(
+          "FIELD_INVALID",
+          `unknown publisher "${type}"${suggestion(type, ["local", "cluster"])}; leave it out for the cluster's own content store.`,
+        );
     },
     Params: (field) => {
       if (!field.isMapping) void (field.isNull || field.entries());
@@ -102,10 +118,12 @@ function readNetwork(network: FieldCursor): void {
       else field.problem("FIELD_INVALID", `unknown network type "${type}"; expected None.`);
     },
     Domains: (field) => {
-      if (field.list().length > 0) field.attempt(() => raise(refuseFeature("Domains of the network are", "Leave Domains out: the network is None.")));
+      if (field.list().length > 0)
+        field.attempt(() => raise(refuseFeature("Domains of the network are", "Leave Domains out: the network is None.")));
     },
     Ports: (field) => {
-      if (field.list().length > 0) field.attempt(() => raise(refuseFeature("Ports of the network are", "Leave Ports out: the network is None.")));
+      if (field.list().length > 0)
+        field.attempt(() => raise(refuseFeature("Ports of the network are", "Leave Ports out: the network is None.")));
     },
   });
 }

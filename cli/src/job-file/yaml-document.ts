@@ -12,7 +12,7 @@ export interface Position {
   readonly column: number;
 }
 
-export interface YamlProblem extends Position {
+interface YamlProblem extends Position {
   readonly message: string;
 }
 
@@ -44,7 +44,9 @@ export function parseYaml(text: string, fileName: string): YamlSource {
 }
 
 function refused(fileName: string, why: string): DomainError {
-  return new DomainError("invalid", "SPEC_INVALID", `${fileName} is not read: ${why}.`, { hint: "Is it a job file? Larger data belongs into an input, such as a source of type upload." });
+  return new DomainError("invalid", "SPEC_INVALID", `${fileName} is not read: ${why}.`, {
+    hint: "Is it a job file? Larger data belongs into an input, such as a source of type upload.",
+  });
 }
 
 function sentence(message: string): string {

@@ -58,7 +58,26 @@ test("puts a message on one line", () => {
 });
 
 const hostileText = fc
-  .array(fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("\u001B", "\u001B[", "\u001B]", "\u009B", "\u001BP", "\u001B\\", "\r", "\n", "31m", ";", "\u0007", "\uD83D", "\uDC4D")))
+  .array(
+    fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.constantFrom(
+        "\u001B",
+        "\u001B[",
+        "\u001B]",
+        "\u009B",
+        "\u001BP",
+        "\u001B\\",
+        "\r",
+        "\n",
+        "31m",
+        ";",
+        "\u0007",
+        "\uD83D",
+        "\uDC4D",
+      ),
+    ),
+  )
   .map((parts) => parts.join(""));
 
 test("never lets a control character, an escape or a bidi control through", () => {

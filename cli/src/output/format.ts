@@ -8,7 +8,7 @@ import type { Column } from "./table.ts";
 import { answer } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const FORMATS = ["table", "wide", "json", "jsonl", "yaml", "name"] as const;
+const FORMATS = ["table", "wide", "json", "jsonl", "yaml", "name"] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** For commands that print records. */
@@ -38,20 +38,38 @@ export async function printListing<Schema extends DescMessage>(terminal: Termina
   switch (format) {
     case "table":
     case "wide":
-      return answer(terminal, ...renderTable({ rows: records, columns: listing.columns.filter((column) => format === "wide" || column.isWide !== true), output: terminal.stdout }));
+      return answer(
+        terminal,
+        ...renderTable({
+          rows: records,
+          columns: listing.columns.filter((column) => format === "wide" || column.isWide !== true),
+          output: terminal.stdout,
+        }),
+      );
     case "name":
       return answer(terminal, ...records.map(listing.nameOf));
     case "jsonl":
       return answer(terminal, ...records.map((record) => JSON.stringify(toJson(listing.schema, record))));
     case "json":
-      return answer(terminal, JSON.stringify(records.map((record) => toJson(listing.schema, record)), null, 2));
+      return answer(
+        terminal,
+        JSON.stringify(
+          records.map((record) => toJson(listing.schema, record)),
+          null,
+          2,
+        ),
+      );
     case "yaml":
       await terminal.stdout.write(stringify(records.map((record) => toJson(listing.schema, record))));
   }
 }
 
 /** Prints one record as data, or gives false when a table is asked for and the caller draws it. */
-export async function printRecord<Schema extends DescMessage>(terminal: Terminal, schema: Schema, record: { value: MessageShape<Schema>; name: string; format: Format }): Promise<boolean> {
+export async function printRecord<Schema extends DescMessage>(
+  terminal: Terminal,
+  schema: Schema,
+  record: { value: MessageShape<Schema>; name: string; format: Format },
+): Promise<boolean> {
   const json = (): ReturnType<typeof toJson> => toJson(schema, record.value);
   switch (record.format) {
     case "table":

@@ -44,5 +44,7 @@ export function visibleForm(letter: string, code: number): string {
   if ((code >= 0xfe00 && code <= 0xfe0f) || (code >= 0xe0100 && code <= 0xe01ef)) return "";
   const name = NAMES[code];
   if (name !== undefined) return `<${name}>`;
-  return IGNORABLE.some(([first, last]) => code >= first && code <= last) ? `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>` : letter;
+  return IGNORABLE.some(([first, last]) => code >= first && code <= last)
+    ? `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`
+    : letter;
 }

@@ -11,7 +11,10 @@ export function renderError(error: DomainError, output: Output): readonly string
   if (candidates !== undefined) lines.push(`   why: candidates ${cleanLine(candidates)}`);
   for (const why of causes(error)) lines.push(`   why: ${why}`);
   const extra = Object.entries(metadata).filter(([key]) => key === "reason" || key === "state");
-  const details = [...extra.map(([key, value]) => `${key} ${cleanLine(value)}`), ...(requestId === undefined ? [] : [`request ${cleanLine(requestId)}`])];
+  const details = [
+    ...extra.map(([key, value]) => `${key} ${cleanLine(value)}`),
+    ...(requestId === undefined ? [] : [`request ${cleanLine(requestId)}`]),
+  ];
   lines.push(output.style("dim", `  code: ${[error.reason, ...details].join(" · ")}`));
   if (hint !== undefined && hint !== "") lines.push(`   ${output.style("green", "fix:")} ${cleanLine(hint)}`);
   return lines;

@@ -6,7 +6,14 @@ const NAME_COLUMNS_MAX = 28;
 
 /** Summary, examples first, then how to call it, common flags, the rest. At most 80 columns. */
 export function renderHelp(definition: CommandDefinition, flags: Flags): string {
-  const usage = ["skrei", definition.path, ...definition.args.map((argument) => (argument.isRequired === true ? argument.name : `[${argument.name}]`) + (argument.isVariadic === true ? "…" : "")), "[flags]"];
+  const usage = [
+    "skrei",
+    definition.path,
+    ...definition.args.map(
+      (argument) => (argument.isRequired === true ? argument.name : `[${argument.name}]`) + (argument.isVariadic === true ? "…" : ""),
+    ),
+    "[flags]",
+  ];
   const shown = Object.entries(flags).filter(([, flag]) => flag.isHidden !== true);
   const common = shown.filter(([, flag]) => flag.isCommon === true);
   const rest = shown.filter(([, flag]) => flag.isCommon !== true);
@@ -16,10 +23,16 @@ export function renderHelp(definition: CommandDefinition, flags: Flags): string 
     ...definition.examples.map((example) => `  ${example}`),
     "",
     `Usage: ${usage.join(" ")}`,
-    ...section("Arguments", definition.args.map(({ name, summary }) => [name, summary])),
+    ...section(
+      "Arguments",
+      definition.args.map(({ name, summary }) => [name, summary]),
+    ),
     ...section("Flags", common.map(describeFlag)),
     ...section(common.length === 0 ? "Flags" : "More flags", rest.map(describeFlag)),
-    ...section("Exit codes", Object.entries(definition.exitCodes ?? {}).map(([code, meaning]) => [code, meaning])),
+    ...section(
+      "Exit codes",
+      Object.entries(definition.exitCodes ?? {}).map(([code, meaning]) => [code, meaning]),
+    ),
     "",
   ].join("\n");
 }
@@ -27,7 +40,8 @@ export function renderHelp(definition: CommandDefinition, flags: Flags): string 
 /** The commands of a group, or of the whole program. */
 export function renderGroupHelp(path: string, commands: readonly CommandDefinition[]): string {
   const shown = commands.filter(({ isHidden }) => isHidden !== true);
-  if (path !== "skrei") return [`skrei ${path}: one of`, "", ...rows(shown.map((command) => [`skrei ${command.path}`, command.summary])), ""].join("\n");
+  if (path !== "skrei")
+    return [`skrei ${path}: one of`, "", ...rows(shown.map((command) => [`skrei ${command.path}`, command.summary])), ""].join("\n");
   const groups = new Map<string, string[]>();
   for (const { path: words } of shown) {
     const [first = "", second] = words.split(" ");

@@ -13,7 +13,15 @@ export interface Column<Row> {
 }
 
 /** Lines of a table without borders. Cells are cleaned and never cut: an id must be whole to be copied. */
-export function renderTable<Row>({ rows, columns, output }: { rows: readonly Row[]; columns: readonly Column<Row>[]; output: Output }): readonly string[] {
+export function renderTable<Row>({
+  rows,
+  columns,
+  output,
+}: {
+  rows: readonly Row[];
+  columns: readonly Column<Row>[];
+  output: Output;
+}): readonly string[] {
   if (rows.length === 0) return [];
   const cells = rows.map((row) => columns.map((column) => ({ text: cleanLine(column.value(row)), column, row })));
   const widths = columns.map((column, index) => Math.max(width(column.header), ...cells.map((line) => width(line[index]?.text ?? ""))));
@@ -28,7 +36,7 @@ export function renderTable<Row>({ rows, columns, output }: { rows: readonly Row
 }
 
 /** Columns that text takes; wide East Asian characters and emoji take two. */
-export function width(text: string): number {
+function width(text: string): number {
   let columns = 0;
   for (const letter of stripVTControlCharacters(text)) {
     if (WIDE.test(letter)) columns += 2;
@@ -37,7 +45,8 @@ export function width(text: string): number {
   return columns;
 }
 
-const WIDE = /[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
+const WIDE =
+  /[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
 const ZERO = /\p{Mn}|\p{Me}/u;
 
 function pad(text: string, { to, isRight }: { to: number; isRight: boolean }): string {

@@ -10,6 +10,7 @@ export function parseOutputPath(text: string): OutputArgument {
   const at = text.indexOf(":");
   const path = at === -1 ? text : text.slice(at + 1);
   const name = at === -1 ? (path.split("/").findLast((part) => part !== "") ?? "") : text.slice(0, at);
-  if (name === "" || !path.startsWith("/") || path === "/") throw badValue(text, "an output such as outputs:/outputs (name:/absolute/path)");
+  if (name === "" || !path.startsWith("/") || path === "/")
+    throw badValue(text, "an output such as outputs:/outputs (name:/absolute/path)");
   return { name, path };
 }

@@ -30,11 +30,17 @@ const NETWORKS: Readonly<Record<string, string>> = {
 };
 
 export function refuseSource(type: string): DomainError {
-  return refusal(`Inputs of type ${type} are not offered by this version.`, SOURCES[type.toLowerCase()] ?? "Offered: upload, urlDownload, inline, local and content.");
+  return refusal(
+    `Inputs of type ${type} are not offered by this version.`,
+    SOURCES[type.toLowerCase()] ?? "Offered: upload, urlDownload, inline, local and content.",
+  );
 }
 
 export function refusePublisher(type: string): DomainError {
-  return refusal(`The publisher ${type} is not offered by this version.`, PUBLISHERS[type.toLowerCase()] ?? "Offered: local or none at all; both mean the cluster's own content store.");
+  return refusal(
+    `The publisher ${type} is not offered by this version.`,
+    PUBLISHERS[type.toLowerCase()] ?? "Offered: local or none at all; both mean the cluster's own content store.",
+  );
 }
 
 export function refuseJobType(type: string): DomainError {

@@ -12,5 +12,7 @@ export function findExample(name: string): string {
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name);
   if (names.includes(name)) return join(EXAMPLES_FOLDER, name, "job.yaml");
-  throw new DomainError("invalid", "FIELD_INVALID", `There is no example "${name}"${suggestion(name, names)}.`, { hint: `Examples: ${names.join(", ")}.` });
+  throw new DomainError("invalid", "FIELD_INVALID", `There is no example "${name}"${suggestion(name, names)}.`, {
+    hint: `Examples: ${names.join(", ")}.`,
+  });
 }

@@ -19,7 +19,12 @@ export async function finishRun(session: Session, { job, lastErrors, isUnplaceab
   if (isUnplaceable) return reportUnplaceable(session, job);
   if (job.state === Job_State.COMPLETED) {
     if (!options.isQuiet) {
-      await say(session.terminal, `Done in ${elapsed(job.createTime, job.endTime, Date.now())}.`, `  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);
+      await say(
+        session.terminal,
+        `Done in ${elapsed(job.createTime, job.endTime, Date.now())}.`,
+        `  files  skrei job get ${job.jobId}`,
+        `  story  skrei job describe ${job.jobId}`,
+      );
     }
     return;
   }
@@ -44,7 +49,11 @@ function failureOf({ failure, state, jobId }: Job): { reason: string; message: s
   const next = `skrei job describe ${jobId}`;
   if (failure !== undefined) return { reason: failure.reason, message: failure.message, hint: failure.hint || next };
   const isStopped = state === Job_State.STOPPED;
-  return { reason: isStopped ? "STOPPED_BY_USER" : "EXIT_NONZERO", message: isStopped ? "the job was stopped" : "the job failed", hint: next };
+  return {
+    reason: isStopped ? "STOPPED_BY_USER" : "EXIT_NONZERO",
+    message: isStopped ? "the job was stopped" : "the job failed",
+    hint: next,
+  };
 }
 
 async function reportUnplaceable({ terminal }: Session, job: Job): Promise<never> {

@@ -150,7 +150,12 @@ function createTail(): Tail {
         return writer.write(data);
       },
     }),
-    lines: () => kept.split("\n").map(cleanLine).filter((line) => line.trim() !== "").slice(-LAST_ERRORS),
+    lines: () =>
+      kept
+        .split("\n")
+        .map(cleanLine)
+        .filter((line) => line.trim() !== "")
+        .slice(-LAST_ERRORS),
   };
 }
 

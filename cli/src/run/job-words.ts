@@ -1,6 +1,5 @@
 import { Execution_State } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
-import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { isExecutionEnded, isJobEnded } from "@skrei/domain";
 import type { ExecutionState, JobState } from "@skrei/domain";
@@ -31,10 +30,6 @@ export function hasEnded(execution: Execution): boolean {
 /** True when it has come so far that there can be output. */
 export function hasStarted(execution: Execution): boolean {
   return execution.state === Execution_State.RUNNING || execution.startTime !== undefined || execution.exitCode !== undefined;
-}
-
-export function isCompleted(job: Job): boolean {
-  return job.state === Job_State.COMPLETED;
 }
 
 /** `docker`, `wasm`. */

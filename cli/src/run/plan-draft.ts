@@ -1,4 +1,7 @@
+import { stat } from "node:fs/promises";
+import { DomainError } from "@skrei/domain";
 import type { PlanJobResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import type { JobSpec } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { toCallError } from "../client/call-error.ts";
 import type { JobDraft } from "../job-file/job-draft.ts";
 import type { Session } from "../session.ts";
@@ -8,12 +11,26 @@ import { resolveDraft } from "./resolve-draft.ts";
 const PLACEHOLDER_CID = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354";
 
 /** What the cluster would do with a job; nothing is submitted or uploaded. Refusals name places of the job file. */
-export async function planDraft(session: Session, draft: JobDraft): Promise<PlanJobResponse> {
-  const spec = await resolveDraft(draft, { folder: process.cwd(), upload: () => Promise.resolve(PLACEHOLDER_CID) });
+export async function planDraft(session: Session, draft: JobDraft, folder: string): Promise<PlanJobResponse> {
+  const spec = await resolveForPlan(draft, folder);
   try {
     return await session.cluster.jobs.planJob({ spec });
   } catch (error) {
     const known = toCallError(error, session.settings);
     throw known !== undefined && draft.report !== undefined ? draft.report.located(known) : error;
   }
+}
+
+/** The spec with a stand-in for what would be uploaded. */
+export async function resolveForPlan(draft: JobDraft, folder: string): Promise<JobSpec> {
+  return resolveDraft(draft, { folder, upload: (path) => stat(path).then(() => PLACEHOLDER_CID, refuse(path)) });
+}
+
+function refuse(path: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new DomainError("invalid", "FIELD_INVALID", `The input ${path} does not exist here or cannot be read.`, {
+      cause,
+      hint: "Paths of a job file are relative to the file.",
+    });
+  };
 }

@@ -54,7 +54,17 @@ async function printExecution(plan: OutputPlan, feed: ExecutionFeed, execution: 
 }
 
 /** Held stdout is written once its attempt is the partition's last; a newer attempt replaces it. */
-async function releaseIfCounted({ plan, feed, execution, held }: { plan: OutputPlan; feed: ExecutionFeed; execution: Execution; held: readonly Uint8Array[] }): Promise<void> {
+async function releaseIfCounted({
+  plan,
+  feed,
+  execution,
+  held,
+}: {
+  plan: OutputPlan;
+  feed: ExecutionFeed;
+  execution: Execution;
+  held: readonly Uint8Array[];
+}): Promise<void> {
   for (;;) {
     const newest = feed.newest().get(execution.partition);
     if (newest !== undefined && newest.executionId !== execution.executionId) return;
@@ -70,7 +80,10 @@ async function followOutput(plan: OutputPlan, execution: Execution): Promise<rea
   const held: Uint8Array[] = [];
   const { executionId } = execution;
   try {
-    const pieces = plan.session.cluster.jobs.streamLogs({ jobId: plan.jobId, executionId, follow: !hasEnded(execution) }, { signal: plan.signal });
+    const pieces = plan.session.cluster.jobs.streamLogs(
+      { jobId: plan.jobId, executionId, follow: !hasEnded(execution) },
+      { signal: plan.signal },
+    );
     for await (const piece of pieces) {
       if (piece.stream === StreamLogsResponse_Stream.STDERR) await plan.stderr.write(piece.data);
       else if (plan.isLive) await plan.stdout.write(piece.data);

@@ -5,7 +5,7 @@ import { elapsed, executionStateOf, jobStateOf, partsOf } from "./job-words.ts";
 /** With more parts than this, parts are counted and not named. */
 const NAMED_PARTS_MAX = 20;
 
-export interface ProgressSnapshot {
+interface ProgressSnapshot {
   readonly job: Job;
   readonly executions: readonly Execution[];
   readonly nodeNames: ReadonlyMap<string, string>;
@@ -52,7 +52,12 @@ export function createProgressLines(): ProgressLines {
     },
     summary({ job, nowMs }) {
       const { waiting = 0, running = 0, completed = 0, failed = 0 } = job.partitions ?? {};
-      const parts = [`${completed} done`, `${running} running`, ...(waiting > 0 ? [`${waiting} waiting`] : []), ...(failed > 0 ? [`${failed} failed`] : [])];
+      const parts = [
+        `${completed} done`,
+        `${running} running`,
+        ...(waiting > 0 ? [`${waiting} waiting`] : []),
+        ...(failed > 0 ? [`${failed} failed`] : []),
+      ];
       return `  ${parts.join(" · ")} · ${elapsed(job.createTime, job.endTime, nowMs)}`;
     },
   };
@@ -60,11 +65,17 @@ export function createProgressLines(): ProgressLines {
 
 /** `waiting: 0 of 6 nodes free: 4 lack cpu (need 8, most free 5), 1 draining`. */
 export function describeWaiting(waiting: Waiting): string {
-  const reasons = waiting.reasons.map(({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "")}`);
+  const reasons = waiting.reasons.map(
+    ({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "")}`,
+  );
   return `waiting: ${partsOf(waiting.partitions)}, ${waiting.nodes} nodes looked at${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`;
 }
 
-function executionLine(execution: Execution, nodeNames: ReadonlyMap<string, string>, nowMs: number): { key: string; text: string } | undefined {
+function executionLine(
+  execution: Execution,
+  nodeNames: ReadonlyMap<string, string>,
+  nowMs: number,
+): { key: string; text: string } | undefined {
   const name = `part ${execution.partition}`.padEnd(9);
   const node = nodeNames.get(execution.nodeId) ?? execution.nodeId;
   const took = elapsed(execution.startTime, execution.endTime, nowMs);
@@ -78,7 +89,10 @@ function executionLine(execution: Execution, nodeNames: ReadonlyMap<string, stri
       return { key: "ended", text: `  ✗ ${name} ${node}  ${execution.failure?.message ?? "failed"}${attempt}` };
     case "rejected":
     case "lost":
-      return { key: "ended", text: `  ! ${name} ${node}  ${execution.failure?.message ?? executionStateOf(execution)}; another node is tried` };
+      return {
+        key: "ended",
+        text: `  ! ${name} ${node}  ${execution.failure?.message ?? executionStateOf(execution)}; another node is tried`,
+      };
     case "assigned":
     case "preparing":
     case "proposing":

@@ -35,11 +35,15 @@ export function folderOf(jobFile: string): string {
   return dirname(resolve(jobFile));
 }
 
-async function resolveUpload(input: InputDraft, { path, inlineBytes, options }: { path: string; inlineBytes: number; options: ResolveOptions }): Promise<InputDraft & { source: Exclude<SourceDraft, { type: "upload" }> }> {
+async function resolveUpload(
+  input: InputDraft,
+  { path, inlineBytes, options }: { path: string; inlineBytes: number; options: ResolveOptions },
+): Promise<InputDraft & { source: Exclude<SourceDraft, { type: "upload" }> }> {
   const absolute = resolve(options.folder, path);
   const stats = await lstat(absolute).catch(() => undefined);
   if (stats?.isFile() !== true) return { ...input, source: { type: "content", cid: await options.upload(absolute) } };
-  const target = input.target === "/inputs" || input.target.endsWith("/") ? `${input.target.replace(/\/+$/u, "")}/${basename(absolute)}` : input.target;
+  const target =
+    input.target === "/inputs" || input.target.endsWith("/") ? `${input.target.replace(/\/+$/u, "")}/${basename(absolute)}` : input.target;
   const isSmall = stats.size <= INLINE_FILE_BYTES_MAX && inlineBytes + stats.size <= LIMITS.inlineBytesMax;
   if (isSmall) return { ...input, target, source: { type: "inline", data: Uint8Array.from(await readFile(absolute)) } };
   return { ...input, target, source: { type: "content", cid: await options.upload(absolute) } };

@@ -70,12 +70,23 @@ async function leave(session: Session, job: Job, flags: FollowFlags): Promise<ne
     throw new ExitError(EXIT.interrupted);
   }
   const why = isInterrupted ? "Left" : "Stopped waiting";
-  await say(session.terminal, "", `${why}; the job goes on.`, `  back   skrei job logs ${job.jobId} --follow`, `  wait   skrei job wait ${job.jobId}`, `  stop   skrei job stop ${job.jobId}`);
+  await say(
+    session.terminal,
+    "",
+    `${why}; the job goes on.`,
+    `  back   skrei job logs ${job.jobId} --follow`,
+    `  wait   skrei job wait ${job.jobId}`,
+    `  stop   skrei job stop ${job.jobId}`,
+  );
   throw new ExitError(isInterrupted ? EXIT.interrupted : EXIT.timedOut);
 }
 
 /** Tries a second time when the connection broke: the request id makes that safe. */
-async function submit(session: Session, draft: JobDraft, request: Parameters<Session["cluster"]["jobs"]["submitJob"]>[0] & object): Promise<Job> {
+async function submit(
+  session: Session,
+  draft: JobDraft,
+  request: Parameters<Session["cluster"]["jobs"]["submitJob"]>[0] & object,
+): Promise<Job> {
   try {
     const { job } = await session.cluster.jobs.submitJob(request).catch((error: unknown) => {
       if (!isConnectionLost(error) || session.signal.aborted) throw error;

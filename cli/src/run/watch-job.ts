@@ -31,7 +31,10 @@ interface Position {
 }
 
 /** One stream; true when it brought the job's end. */
-async function* watchOnce(session: Session, { jobId, signal, position }: { jobId: string; signal: AbortSignal; position: Position }): AsyncGenerator<Job, boolean> {
+async function* watchOnce(
+  session: Session,
+  { jobId, signal, position }: { jobId: string; signal: AbortSignal; position: Position },
+): AsyncGenerator<Job, boolean> {
   const request = { filter: `id:${jobId}`, resumeToken: position.resumeToken, snapshotSize: 1 };
   for await (const message of session.cluster.jobs.watchJobs(request, { signal })) {
     position.failures = 0;

@@ -24,7 +24,8 @@ export async function* readCar(stream: AsyncIterable<Uint8Array>): AsyncGenerato
   for (;;) {
     const sectionBytes = await readVarint(reader);
     if (sectionBytes === undefined) return;
-    if (sectionBytes > SECTION_BYTES_MAX) throw corrupt(`A block of the download has ${sectionBytes} bytes; at most ${LIMITS.blockBytesMax} are valid`);
+    if (sectionBytes > SECTION_BYTES_MAX)
+      throw corrupt(`A block of the download has ${sectionBytes} bytes; at most ${LIMITS.blockBytesMax} are valid`);
     const [cid, bytes] = decodeSection(await reader.take(sectionBytes));
     if (!isBlockOf(cid, bytes)) throw corrupt(`Block ${cid.toString()} of the download does not match its content id`);
     yield { cid, bytes };
@@ -91,5 +92,8 @@ async function readVarint(reader: ByteReader): Promise<number | undefined> {
 }
 
 export function corrupt(message: string, cause?: unknown): DomainError {
-  return new DomainError("corrupt", "RESULT_CORRUPT", `${message}.`, { hint: "Nothing was kept. Download it again; if it fails again, the store or the way to it is damaged.", cause });
+  return new DomainError("corrupt", "RESULT_CORRUPT", `${message}.`, {
+    hint: "Nothing was kept. Download it again; if it fails again, the store or the way to it is damaged.",
+    cause,
+  });
 }

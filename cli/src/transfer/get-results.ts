@@ -25,7 +25,9 @@ export async function getResults(session: Session, request: GetRequest): Promise
   const results = newestOfEach(await listResults(session, request.jobId));
   const [first] = results;
   if (first === undefined) {
-    throw new DomainError("notFound", "RESULT_NOT_FOUND", `Job ${request.jobId} has no result yet.`, { hint: `Its output so far: skrei job logs ${request.jobId}` });
+    throw new DomainError("notFound", "RESULT_NOT_FOUND", `Job ${request.jobId} has no result yet.`, {
+      hint: `Its output so far: skrei job logs ${request.jobId}`,
+    });
   }
   const target = resolve(request.to);
   await mkdir(target, { recursive: true });
@@ -39,11 +41,16 @@ export async function getResults(session: Session, request: GetRequest): Promise
     const written = await download(session, result, join(parts, String(result.partition)));
     totals.files += written.files;
     totals.sizeBytes += written.sizeBytes;
-    for (const link of written.refusedLinks) await say(session.terminal, `note: the link ${link} of part ${result.partition} leads out of the result and is left out`);
+    for (const link of written.refusedLinks)
+      await say(session.terminal, `note: the link ${link} of part ${result.partition} leads out of the result and is left out`);
   }
   const from = names === undefined ? join(parts, String(first.partition)) : parts;
   const chosen = await chooseOutput(from, { names: names ?? [""], output: request.output });
-  await refuseExisting(target, chosen.map(({ to }) => to), request);
+  await refuseExisting(
+    target,
+    chosen.map(({ to }) => to),
+    request,
+  );
   for (const entry of chosen) {
     const to = join(target, entry.to);
     if (request.isForced) await rm(to, { recursive: true, force: true });
@@ -69,7 +76,8 @@ function newestOfEach(results: readonly Result[]): readonly Result[] {
   const chosen = new Map<number, Result>();
   for (const result of results) {
     const known = chosen.get(result.partition);
-    if (known === undefined || (!known.accepted && (result.accepted || result.executionId > known.executionId))) chosen.set(result.partition, result);
+    if (known === undefined || (!known.accepted && (result.accepted || result.executionId > known.executionId)))
+      chosen.set(result.partition, result);
   }
   return [...chosen.values()].toSorted((a, b) => a.partition - b.partition);
 }
@@ -98,25 +106,44 @@ async function fetchCar(url: string, signal: AbortSignal): Promise<AsyncIterable
   address.searchParams.set("format", "car");
   let response: Response;
   try {
-    response = await fetch(address, { signal, redirect: "error", headers: { accept: "application/vnd.ipld.car;version=1;order=dfs;dups=n" } });
+    response = await fetch(address, {
+      signal,
+      redirect: "error",
+      headers: { accept: "application/vnd.ipld.car;version=1;order=dfs;dups=n" },
+    });
   } catch (cause) {
     if (signal.aborted) throw cause;
-    throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `The content store at ${address.origin} does not answer.`, { hint: "Is the publisher running, and is that address reachable from here?", cause });
+    throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `The content store at ${address.origin} does not answer.`, {
+      hint: "Is the publisher running, and is that address reachable from here?",
+      cause,
+    });
   }
   if (response.ok && response.body !== null) return response.body;
   const text = (await response.text()).slice(0, 300);
-  throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `The content store at ${address.origin} answered ${response.status}: ${text}`, { hint: "Try again; a link ends after an hour." });
+  throw new DomainError(
+    "unavailable",
+    "UPSTREAM_UNAVAILABLE",
+    `The content store at ${address.origin} answered ${response.status}: ${text}`,
+    { hint: "Try again; a link ends after an hour." },
+  );
 }
 
 /** What goes where: whole parts, or the one output of each. */
-async function chooseOutput(from: string, { names, output }: { names: readonly string[]; output: string | undefined }): Promise<readonly { from: string; to: string }[]> {
+async function chooseOutput(
+  from: string,
+  { names, output }: { names: readonly string[]; output: string | undefined },
+): Promise<readonly { from: string; to: string }[]> {
   const chosen: { from: string; to: string }[] = [];
   for (const name of names) {
     const part = join(from, name);
     const entries = output === undefined ? await readdir(part) : await readdir(join(part, "outputs")).catch(() => []);
-    if (output === undefined) chosen.push(...(name === "" ? entries.map((entry) => ({ from: join(part, entry), to: entry })) : [{ from: part, to: name }]));
+    if (output === undefined)
+      chosen.push(...(name === "" ? entries.map((entry) => ({ from: join(part, entry), to: entry })) : [{ from: part, to: name }]));
     else if (entries.includes(output)) chosen.push({ from: join(part, "outputs", output), to: join(name, basename(output)) });
-    else throw new DomainError("notFound", "RESULT_NOT_FOUND", `The result has no output "${output}".`, { hint: entries.length === 0 ? "It has no outputs at all." : `Its outputs: ${entries.join(", ")}.` });
+    else
+      throw new DomainError("notFound", "RESULT_NOT_FOUND", `The result has no output "${output}".`, {
+        hint: entries.length === 0 ? "It has no outputs at all." : `Its outputs: ${entries.join(", ")}.`,
+      });
   }
   return chosen;
 }
@@ -126,5 +153,7 @@ async function refuseExisting(target: string, names: readonly string[], { isForc
   const existing = new Set(await readdir(target));
   const taken = names.find((name) => existing.has(name.split("/")[0] ?? name));
   if (taken === undefined) return;
-  throw new DomainError("exists", "FIELD_INVALID", `${join(to, taken)} exists already; nothing was written.`, { hint: "Choose another folder with --to, or replace it with --force." });
+  throw new DomainError("exists", "FIELD_INVALID", `${join(to, taken)} exists already; nothing was written.`, {
+    hint: "Choose another folder with --to, or replace it with --force.",
+  });
 }

@@ -30,7 +30,8 @@ export async function scanUpload(path: string, signal: AbortSignal): Promise<Sca
 
   async function scan(at: string, stats: Stats, depth: number): Promise<DagEntry | undefined> {
     signal.throwIfAborted();
-    if (depth > LIMITS.resultDepthMax) throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has folders nested deeper than ${LIMITS.resultDepthMax}.`);
+    if (depth > LIMITS.resultDepthMax)
+      throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has folders nested deeper than ${LIMITS.resultDepthMax}.`);
     if (stats.isSymbolicLink()) return buildSymlink(await readlink(at), emit);
     if (stats.isDirectory()) return scanFolder(at, depth);
     if (!stats.isFile()) {
@@ -38,7 +39,8 @@ export async function scanUpload(path: string, signal: AbortSignal): Promise<Sca
       return undefined;
     }
     files++;
-    if (files > LIMITS.resultFilesMax) throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has more than ${LIMITS.resultFilesMax} files.`);
+    if (files > LIMITS.resultFilesMax)
+      throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has more than ${LIMITS.resultFilesMax} files.`);
     return buildFileDag(await scanFile(at, blocks), emit);
   }
   async function scanFolder(at: string, depth: number): Promise<DagEntry> {
@@ -59,7 +61,10 @@ async function statOf(path: string): Promise<Stats> {
   try {
     return await lstat(path);
   } catch (cause) {
-    throw new DomainError("invalid", "FIELD_INVALID", `The input ${path} does not exist here or cannot be read.`, { cause, hint: "Give a path of this machine, such as ./data:/inputs." });
+    throw new DomainError("invalid", "FIELD_INVALID", `The input ${path} does not exist here or cannot be read.`, {
+      cause,
+      hint: "Give a path of this machine, such as ./data:/inputs.",
+    });
   }
 }
 

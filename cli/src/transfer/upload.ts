@@ -20,10 +20,16 @@ export async function uploadPath(session: Session, path: string): Promise<string
   const cid = scanned.root.cid.toString();
   for (const skipped of scanned.skippedPaths) await say(session.terminal, `note: ${skipped} is no file, folder or link and is left out`);
   const link = await session.cluster.results.createUploadLink({ cid, sizeBytes: BigInt(scanned.root.sizeBytes) });
-  const blocks = createClient(BlockService, createConnectTransport({ baseUrl: link.url, httpVersion: "1.1", interceptors: [authorizing(link.token)] }));
+  const blocks = createClient(
+    BlockService,
+    createConnectTransport({ baseUrl: link.url, httpVersion: "1.1", interceptors: [authorizing(link.token)] }),
+  );
   const sentBytes = await sendMissing(blocks, scanned, session.signal);
   await blocks.pinRoot({ cid, owner: "upload" }, { signal: session.signal });
-  await say(session.terminal, `  ✓ input     ${path}: ${scanned.files} files, ${formatBytes(scanned.root.sizeBytes)}, ${sentBytes === 0 ? "all there already" : `${formatBytes(sentBytes)} sent`}`);
+  await say(
+    session.terminal,
+    `  ✓ input     ${path}: ${scanned.files} files, ${formatBytes(scanned.root.sizeBytes)}, ${sentBytes === 0 ? "all there already" : `${formatBytes(sentBytes)} sent`}`,
+  );
   return cid;
 }
 
@@ -58,7 +64,10 @@ async function readBlock(place: BlockPlace): Promise<Uint8Array> {
   await using file = await open(place.path);
   const data = new Uint8Array(place.sizeBytes);
   const { bytesRead } = await file.read(data, 0, place.sizeBytes, place.offset);
-  if (bytesRead !== place.sizeBytes) throw new DomainError("invalid", "SOURCE_SIZE_MISMATCH", `${place.path} became shorter while it was sent.`, { hint: "Run the command again when nothing writes to the file." });
+  if (bytesRead !== place.sizeBytes)
+    throw new DomainError("invalid", "SOURCE_SIZE_MISMATCH", `${place.path} became shorter while it was sent.`, {
+      hint: "Run the command again when nothing writes to the file.",
+    });
   return data;
 }
 

@@ -87,7 +87,8 @@ class DagWriter {
       case "shard":
         return this.#putLinks(cid, node, place.path);
       case "piece":
-        if (node.kind !== "file" || node.sizeBytes !== place.sizeBytes) throw corrupt(`Block ${cid.toString()} is not the ${place.sizeBytes} bytes of a file that its parent says`);
+        if (node.kind !== "file" || node.sizeBytes !== place.sizeBytes)
+          throw corrupt(`Block ${cid.toString()} is not the ${place.sizeBytes} bytes of a file that its parent says`);
         return this.#putBytes(cid, node, place);
     }
   }
@@ -115,7 +116,8 @@ class DagWriter {
   }
 
   async #putLinks(cid: CID, node: UnixfsNode, path: string): Promise<void> {
-    if (node.kind !== "folder" && node.kind !== "shard") throw corrupt(`Block ${cid.toString()} is a ${node.kind} where a folder was expected`);
+    if (node.kind !== "folder" && node.kind !== "shard")
+      throw corrupt(`Block ${cid.toString()} is a ${node.kind} where a folder was expected`);
     const prefixLength = node.kind === "shard" ? node.prefixLength : 0;
     for (const link of node.links) {
       if (node.kind === "shard" && link.name.length === prefixLength) {

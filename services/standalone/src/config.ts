@@ -5,8 +5,14 @@ import { z } from "zod";
 export const StandaloneConfig = z.strictObject({
   nodes: z.coerce.number().int().min(1).max(50).default(3).describe("number of nodes"),
   port: portField().optional().describe("port of the API and the download gateway on 127.0.0.1; default: 1234 or the next free one"),
-  data: z.string().min(1).optional().describe("folder that keeps jobs and results; default: memory and a temporary folder that is removed at the end"),
-  engines: listField(z.enum(["docker", "wasm"])).default(["docker", "wasm"]).describe("engines that the nodes offer when they answer"),
+  data: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("folder that keeps jobs and results; default: memory and a temporary folder that is removed at the end"),
+  engines: listField(z.enum(["docker", "wasm"]))
+    .default(["docker", "wasm"])
+    .describe("engines that the nodes offer when they answer"),
   dockerHost: z.string().default("unix:///var/run/docker.sock").describe("where the Docker engine listens"),
   allowedLocalPaths: listField(z.string()).default([]).describe("folders of this machine that jobs may read as local inputs"),
   stopsWithStdin: flagField().default(false).describe("stop when stdin ends, so that the cluster never outlives who started it"),

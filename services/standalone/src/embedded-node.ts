@@ -29,7 +29,11 @@ export interface EmbeddedNode {
 export async function startEmbeddedNode(config: StandaloneConfig, node: EmbeddedNode, started: ServiceStack): Promise<void> {
   const logger = node.logger.child({ instance: node.name });
   const fetcher = createStorageFetcherService(
-    StorageFetcherConfig.parse({ dataFolder: join(node.folder, "inputs"), allowedLocalPaths: config.allowedLocalPaths, publishToken: node.publishToken }),
+    StorageFetcherConfig.parse({
+      dataFolder: join(node.folder, "inputs"),
+      allowedLocalPaths: config.allowedLocalPaths,
+      publishToken: node.publishToken,
+    }),
     { logger, publisher: node.publisher },
   );
   const proxy = createNetworkProxyService(NetworkProxyConfig.parse({}), { logger });

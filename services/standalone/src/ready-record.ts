@@ -15,7 +15,12 @@ interface NodeOfCluster {
   readonly node: { readonly name: string; readonly engines: ReadyRecord["engines"] };
 }
 
-export function describeReady(cluster: { readonly url: string; readonly nodes: readonly NodeOfCluster[]; readonly folder: DataFolder; readonly readyMs: number }): ReadyRecord {
+export function describeReady(cluster: {
+  readonly url: string;
+  readonly nodes: readonly NodeOfCluster[];
+  readonly folder: DataFolder;
+  readonly readyMs: number;
+}): ReadyRecord {
   const { url, nodes, folder, readyMs } = cluster;
   return {
     event: "ready",

@@ -1,0 +1,119 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { COMMANDS } from "./commands/index.ts";
+import { runCommandLine } from "./main.ts";
+import { createTestTerminal } from "./test-terminal.ts";
+
+let home: string;
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), "skrei-home-"));
+});
+afterEach(async () => {
+  await rm(home, { recursive: true, force: true });
+});
+
+async function skrei(
+  words: readonly string[],
+  { env = {}, stdin = "" }: { env?: Record<string, string>; stdin?: string } = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const terminal = createTestTerminal({ env: { HOME: home, ...env }, stdin });
+  const code = await runCommandLine(words, { terminal, signal: new AbortController().signal });
+  return { code, ...terminal.written };
+}
+
+test("prints itself on one screen when called with nothing, and exits 0", async () => {
+  const { code, stdout, stderr } = await skrei([]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout.split("\n").length).toBeLessThanOrEqual(24);
+});
+
+test.for(COMMANDS.map(({ path }) => path))("helps with %s: an example first, at most 80 columns, no network", async (path) => {
+  const { code, stdout } = await skrei([...path.split(" "), "--help"], { env: { SKREI_SERVER: "http://127.0.0.1:1" } });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/\n {2}skrei /u);
+  for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+});
+
+test.for([
+  [["jbo", "list"], 2, /no command "skrei jbo"/u, /Did you mean "skrei job"/u],
+  [["job", "lst"], 2, /no command "skrei job lst"/u, /Did you mean "skrei job list"/u],
+  [["job", "list", "--limt", "3"], 2, /Unknown option '--limt'/u, /Did you mean --limit/u],
+  [["job", "list", "--limit", "many"], 2, /--limit: "many" is not a whole number from 1 to 100000/u, /FIELD_INVALID/u],
+  [["job", "list", "-o", "xml"], 2, /--output: "xml" is none of table, wide, json, jsonl, yaml, name/u, /FIELD_INVALID/u],
+  [["ui"], 2, /"skrei ui" is not offered by this version/u, /FEATURE_NOT_AVAILABLE/u],
+  [["context", "use", "lab"], 2, /not offered by this version/u, /--server URL/u],
+  [["run", "--gpu", "1", "x"], 2, /--gpu: GPUs are not offered/u, /fix: Leave --gpu out/u],
+  [["run", "--net", "full", "x"], 2, /Network type full is not offered/u, /Offered: None/u],
+  [["run", "-p", "s3://bucket/key", "x"], 2, /publisher s3 is not offered/u, /skrei job get/u],
+  [["run"], 2, /nothing to run/u, /skrei run -f job\.yaml/u],
+  [["job", "describe"], 2, /Missing required argument 'job'/u, /--help/u],
+  [["run", "--example", "wordcont"], 2, /no example "wordcont"; did you mean "wordcount"/u, /Examples: /u],
+  [["run", "-f", "nowhere.yaml"], 2, /job file nowhere\.yaml cannot be read/u, /ENOENT/u],
+  [["job", "list", "--server", "http://127.0.0.1:1"], 5, /No cluster answers at http:\/\/127\.0\.0\.1:1 .*--server/u, /fix: .*skrei dev/u],
+  [["job", "list", "--server", "ftp://x:y@z"], 2, /not a http\(s\) URL without credentials/u, /token/u],
+] as const)("refuses %j with %i, says what is wrong and what to do", async ([words, code, message, more]) => {
+  const result = await skrei(words);
+  expect(result.stdout).toBe("");
+  expect(result.stderr).toMatch(/^error: /u);
+  expect(result.stderr).toMatch(message);
+  expect(result.stderr).toMatch(more);
+  expect(result.code).toBe(code);
+});
+
+test("takes an image that is a file for a mistake, and names the flag", async () => {
+  const file = join(home, "job.yaml");
+  await writeFile(file, "Type: batch\n");
+  const { code, stderr } = await skrei(["run", file]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/is a file, not an image/u);
+  expect(stderr).toMatch(/fix: skrei run -f /u);
+});
+
+test("checks a job file without a cluster, all problems in one go", async () => {
+  const stdin = "Type: batch\nCuont: 2\nTasks:\n  - Engine: {Type: docker, Params: {Image: busybox}}\n    Env: {lower-case: x}\n";
+  const { code, stderr } = await skrei(["job", "validate", "--offline"], { stdin });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/stdin:2:1 unknown field "Cuont".*did you mean "Count"/u);
+  const ruled = await skrei(["job", "validate", "--offline"], { stdin: stdin.replace("Cuont: 2\n", "") });
+  expect(ruled.stderr).toMatch(/stdin:4:\d+ /u);
+});
+
+test("says that a valid file is one although no cluster answers", async () => {
+  const stdin = "Type: batch\nTasks:\n  - Engine: {Type: docker, Params: {Image: busybox}}\n";
+  const { code, stderr } = await skrei(["job", "validate", "--server", "http://127.0.0.1:1"], { stdin });
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/stdin is a valid job of 1 part/u);
+  expect(stderr).toMatch(/no cluster answers/u);
+});
+
+test("passes everything after -- to the job untouched", async () => {
+  const { code, stdout } = await skrei(["run", "busybox", "--dry-run", "--", "ls", "--color", "-q", "--", "x"]);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ task: { docker: { image: "busybox", parameters: ["ls", "--color", "-q", "--", "x"] } } });
+});
+
+test("prefers flag over environment over file over the context of skrei dev", async () => {
+  const config = join(home, ".config", "skrei");
+  await mkdir(join(config, "contexts"), { recursive: true });
+  await writeFile(join(config, "contexts", "dev.json"), JSON.stringify({ server: "http://127.0.0.1:4", startedAtMs: 1 }));
+  const asked = async (words: readonly string[], env: Record<string, string>): Promise<string> =>
+    /answers at (\S+)/u.exec((await skrei(["job", "list", ...words], { env })).stderr)?.[1] ?? "";
+  expect(await asked([], {})).toBe("http://127.0.0.1:4");
+  await writeFile(join(config, "config.yaml"), "server: http://127.0.0.1:3\n");
+  expect(await asked([], {})).toBe("http://127.0.0.1:3");
+  expect(await asked([], { SKREI_SERVER: "127.0.0.1:2" })).toBe("http://127.0.0.1:2");
+  expect(await asked(["--api-port", "6"], { SKREI_SERVER: "127.0.0.1:2" })).toBe("http://127.0.0.1:6");
+  await writeFile(join(config, "config.yaml"), "sever: http://127.0.0.1:3\n");
+  expect((await skrei(["job", "list"])).stderr).toMatch(/unknown key "sever"; did you mean "server"/u);
+});
+
+test("completes commands, flags and values", async () => {
+  const complete = async (...words: readonly string[]): Promise<readonly string[]> =>
+    (await skrei(["__complete", "--", ...words])).stdout.split("\n").flatMap((line) => line.split("\t")[0] || []);
+  expect(await complete("jo")).toEqual(["job"]);
+  expect(await complete("job", "exec")).toEqual(["executions"]);
+  expect(await complete("job", "list", "--f")).toEqual(["--filter"]);
+  expect(await complete("job", "list", "-o", "")).toEqual(["table", "wide", "json", "jsonl", "yaml", "name"]);
+});
