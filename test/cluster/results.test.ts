@@ -1,0 +1,99 @@
+import { chmod, mkdir, mkdtemp, readFile, readdir, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { aShellJob } from "../kit/a-job.ts";
+import { expectInvariants } from "../kit/invariants.ts";
+import { useCluster } from "../kit/use-cluster.ts";
+
+const cluster = useCluster();
+
+test("a job's result has its output, its exit code and its folders, and every byte is verified", async () => {
+  const script =
+    "echo out; echo err >&2; mkdir /data/deep; head -c 3000000 /dev/urandom > /data/deep/big; sha256sum /data/deep/big | cut -c1-64 > /data/sum";
+  const jobId = await cluster().submit(aShellJob(script, { outputs: { data: "/data" } }));
+  await cluster().waitForJob(jobId, "completed");
+  const folder = await mkdtemp(join(cluster().folder, "got-"));
+  const { code, stderr } = await cluster().runCli(["job", "get", jobId, "--to", folder]);
+  expect(code).toBe(0);
+  expect(stderr).toContain("verified");
+  expect(await readFile(join(folder, "stdout"), "utf8")).toBe("out\n");
+  expect(await readFile(join(folder, "stderr"), "utf8")).toBe("err\n");
+  expect(await readFile(join(folder, "exitCode"), "utf8")).toBe("0");
+  const big = await readFile(join(folder, "outputs", "data", "deep", "big"));
+  expect(createHash("sha256").update(big).digest("hex")).toBe((await readFile(join(folder, "outputs", "data", "sum"), "utf8")).trim());
+});
+
+test("a failed job keeps what it wrote", async () => {
+  const jobId = await cluster().submit(aShellJob("echo half > /data/file; echo so far; exit 3", { outputs: { data: "/data" } }));
+  await cluster().waitForJob(jobId, "failed");
+  const folder = await mkdtemp(join(cluster().folder, "failed-"));
+  expect(await cluster().runCli(["job", "get", jobId, "--to", folder])).toMatchObject({ code: 0 });
+  expect(await readFile(join(folder, "stdout"), "utf8")).toBe("so far\n");
+  expect(await readFile(join(folder, "exitCode"), "utf8")).toBe("3");
+  expect(await readFile(join(folder, "outputs", "data", "file"), "utf8")).toBe("half\n");
+});
+
+test("a result is never downloaded over what is there", async () => {
+  const jobId = await cluster().submit(aShellJob("echo new"));
+  await cluster().waitForJob(jobId, "completed");
+  const folder = await mkdtemp(join(cluster().folder, "taken-"));
+  await writeFile(join(folder, "stdout"), "mine");
+  expect(await cluster().runCli(["job", "get", jobId, "--to", folder])).toMatchObject({ code: 8 });
+  expect(await readFile(join(folder, "stdout"), "utf8")).toBe("mine");
+  expect(await readdir(folder)).toEqual(["stdout"]);
+});
+
+test("bytes that were changed in the store are noticed, and nothing of them is kept", async () => {
+  const jobId = await cluster().submit(aShellJob("head -c 500000 /dev/zero > /data/file", { outputs: { data: "/data" } }));
+  await cluster().waitForJob(jobId, "completed");
+  const [execution] = await cluster().executions(jobId);
+  const stored = join(cluster().folder, "publisher", "store", "results", execution?.id ?? "", "outputs", "data", "file");
+  await chmod(stored, 0o600);
+  await writeFile(stored, Buffer.alloc(500_000, 1));
+  const folder = await mkdtemp(join(cluster().folder, "changed-"));
+  const { code, stderr } = await cluster().runCli(["job", "get", jobId, "--to", folder]);
+  expect(code).not.toBe(0);
+  expect(stderr).toContain("error:");
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("a folder that is uploaded is read by the job as it was here", async () => {
+  const source = await mkdtemp(join(cluster().folder, "upload-"));
+  await mkdir(join(source, "deep"));
+  await writeFile(join(source, "deep", "big"), Buffer.alloc(2_500_000, 7));
+  await writeFile(join(source, "small"), "hello from here");
+  const { code, stdout, stderr } = await cluster().runCli([
+    "docker",
+    "run",
+    "-i",
+    `${source}:/in`,
+    "busybox",
+    "--",
+    "sh",
+    "-c",
+    "cat /in/small; wc -c < /in/deep/big; echo x > /in/small || true",
+  ]);
+  expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: "hello from here2500000\n" });
+});
+
+test("the result of one job is the input of another", async () => {
+  const first = await cluster().submit(aShellJob("echo from the first > /data/file", { outputs: { data: "/data" } }));
+  await cluster().waitForJob(first, "completed");
+  const [execution] = await cluster().executions(first);
+  const { code, stdout, stderr } = await cluster().runCli([
+    "docker",
+    "run",
+    "-i",
+    `cid:${execution?.resultCid ?? ""}:/in`,
+    "busybox",
+    "--",
+    "cat",
+    "/in/outputs/data/file",
+  ]);
+  expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: "from the first\n" });
+});
+
+test("leaves nothing of all that behind", async () => {
+  await expectInvariants(cluster());
+});
