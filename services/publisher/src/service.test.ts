@@ -1,5 +1,5 @@
 import { createPublicKey, hash, randomBytes, verify } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -124,6 +124,18 @@ test("gives raw blocks below the root of the link, and nothing beside it", async
   const [below] = linksOf(parseCid(published.cid), body);
   expect((await get(`/ipfs/${below?.toString()}?format=raw`)).status).toBe(200);
   expect((await get(`/ipfs/${published.manifestCid}?format=raw`)).status).toBe(403);
+});
+
+test("cuts the connection when a file turns out to be damaged on the way", async () => {
+  const data = randomBytes(3 * MIB);
+  const { cid } = await publish({ "outputs/data": data });
+  const packs = join(folder, "cluster", "store", "packs");
+  for (const name of readdirSync(packs)) {
+    const pack = readFileSync(join(packs, name));
+    const at = pack.indexOf(data.subarray(2 * MIB, 2 * MIB + 64));
+    if (at >= 0) writeFileSync(join(packs, name), pack.fill(0, at, at + 8));
+  }
+  await expect(get(`/ipfs/${cid}/outputs/data`, { cid })).rejects.toThrow("aborted");
 });
 
 test.each([

@@ -13,7 +13,7 @@ export function doorHandlers(policy: NetworkPolicy, doors: DoorTable): ServiceIm
     openDoor: ({ executionId, network }) => {
       const asked = network === undefined || network.mode === Network_Mode.UNSPECIFIED ? Network_Mode.NONE : network.mode;
       const decision = decideDoor(policy, NETWORK_MODE_FROM_PROTO.get(asked));
-      if (decision.verdict === "refuse") throw modeNotOffered(policy, Network_Mode[asked] ?? String(asked));
+      if (decision.verdict === "refuse") throw modeNotOffered(policy, `number ${asked}`);
       doors.open(checkExecutionId(executionId), decision.mode);
       return { env: {} };
     },

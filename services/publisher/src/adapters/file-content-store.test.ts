@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -70,6 +70,39 @@ test("records symlinks and leaves out FIFOs and sockets, without following or st
   expect((await readAll(staged.cid)).includes("/etc/passwd")).toBe(true);
   const sealed = join(folder, "store", "results", executionId, "outputs/data/real");
   expect(statSync(sealed).mode & 0o7777).toBe(0o444);
+});
+
+test("keeps names with line ends and escapes, and leaves out those that are not UTF-8", async () => {
+  const source = makeFolder({ "outputs/a\nb": "1", "outputs/\u001b[31mred": "2" });
+  writeFileSync(Buffer.concat([Buffer.from(`${join(source, "outputs")}/`), Buffer.from([0x66, 0xff, 0xfe])]), "3");
+  const staged = await store.stage({ executionId: randomExecutionId(), folder: source, bytesMax: MIB }, noSignal);
+  expect(staged.cid).toBe(await importFiles({ "outputs/a\nb": Buffer.from("1"), "outputs/\u001b[31mred": Buffer.from("2") }, []));
+  expect(staged.skippedPaths.length).toBe(1);
+});
+
+test("refuses a folder that is nested too deeply", async () => {
+  const source = makeFolder({ [`${"d/".repeat(300)}file`]: "x" });
+  await expect(store.stage({ executionId: randomExecutionId(), folder: source, bytesMax: MIB }, noSignal)).rejects.toMatchObject({ reason: "RESULT_TOO_LARGE" });
+});
+
+test("reads nothing from elsewhere while names are swapped for links under it", { timeout: 60_000 }, async () => {
+  const secret = "the secret of another tenant";
+  writeFileSync(join(folder, "secret"), secret);
+  mkdirSync(join(folder, "secrets"));
+  writeFileSync(join(folder, "secrets", "file"), secret);
+  for (let round = 0; round < 10; round++) {
+    const executionId = randomExecutionId();
+    const source = makeFolder(Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`outputs/${index}/file`, "mine"])));
+    const home = join(folder, "store", "results", executionId);
+    const script = `while [ ! -e ${home} ]; do :; done; cd ${home}/outputs; while :; do for i in 20 50 80; do ln -sfn ${folder}/secret $i/file; mv $i old-$i; ln -sfn ${folder}/secrets $i; rm -f $i; mv old-$i $i; rm -f $i/file; printf mine > $i/file; done; done 2>/dev/null`;
+    const attacker = spawn("sh", ["-c", script], { stdio: "ignore" });
+    try {
+      const staged = await store.stage({ executionId, folder: source, bytesMax: MIB }, noSignal);
+      for await (const { cid } of store.list(staged.cid)) expect(Buffer.from(await store.get(cid).catch(() => Buffer.alloc(0))).includes(secret)).toBe(false);
+    } finally {
+      attacker.kill("SIGKILL");
+    }
+  }
 });
 
 test("refuses a folder over its limit without reading it all, and gives it back", async () => {

@@ -10,7 +10,7 @@ import { BlockTable } from "./block-table.ts";
 import { Pace } from "./pace.ts";
 import { ownerOf, ResultFolders, type StageRequest } from "./result-folders.ts";
 import { StoreDatabase } from "./store-database.ts";
-import { storeLayout } from "./store-layout.ts";
+import { asStoreError, storeLayout } from "./store-layout.ts";
 import { Turns } from "./turns.ts";
 
 export interface StoreOptions {
@@ -69,13 +69,17 @@ export class FileContentStore implements ContentStore, Disposable {
 
   async keepManifest(executionId: string, manifest: Uint8Array): Promise<string> {
     const cid = rawCid(hash("sha256", manifest, "buffer"));
-    await this.#blocks.put([{ cid, data: manifest }]);
-    return this.#database.change(() => {
-      this.#database.run("UPDATE result SET manifest_cid = ? WHERE execution_id = ? AND manifest_cid = ''", cid.toString(), executionId);
-      const kept = this.#results.find(executionId)?.manifestCid ?? cid.toString();
-      if (kept === cid.toString()) this.#insertPin(ownerOf(executionId), cid, [cid.multihash.digest]);
-      return kept;
-    });
+    try {
+      return this.#database.change(() => {
+        this.#blocks.insertInline(cid, manifest);
+        this.#database.run("UPDATE result SET manifest_cid = ? WHERE execution_id = ? AND manifest_cid = ''", cid.toString(), executionId);
+        const kept = this.#results.find(executionId)?.manifestCid ?? cid.toString();
+        if (kept === cid.toString()) this.#insertPin(ownerOf(executionId), cid, [cid.multihash.digest]);
+        return kept;
+      });
+    } catch (error) {
+      throw asStoreError(error);
+    }
   }
 
   async sync(executionId: string): Promise<void> {

@@ -56,7 +56,7 @@ export class FolderIndex implements FolderSink {
   flush(): void {
     const rows = this.#rows;
     this.#rows = [];
-    this.#database.change(() => {
+    this.#database.changeLazily(() => {
       for (const insert of rows) insert();
     });
   }

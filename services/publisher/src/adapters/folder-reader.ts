@@ -43,12 +43,15 @@ export class FolderReader {
   }
 
   async read(folder: string): Promise<DagEntry> {
-    return await this.#readFolder(folder, "", 0);
+    const entry = await this.#readFolder(folder, "", 0);
+    if (entry === undefined) throw new DomainError("notFound", "RESULT_FOLDER_MISSING", `The result folder ${folder} cannot be read.`, { hint: "Run the execution again." });
+    return entry;
   }
 
-  async #readFolder(handlePath: string | Buffer, path: string, depth: number): Promise<DagEntry> {
+  async #readFolder(handlePath: string | Buffer, path: string, depth: number): Promise<DagEntry | undefined> {
     if (depth > LIMITS.resultDepthMax) throw tooLarge(`is nested deeper than ${LIMITS.resultDepthMax} folders`);
-    const fd = openSync(handlePath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const fd = tryOpen(handlePath, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    if (fd === undefined) return this.#skip(path);
     try {
       const entries: NamedEntry[] = [];
       for (const dirent of readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: "buffer" })) {
@@ -72,18 +75,25 @@ export class FolderReader {
     this.#files += 1;
     if (this.#files > LIMITS.resultFilesMax) throw tooLarge(`has more than ${LIMITS.resultFilesMax} files and folders`);
     if (!isUtf8(dirent.name)) return this.#skip(path);
-    if (dirent.isDirectory()) return { name, ...(await this.#readFolder(handlePath, path, depth + 1)) };
-    if (dirent.isSymbolicLink()) return this.#readSymlink(handlePath, name, path);
-    return dirent.isFile() ? await this.#readFile(handlePath, name, path) : this.#skip(path);
+    const entry = await this.#readKind(handlePath, { dirent, path, depth });
+    return entry === undefined ? undefined : { name, ...entry };
   }
 
-  #readSymlink(handlePath: Buffer, name: string, path: string): NamedEntry {
-    const entry = buildSymlink(readlinkSync(handlePath), this.#emit);
+  async #readKind(handlePath: Buffer, { dirent, path, depth }: { readonly dirent: Dirent<Buffer>; readonly path: string; readonly depth: number }): Promise<DagEntry | undefined> {
+    if (dirent.isDirectory()) return await this.#readFolder(handlePath, path, depth + 1);
+    if (dirent.isSymbolicLink()) return this.#readSymlink(handlePath, path);
+    return dirent.isFile() ? await this.#readFile(handlePath, path) : this.#skip(path);
+  }
+
+  #readSymlink(handlePath: Buffer, path: string): DagEntry | undefined {
+    const target = orUnreadable(() => readlinkSync(handlePath));
+    if (target === undefined) return this.#skip(path);
+    const entry = buildSymlink(target, this.#emit);
     this.#sink.entry(path, entry);
-    return { name, ...entry };
+    return entry;
   }
 
-  async #readFile(handlePath: Buffer, name: string, path: string): Promise<NamedEntry | undefined> {
+  async #readFile(handlePath: Buffer, path: string): Promise<DagEntry | undefined> {
     const fd = openRegular(handlePath);
     if (fd === undefined) return this.#skip(path);
     try {
@@ -94,7 +104,7 @@ export class FolderReader {
       this.#bytes += entry.sizeBytes;
       this.#checkSize(0);
       this.#sink.entry(path, entry);
-      return { name, ...entry };
+      return entry;
     } finally {
       closeSync(fd);
     }
@@ -125,20 +135,27 @@ export class FolderReader {
 
 /** The descriptor of a regular file, or undefined. O_NONBLOCK keeps a FIFO that took the file's place from stalling us. */
 function openRegular(handlePath: Buffer): number | undefined {
-  let fd: number;
-  try {
-    fd = openSync(handlePath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (UNREADABLE.has((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
-  }
-  if (fstatSync(fd).isFile()) return fd;
+  const fd = tryOpen(handlePath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if (fd === undefined || fstatSync(fd).isFile()) return fd;
   closeSync(fd);
   return undefined;
 }
 
-/** Swapped for a link, not ours to read, a socket, or gone. */
-const UNREADABLE = new Set(["ELOOP", "EACCES", "EPERM", "ENXIO", "ENOENT"]);
+function tryOpen(handlePath: string | Buffer, flags: number): number | undefined {
+  return orUnreadable(() => openSync(handlePath, flags));
+}
+
+function orUnreadable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (UNREADABLE.has((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** Swapped for a link or something else, not ours to read, a socket, or gone. */
+const UNREADABLE = new Set(["ELOOP", "ENOTDIR", "EINVAL", "EACCES", "EPERM", "ENXIO", "ENOENT"]);
 
 function readChunk(fd: number, chunk: Buffer, at: number): number {
   let filled = 0;

@@ -97,13 +97,14 @@ export class ResultFolders {
 
   async #index(executionId: string, bytesMax: number, signal: AbortSignal): Promise<StagedResult> {
     await this.#forget(executionId);
-    const folder = this.#database.first<{ id: number }>("INSERT INTO folder (execution_id, state) VALUES (?, 'staging') RETURNING id", executionId)?.id ?? 0;
+    // A staged result survives a power cut only once it is published: its files are not synced before, so its rows need not be.
+    const folder = this.#database.changeLazily(() => this.#database.first<{ id: number }>("INSERT INTO folder (execution_id, state) VALUES (?, 'staging') RETURNING id", executionId))?.id ?? 0;
     const index = new FolderIndex({ database: this.#database, blocks: this.#blocks, folder });
     const { cid, sizeBytes } = await new FolderReader(index, bytesMax, signal).read(this.homeOf(executionId));
     index.flush();
     const { parts, skippedPaths } = index;
     const result: StagedResult = { executionId, cid: cid.toString(), sizeBytes, skippedPaths, parts, manifestCid: "" };
-    this.#database.change(() => this.#insertResult(folder, cid, result));
+    this.#database.changeLazily(() => this.#insertResult(folder, cid, result));
     return result;
   }
 

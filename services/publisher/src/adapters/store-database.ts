@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
-/** The index of the store. One process at a time; each commit is on the disk when it returns. */
+/** The index of the store. One process at a time; each commit is on the disk when it returns, unless it says that it need not be. */
 export class StoreDatabase implements Disposable {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -35,6 +35,16 @@ export class StoreDatabase implements Disposable {
     } catch (error) {
       this.#database.exec("ROLLBACK");
       throw error;
+    }
+  }
+
+  /** As `change`, but a power cut may undo it (a crash of the process may not) until the next `change`, which syncs both. */
+  changeLazily<T>(work: () => T): T {
+    this.#database.exec("PRAGMA synchronous=NORMAL");
+    try {
+      return this.change(work);
+    } finally {
+      this.#database.exec("PRAGMA synchronous=FULL");
     }
   }
 

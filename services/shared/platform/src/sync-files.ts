@@ -4,15 +4,19 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * Resolves when the files at `paths` below `folder`, and the folder itself, are on the disk. Few are synced one by one; for many,
- * one call for the file system is far cheaper.
+ * Resolves when the files at `paths` below `folder`, and the folder itself, are on the disk. Few are synced by themselves; for
+ * many, one call for the file system is far cheaper.
  */
 export async function syncFiles(folder: string, paths: readonly string[]): Promise<void> {
-  if (paths.length > FILES_ONE_BY_ONE && (await syncFileSystem(folder))) return;
-  for (const path of [...paths, "."]) {
-    await using file = await open(join(folder, path), "r");
-    await file.sync();
-  }
+  if (paths.length > FILES_AT_ONCE && (await syncFileSystem(folder))) return;
+  // All at once, so that the file system's journal takes them together.
+  for (let start = 0; start < paths.length; start += FILES_AT_ONCE) await Promise.all(paths.slice(start, start + FILES_AT_ONCE).map(async (path) => await syncFile(join(folder, path))));
+  await syncFile(folder);
+}
+
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, "r");
+  await file.sync();
 }
 
 async function syncFileSystem(folder: string): Promise<boolean> {
@@ -21,9 +25,9 @@ async function syncFileSystem(folder: string): Promise<boolean> {
     const [code] = await once(child, "exit");
     return code === 0;
   } catch {
-    // No such program here: the files are synced one by one.
+    // No such program here: the files are synced by themselves.
     return false;
   }
 }
 
-const FILES_ONE_BY_ONE = 64;
+const FILES_AT_ONCE = 64;

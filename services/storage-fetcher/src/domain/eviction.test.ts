@@ -1,0 +1,30 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { planEviction } from "./eviction.ts";
+
+test("removes what was not used for longest, and no more than is needed", () => {
+  const entries = [entry("new", 30), entry("old", 10), entry("middle", 20)];
+  expect(planEviction(entries, 15)).toEqual({ keys: ["old", "middle"], missingBytes: 0 });
+  expect(planEviction(entries, 0)).toEqual({ keys: [], missingBytes: 0 });
+});
+
+test("removes nothing when it would not be enough, and says what is missing", () => {
+  const entries = [entry("old", 10), { ...entry("leased", 5), isLeased: true }];
+  expect(planEviction(entries, 25)).toEqual({ keys: [], missingBytes: 15 });
+});
+
+test("never removes a leased entry and always frees enough", () => {
+  const anyEntry = fc.record({ key: fc.uuid(), sizeBytes: fc.nat(1_000), isLeased: fc.boolean(), usedAtMs: fc.nat() });
+  fc.assert(
+    fc.property(fc.uniqueArray(anyEntry, { selector: ({ key }) => key }), fc.nat(5_000), (entries, bytes) => {
+      const { keys, missingBytes } = planEviction(entries, bytes);
+      const removed = entries.filter(({ key }) => keys.includes(key));
+      expect(removed.some(({ isLeased }) => isLeased)).toBe(false);
+      if (missingBytes === 0) expect(removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBeGreaterThanOrEqual(bytes);
+    }),
+  );
+});
+
+function entry(key: string, usedAtMs: number): Parameters<typeof planEviction>[0][number] {
+  return { key, usedAtMs, sizeBytes: 10, isLeased: false };
+}
