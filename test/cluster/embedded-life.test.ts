@@ -70,7 +70,7 @@ test("a cluster does not outlive a `skrei dev` that was killed", async () => {
   );
 });
 
-test("jobs and results are kept in a data folder", async () => {
+test("jobs and results are kept in a data folder, which is one cluster's alone", async () => {
   await using folder = await aFolder();
   const data = ["--data", join(folder.path, "data")];
   let jobId = "";
@@ -80,6 +80,9 @@ test("jobs and results are kept in a data folder", async () => {
     jobId = (await first.runCli(["job", "list", "-q"])).stdout.trim();
   }
   await using second = await startEmbedded(data);
+  const third = await startCli(["dev", ...data], { env: second.env }).done;
+  expect(third.code).toBe(8);
+  expect(third.stderr).toMatch(/DATA_LOCKED/u);
   const got = await second.runCli(["job", "get", jobId, "--to", "out"]);
   expect(got.code, got.stderr).toBe(0);
 });

@@ -47,7 +47,7 @@ async function runDemo(outer: Session): Promise<void> {
   const session: Session = { ...outer, settings, cluster: createCluster(settings, (line) => void say(terminal, line)) };
   const file = findExample("wordcount");
   const draft = readJobFile(await readJobText(session, file));
-  await runJob({ session, draft, folder: folderOf(file), flags: followFlags(results) });
+  await runJob({ session, draft, folder: folderOf(file), flags: followFlags(results), namesNextCommands: false });
   await say(terminal, "", "That was all; the cluster stops and leaves nothing. To stay:  skrei dev");
 }
 

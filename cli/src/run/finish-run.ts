@@ -12,20 +12,18 @@ export interface FinishOptions {
   readonly isQuiet: boolean;
   /** End with the job's own exit code. */
   readonly returnsExitCode: boolean;
+  /** False when the cluster does not outlive the command. */
+  readonly namesNextCommands?: boolean;
 }
 
 /** The last lines of a run. Ends the command with the code that says how it went. */
 export async function finishRun(session: Session, { job, lastErrors, isUnplaceable }: Followed, options: FinishOptions): Promise<void> {
   if (isUnplaceable) return reportUnplaceable(session, job);
   if (job.state === Job_State.COMPLETED) {
-    if (!options.isQuiet) {
-      await say(
-        session.terminal,
-        `Done in ${elapsed(job.createTime, job.endTime, Date.now())}.`,
-        `  files  skrei job get ${job.jobId}`,
-        `  story  skrei job describe ${job.jobId}`,
-      );
-    }
+    if (options.isQuiet) return;
+    await say(session.terminal, `Done in ${elapsed(job.version > 1 ? job.startTime : job.createTime, job.endTime, Date.now())}.`);
+    if (options.namesNextCommands !== false)
+      await say(session.terminal, `  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);
     return;
   }
   await reportFailure(session, job, lastErrors);

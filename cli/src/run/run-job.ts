@@ -27,17 +27,20 @@ export interface RunRequest {
   /** Where the paths of uploads begin. */
   readonly folder: string;
   readonly flags: FollowFlags;
+  /** False when the cluster does not outlive the command. */
+  readonly namesNextCommands?: boolean;
 }
 
 /** Submits a job and stays with it to its end, unless the flags say otherwise. */
-export async function runJob({ session, draft, folder, flags }: RunRequest): Promise<void> {
-  const upload: Upload = (path) => (flags["dry-run"] ? Promise.resolve(`upload:${path}`) : uploadPath(session, path));
+export async function runJob({ session, draft, folder, flags, namesNextCommands = true }: RunRequest): Promise<void> {
+  const upload: Upload = (path) =>
+    flags["dry-run"] ? Promise.resolve(`upload:${path}`) : uploadPath(session, path, { isQuiet: flags.quiet });
   const spec = await resolveDraft(draft, { folder, upload });
   if (flags["dry-run"]) return answer(session.terminal, JSON.stringify(toJson(JobSpecSchema, spec), null, 2));
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
   if (flags.detach || flags["id-only"]) return answer(session.terminal, job.jobId);
   if (!flags.quiet) await say(session.terminal, headline(job));
-  await stayWithJob(session, job, flags);
+  await stayWithJob(session, job, flags, namesNextCommands);
 }
 
 /** `j-… wordcount  wasm, 3 parts` */
@@ -47,14 +50,14 @@ function headline(job: Job): string {
 }
 
 /** Follows a job that is submitted already (`run`, `job rerun`, `job wait`). */
-export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags): Promise<void> {
+export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags, namesNextCommands = true): Promise<void> {
   const waitMs = flags["wait-timeout"];
   const signal = waitMs === undefined ? outer.signal : AbortSignal.any([outer.signal, AbortSignal.timeout(waitMs)]);
   const session: Session = { ...outer, signal };
   try {
     const followed = await followJob(session, job, { isRaw: flags.raw, isQuiet: flags.quiet });
     if (flags.get !== undefined) await getResults(session, { jobId: job.jobId, to: flags.get, isForced: false, output: undefined });
-    await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"] });
+    await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"], namesNextCommands });
   } catch (error) {
     if (!signal.aborted || error instanceof ExitError) throw error;
     await leave(outer, job, flags);

@@ -15,7 +15,7 @@ const CIDS_PER_QUESTION = 10_000;
 const BATCH_BYTES_MAX = 3 * 1024 * 1024;
 
 /** Puts a file or folder of this machine into the cluster's content store and gives its content id. Sends only what is missing there. */
-export async function uploadPath(session: Session, path: string): Promise<string> {
+export async function uploadPath(session: Session, path: string, { isQuiet }: { readonly isQuiet: boolean }): Promise<string> {
   const scanned = await scanUpload(path, session.signal);
   const cid = scanned.root.cid.toString();
   for (const skipped of scanned.skippedPaths) await say(session.terminal, `note: ${skipped} is no file, folder or link and is left out`);
@@ -26,6 +26,7 @@ export async function uploadPath(session: Session, path: string): Promise<string
   );
   const sentBytes = await sendMissing(blocks, scanned, session.signal);
   await blocks.pinRoot({ cid, owner: "upload" }, { signal: session.signal });
+  if (isQuiet) return cid;
   await say(
     session.terminal,
     `  ✓ input     ${path}: ${scanned.files} files, ${formatBytes(scanned.root.sizeBytes)}, ${sentBytes === 0 ? "all there already" : `${formatBytes(sentBytes)} sent`}`,

@@ -16,6 +16,6 @@ export const StandaloneConfig = z.strictObject({
   dockerHost: z.string().default("unix:///var/run/docker.sock").describe("where the Docker engine listens"),
   allowedLocalPaths: listField(z.string()).default([]).describe("folders of this machine that jobs may read as local inputs"),
   stopsWithStdin: flagField().default(false).describe("stop when stdin ends, so that the cluster never outlives who started it"),
-  logLevel: logLevelField.default("error"),
+  logLevel: logLevelField.default("error").describe("least important lines that are logged, on stderr"),
 });
 export type StandaloneConfig = z.infer<typeof StandaloneConfig>;
