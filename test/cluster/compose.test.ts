@@ -1,0 +1,103 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createHttpTransport } from "@skrei/platform/http-transport.ts";
+import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
+import { createClient } from "@skrei/platform/client.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DOCKER_HOST } from "../kit/docker-host.ts";
+import { eventually } from "../kit/eventually.ts";
+import { freePort } from "../kit/free-port.ts";
+
+const root = join(import.meta.dirname, "../..");
+const MIB = 1024n * 1024n;
+
+/** The cluster as `docker compose up -d --wait` makes it, from the repository's own compose.yaml, with ports and data of its own. */
+describe("compose.yaml", { timeout: 240_000 }, () => {
+  const project = `skrei-test-${String(process.pid)}`;
+  let env: NodeJS.ProcessEnv = {};
+  let url = "";
+
+  async function compose(...args: string[]): Promise<string> {
+    const run = await promisify(execFile)("docker", ["compose", "-p", project, ...args], { cwd: root, env, maxBuffer: 1 << 26 });
+    return run.stdout;
+  }
+
+  beforeAll(async () => {
+    const [port, publisherPort, natsPort] = [await freePort(), await freePort(), await freePort()];
+    url = `http://127.0.0.1:${String(port)}`;
+    env = {
+      ...process.env,
+      DOCKER_HOST,
+      SKREI_IMAGE: `${project}:local`,
+      SKREI_DATA: await mkdtemp(join(tmpdir(), "skrei-compose-")),
+      SKREI_DOCKER_SOCKET: DOCKER_HOST.replace("unix://", ""),
+      SKREI_PORT: String(port),
+      SKREI_PUBLISHER_PORT: String(publisherPort),
+      SKREI_PUBLISHER_URL: `http://127.0.0.1:${String(publisherPort)}`,
+      SKREI_NATS_PORT: String(natsPort),
+    };
+    await compose("up", "--detach", "--wait", "--build");
+  }, 240_000);
+
+  afterAll(async () => {
+    await compose("down", "--volumes", "--rmi", "local", "--timeout", "30");
+    await rm(env["SKREI_DATA"] ?? "", { recursive: true, force: true });
+  }, 120_000);
+
+  async function run(count: number, script: string): Promise<Job_State | undefined> {
+    const jobs = createClient(JobService, createHttpTransport({ url }));
+    const { job } = await jobs.submitJob({
+      spec: {
+        count,
+        task: {
+          engine: { case: "docker", value: { image: "busybox", parameters: ["sh", "-c", script] } },
+          resources: { cpuMillis: 100n, memoryBytes: 32n * MIB, diskBytes: 16n * MIB },
+        },
+      },
+    });
+    const jobId = job?.jobId ?? "";
+    const ended = await eventually(
+      async () => (await jobs.getJob({ jobId })).job,
+      (found) => found?.state === Job_State.COMPLETED || found?.state === Job_State.FAILED,
+      { withinMs: 90_000, everyMs: 200 },
+    );
+    return ended?.state;
+  }
+
+  test("comes up healthy and runs a job", async () => {
+    expect(await run(1, "echo hello")).toBe(Job_State.COMPLETED);
+  });
+
+  test("uses every node when it is scaled to three", async () => {
+    await compose("up", "--detach", "--wait", "--no-recreate", "--scale", "compute-agent=3");
+    const api = createHttpTransport({ url });
+    const nodes = createClient(NodeService, api);
+    await eventually(
+      async () => (await nodes.listNodes({})).nodes.length,
+      (length) => length === 3,
+      { withinMs: 60_000, everyMs: 200 },
+    );
+    const jobs = createClient(JobService, api);
+    expect(await run(30, "sleep 0.3")).toBe(Job_State.COMPLETED);
+    const newest = (await jobs.listJobs({ pageSize: 1 })).jobs[0]?.jobId ?? "";
+    const { executions } = await jobs.listExecutions({ jobId: newest, pageSize: 1_000 });
+    expect(new Set(executions.map(({ nodeId }) => nodeId)).size).toBe(3);
+  });
+
+  test("publishes ports on loopback only, shows the engine's socket to compute-agent only, and is nowhere privileged", async () => {
+    const { services } = JSON.parse(await compose("config", "--format", "json")) as {
+      services: Record<string, { ports?: { host_ip?: string }[]; privileged?: boolean; volumes?: { source: string }[] }>;
+    };
+    const ports = Object.values(services).flatMap((service) => service.ports ?? []);
+    expect(ports.length).toBeGreaterThan(0);
+    expect(ports.every(({ host_ip: host }) => host === "127.0.0.1")).toBe(true);
+    expect(Object.values(services).some(({ privileged }) => privileged === true)).toBe(false);
+    const withSocket = Object.entries(services).filter(([, { volumes }]) => volumes?.some(({ source }) => source.endsWith("docker.sock")));
+    expect(withSocket.map(([name]) => name)).toEqual(["compute-agent"]);
+  });
+});
