@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Embedded, startEmbedded } from "../kit/embedded.ts";
 
@@ -87,7 +89,7 @@ test("refusals of the server name the place in the job file", async () => {
   expect(stderr).toMatch(/wordcount\/job\.yaml:1:1 /u);
 });
 
-test("lists come in every form, by prefix, and end quietly when nobody reads on", async () => {
+test("lists come in every form, and an unknown job is not found", async () => {
   const [newest = ""] = (await embedded.runCli(["job", "list", "-q"])).stdout.split("\n");
   const json = JSON.parse((await embedded.runCli(["job", "list", "-o", "json", "--limit", "1"])).stdout) as { jobId: string }[];
   expect(json.map(({ jobId }) => jobId)).toEqual([newest]);
@@ -104,4 +106,11 @@ test("a drained node is drained for the scheduler and the list", async () => {
   expect((await embedded.runCli(["node", "drain", "dev-3"])).stderr).toMatch(/dev-3 .* is draining/u);
   expect((await embedded.runCli(["node", "list"])).stdout).toMatch(/dev-3 +draining/u);
   expect((await embedded.runCli(["node", "undrain", "dev-3"])).stderr).toMatch(/is ready/u);
+});
+
+test("a list ends quietly with 0 when nobody reads on", async () => {
+  const bin = fileURLToPath(new URL("../../cli/bin/skrei.js", import.meta.url));
+  const script = `'${process.execPath}' '${bin}' job list --all -o json | true; echo "\${PIPESTATUS[0]}"`;
+  const { stdout, stderr } = await promisify(execFile)("bash", ["-c", script], { env: { PATH: process.env["PATH"], ...embedded.env } });
+  expect({ stdout, stderr }).toEqual({ stdout: "0\n", stderr: "" });
 });
