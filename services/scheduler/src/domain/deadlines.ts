@@ -32,8 +32,14 @@ export class Deadlines {
     if (++this.#cancelled > CANCELLED_MAX && this.#cancelled > this.#heap.size / 2) this.#compact();
   }
 
+  /** When the next one that was not cancelled is due. */
   nextAtMs(): number | undefined {
-    return this.#heap.peek()?.atMs;
+    for (let next = this.#heap.peek(); next !== undefined; next = this.#heap.peek()) {
+      if (!next.isCancelled) return next.atMs;
+      this.#heap.pop();
+      this.#cancelled--;
+    }
+    return undefined;
   }
 
   /** Takes one that is due. */

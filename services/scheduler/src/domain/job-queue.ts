@@ -108,9 +108,11 @@ export class JobQueue {
     for (const parked of this.#parkedByShape.values()) for (const queueClass of parked) this.#unpark(queueClass, parked);
   }
 
-  isShapeUsed(key: string): boolean {
-    for (const { shape, jobs } of this.#classes.values()) if (shape.key === key && jobs.size > 0) return true;
-    return false;
+  /** Keys of the shapes of which jobs wait. */
+  usedShapes(): ReadonlySet<string> {
+    const keys = new Set<string>();
+    for (const { shape, jobs } of this.#classes.values()) if (jobs.size > 0) keys.add(shape.key);
+    return keys;
   }
 
   /** Forgets empty classes, once there are more than `countMax`. */
@@ -121,6 +123,9 @@ export class JobQueue {
       this.#classes.delete(queueClass.key);
       this.#hinted.delete(queueClass);
       this.#parkedByShape.get(queueClass.shape.key)?.delete(queueClass);
+      // A job may still hold it and come back; nobody would wake it then.
+      queueClass.isParked = false;
+      queueClass.freedSlots = undefined;
     }
   }
 

@@ -100,9 +100,9 @@ export class NodeIndex {
   }
 
   /** Forgets shapes that nobody waits with, once there are more than `countMax`. */
-  dropUnusedShapes(countMax: number, isUsed: (key: string) => boolean): void {
+  dropUnusedShapes(countMax: number, used: ReadonlySet<string>): void {
     if (this.#shapes.size <= countMax) return;
-    for (const key of this.#shapes.keys()) if (!isUsed(key)) this.#shapes.delete(key);
+    for (const key of this.#shapes.keys()) if (!used.has(key)) this.#shapes.delete(key);
   }
 
   #newSlot(id: NodeId): number {

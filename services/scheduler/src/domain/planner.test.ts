@@ -115,6 +115,15 @@ test("a new node wakes only the classes that fit there", () => {
   expect(queue.next()).toBeUndefined();
 });
 
+test("a class that was forgotten while parked serves the job that comes back to it", () => {
+  const queue = new JobQueue();
+  const queueClass = queue.classOf(SHAPES[0] as (typeof SHAPES)[0], size(1));
+  queue.park(queueClass);
+  queue.dropEmptyClasses(0);
+  queue.add({ id: "j-1" as JobId, priority: 0, order: 1, queueClass, isQueued: false });
+  expect(queue.next()?.id).toBe("j-1");
+});
+
 function check({ index, queue, placed }: World, nodes: number, jobs: number): void {
   for (let slot = 0; slot < nodes; slot++) expect(index.freeAt(slot).cpuMillis).toBeGreaterThanOrEqual(0);
   for (const { slot, job } of placed) {

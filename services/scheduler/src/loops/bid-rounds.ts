@@ -186,11 +186,19 @@ export class BidRounds {
     );
   }
 
-  #releaseOnNode({ askId, nodeId, session }: OpenAsk): void {
-    const node = this.#context.live.nodes.get(nodeId);
+  /** At once where room is scarce; otherwise with the next message, or a little later, to save one. */
+  #releaseOnNode({ askId, nodeId, session, slot, round }: OpenAsk): void {
+    const { live, assigner, deadlines } = this.#context;
+    const node = live.nodes.get(nodeId);
     if (node?.node.session !== session) return;
     node.chain.releaseAsk(askId);
-    this.#context.assigner.flush(node);
+    if (live.index.freeShare(slot, round.entry.demand.resources) < SCARCE_SHARE) return assigner.flush(node);
+    if (node.isFlushDue) return;
+    node.isFlushDue = true;
+    deadlines.after(RELEASE_LATER_MS, () => {
+      node.isFlushDue = false;
+      assigner.flush(node);
+    });
   }
 
   /** An offer counts only while the node is as it was when asked. */
@@ -225,6 +233,8 @@ function cutBatches(asks: readonly OutgoingAsk[]): OutgoingAsk[][] {
   return batches;
 }
 
+const SCARCE_SHARE = 0.5;
+const RELEASE_LATER_MS = 100;
 const NOTHING_TAKEN: Judgement = { placements: [], takenByAsk: new Map() };
 
 /** First wait before a node that refused is asked again; doubles each time. */

@@ -58,11 +58,14 @@ export class DeadlineLoop {
         this.#changed.wait(either).catch(ignoreAbort),
       ]);
     } finally {
-      turn.abort();
+      turn.abort(TURN_OVER);
     }
     signal.throwIfAborted();
   }
 }
+
+/** One for all: a reason made anew costs a stack trace each time. */
+const TURN_OVER = new Error("the turn is over");
 
 /** The loop looks at its own signal afterwards. */
 function ignoreAbort(): void {}

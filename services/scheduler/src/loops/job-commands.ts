@@ -1,6 +1,5 @@
 import { DomainError, isJobEnded, LIMITS, newJobId } from "@skrei/domain";
 import type { Job, JobId, JobSpec } from "@skrei/domain";
-import { fingerprintOf } from "../domain/fingerprint.ts";
 import { rerunJob as nextVersionOf, stopJob as stoppedJob } from "../domain/job-progress.ts";
 import type { JobEntry } from "./live-state.ts";
 import { addJobEvent, settleEndedJob, watchDeadlines } from "./progress.ts";
@@ -13,7 +12,7 @@ export async function submitJobs(
   requests: readonly { requestId: string; spec: JobSpec }[],
   log: RequestLog,
 ): Promise<readonly Job[]> {
-  const claims = await log.claim(requests.map(({ requestId, spec }) => ({ requestId, fingerprint: fingerprintOf(["submit", spec]) })));
+  const claims = await log.claim(requests.map(({ requestId, spec }) => ({ requestId, content: ["submit", spec] })));
   term.signal.throwIfAborted();
   const jobs = requests.map(({ requestId, spec }, i): Job | JobId => {
     const claim = claims[i];
@@ -49,7 +48,7 @@ export async function rerunJob(
   { requestId, jobId }: { requestId: string; jobId: JobId },
   log: RequestLog,
 ): Promise<Job> {
-  const [claim] = await log.claim([{ requestId, fingerprint: fingerprintOf(["rerun", jobId]) }]);
+  const [claim] = await log.claim([{ requestId, content: ["rerun", jobId] }]);
   const entry = term.live.jobs.get(jobId) ?? (await recallJob(term, jobId));
   if (claim?.jobId() === undefined) {
     beginNextVersion(term, entry);

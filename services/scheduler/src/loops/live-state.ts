@@ -47,6 +47,8 @@ export interface NodeEntry {
   awaitsCompleteReport: boolean;
   /** What the last heartbeat said when it did not agree with our books. */
   mismatch: string;
+  /** A message to it is due soon that only gives reservations back. */
+  isFlushDue: boolean;
   /** Failed assign messages in a row. */
   assignFailures: number;
 }
@@ -121,6 +123,7 @@ export class LiveState {
       chain: this.newChain(node),
       awaitsCompleteReport: true,
       mismatch: "",
+      isFlushDue: false,
       assignFailures: 0,
     };
     this.nodes.set(node.id, entry);

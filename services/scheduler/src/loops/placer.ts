@@ -77,8 +77,6 @@ export class Placer {
       if (budget <= 0) break;
     }
     this.#rounds.send();
-    live.queue.dropEmptyClasses(CLASSES_MAX);
-    live.index.dropUnusedShapes(SHAPES_MAX, (key) => live.queue.isShapeUsed(key));
     return !this.#explainer.explainParked() || budget <= 0;
   }
 
@@ -180,5 +178,3 @@ export class Placer {
 const PARTITIONS_PER_ROUND = 1_000;
 /** Bounds a tick to some milliseconds. */
 const PARTITIONS_PER_TICK = 10_000;
-const CLASSES_MAX = 10_000;
-const SHAPES_MAX = 1_000;

@@ -91,6 +91,8 @@ function sweepAgain(term: TermContext): void {
   const { live, placer, assigner, deadlines, options, nodesChanged } = term;
   deadlines.after(options.sweepIntervalMs, () => {
     live.queue.wakeAll();
+    live.queue.dropEmptyClasses(CLASSES_MAX);
+    live.index.dropUnusedShapes(SHAPES_MAX, live.queue.usedShapes());
     const isSmall = live.jobs.size <= SWEPT_JOBS_MAX;
     if (isSmall) for (const entry of live.jobs.values()) placer.enqueue(entry);
     for (const node of live.nodes.values()) assigner.flush(node);
@@ -101,5 +103,7 @@ function sweepAgain(term: TermContext): void {
 }
 
 const NO_EXECUTIONS: readonly Execution[] = [];
+const CLASSES_MAX = 10_000;
+const SHAPES_MAX = 1_000;
 /** Jobs beyond this are reached by events alone. */
 const SWEPT_JOBS_MAX = 50_000;
