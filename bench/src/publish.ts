@@ -23,8 +23,14 @@ else compare(Number(process.argv[2] ?? 3));
 function compare(rounds: number): void {
   const folder = mkdtempSync(join(tmpdir(), "skrei-bench-"));
   try {
-    report("1 GiB file", measure(folder, rounds, (outputs) => writeLargeFile(join(outputs, "large"), 1_024)));
-    report("10,000 files of 1 KiB", measure(folder, rounds, (outputs) => writeSmallFiles(outputs, 10_000)));
+    report(
+      "1 GiB file",
+      measure(folder, rounds, (outputs) => writeLargeFile(join(outputs, "large"), 1_024)),
+    );
+    report(
+      "10,000 files of 1 KiB",
+      measure(folder, rounds, (outputs) => writeSmallFiles(outputs, 10_000)),
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -68,7 +74,8 @@ async function publishFolder(home: string): Promise<void> {
 }
 
 function report(what: string, samples: readonly Sample[]): void {
-  const median = (pick: (sample: Sample) => number): number => samples.map(pick).toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0;
+  const median = (pick: (sample: Sample) => number): number =>
+    samples.map(pick).toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0;
   const ratio = median(({ stageMs, opensslMs }) => stageMs / opensslMs);
   const parts = [
     `openssl ${median(({ opensslMs }) => opensslMs).toFixed(0)} ms`,

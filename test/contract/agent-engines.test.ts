@@ -34,7 +34,12 @@ afterEach(async () => {
 
 async function startAgent(): Promise<void> {
   const joins = scheduler.joins;
-  const config = ComputeAgentConfig.parse({ dataFolder: join(folder, "agent"), dockerHost: DOCKER_HOST, stopGraceMs: 500, holdersIdleMax: 1 });
+  const config = ComputeAgentConfig.parse({
+    dataFolder: join(folder, "agent"),
+    dockerHost: DOCKER_HOST,
+    stopGraceMs: 500,
+    holdersIdleMax: 1,
+  });
   const { joinTransport, bus } = scheduler;
   const { fetcher, proxy, publisher } = node;
   agent = createAgentService(config, { logger: silentLogger, joinTransport, bus, fetcher, proxy, publisher });
@@ -45,13 +50,21 @@ async function startAgent(): Promise<void> {
 /** The module is an inline input, as in a job. */
 async function wasmAssignment(program: Program): Promise<ReturnType<typeof anAssignment>> {
   const { engine, mounts } = wasmProgram(program);
-  const inputs = mounts.map(async ({ hostPath, target }) => ({ alias: "", target, source: { type: "inline" as const, dataBase64: (await readFile(hostPath)).toString("base64") } }));
+  const inputs = mounts.map(async ({ hostPath, target }) => ({
+    alias: "",
+    target,
+    source: { type: "inline" as const, dataBase64: (await readFile(hostPath)).toString("base64") },
+  }));
   return anAssignment({ ...aTask(""), engine, inputs: await Promise.all(inputs) });
 }
 
 test("a container runs with its inputs and outputs, as a user that is not ours", async () => {
-  const inputs: Task["inputs"] = [{ alias: "", target: "/in/data", source: { type: "inline", dataBase64: Buffer.from("hello\n").toString("base64") } }];
-  const assignment = anAssignment(aTask("cat /in/data; id -u >&2; echo kept > /out/file", { inputs, outputs: [{ name: "results", path: "/out" }] }));
+  const inputs: Task["inputs"] = [
+    { alias: "", target: "/in/data", source: { type: "inline", dataBase64: Buffer.from("hello\n").toString("base64") } },
+  ];
+  const assignment = anAssignment(
+    aTask("cat /in/data; id -u >&2; echo kept > /out/file", { inputs, outputs: [{ name: "results", path: "/out" }] }),
+  );
   await scheduler.assign([assignment]);
   expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({ state: "completed", exitCode: 0 });
   const tree = await readTree(node.resultFolder(assignment.executionId));
@@ -65,11 +78,16 @@ test("a container outlives its agent, and its output goes on", async () => {
   await agent.stop("restart");
   await startAgent();
   expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({ state: "completed" });
-  expect((await readTree(node.resultFolder(assignment.executionId)))["stdout"]).toBe(Array.from({ length: 30 }, (_, line) => `line ${line + 1}\n`).join(""));
+  expect((await readTree(node.resultFolder(assignment.executionId)))["stdout"]).toBe(
+    Array.from({ length: 30 }, (_, line) => `line ${line + 1}\n`).join(""),
+  );
 });
 
 test("a module runs, and its exit code is its own", async () => {
-  const [well, badly] = [await wasmAssignment({ does: "print", stdout: "from a module\n", stderr: "" }), await wasmAssignment({ does: "exit", code: 5 })];
+  const [well, badly] = [
+    await wasmAssignment({ does: "print", stdout: "from a module\n", stderr: "" }),
+    await wasmAssignment({ does: "exit", code: 5 }),
+  ];
   await scheduler.assign([well, badly]);
   expect(await scheduler.reported(well.executionId, ENDED)).toMatchObject({ state: "completed", exitCode: 0 });
   expect(await readTree(node.resultFolder(well.executionId))).toMatchObject({ stdout: "from a module\n" });
@@ -81,6 +99,9 @@ test("a module that runs when its agent stops is reported as the node's failure"
   await scheduler.assign([assignment]);
   await scheduler.reported(assignment.executionId, ["running"]);
   await agent.stop("maintenance");
-  expect(scheduler.reportOf(assignment.executionId)).toMatchObject({ state: "failed", failure: { class: "infrastructure", reason: "AGENT_RESTARTED" } });
+  expect(scheduler.reportOf(assignment.executionId)).toMatchObject({
+    state: "failed",
+    failure: { class: "infrastructure", reason: "AGENT_RESTARTED" },
+  });
   await startAgent();
 });

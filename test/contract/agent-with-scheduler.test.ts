@@ -31,7 +31,11 @@ const bus = createMemoryBus();
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "agent-scheduler-"));
   node = await startNodeServices(join(folder, "node"));
-  const config = SchedulerConfig.parse({ storeUrl: "sqlite::memory:", joinToken: JOIN_TOKEN, linkSecret: "a-link-secret-of-a-test-0123456789abcdef" });
+  const config = SchedulerConfig.parse({
+    storeUrl: "sqlite::memory:",
+    joinToken: JOIN_TOKEN,
+    linkSecret: "a-link-secret-of-a-test-0123456789abcdef",
+  });
   scheduler = createSchedulerService(config, { logger: silentLogger, bus, store: openStore(config, systemClock) });
   await scheduler.start();
   await eventually(() => scheduler.isReady(), Boolean, { withinMs: 10_000 });
@@ -48,22 +52,28 @@ afterEach(async () => {
 async function startAgent(): Promise<void> {
   executor = new ProcessExecutor(join(folder, "engine"));
   const { fetcher, proxy, publisher } = node;
-  agent = createAgentService(ComputeAgentConfig.parse({ dataFolder: join(folder, "agent"), joinToken: JOIN_TOKEN, stopGraceMs: 500, cpuMillis: 2_000 }), {
-    logger: silentLogger,
-    executors: () => [executor],
-    joinTransport: clientErrors(createRouterTransport(scheduler.routes)),
-    bus,
-    fetcher,
-    proxy,
-    publisher,
-  });
+  agent = createAgentService(
+    ComputeAgentConfig.parse({ dataFolder: join(folder, "agent"), joinToken: JOIN_TOKEN, stopGraceMs: 500, cpuMillis: 2_000 }),
+    {
+      logger: silentLogger,
+      executors: () => [executor],
+      joinTransport: clientErrors(createRouterTransport(scheduler.routes)),
+      bus,
+      fetcher,
+      proxy,
+      publisher,
+    },
+  );
   await agent.start();
   await agent.joined();
 }
 
 async function submit(script: string, count = 1): Promise<string> {
   const engine = { case: "docker" as const, value: { image: "busybox", entrypoint: ["sh", "-c"], parameters: [script] } };
-  const { job } = await jobs.submitJob({ requestId: crypto.randomUUID(), spec: { count, task: { engine, resources: { cpuMillis: 200n, memoryBytes: 16_777_216n, diskBytes: 16_777_216n } } } });
+  const { job } = await jobs.submitJob({
+    requestId: crypto.randomUUID(),
+    spec: { count, task: { engine, resources: { cpuMillis: 200n, memoryBytes: 16_777_216n, diskBytes: 16_777_216n } } },
+  });
   return job?.jobId ?? "";
 }
 
@@ -84,20 +94,36 @@ test("a job of many partitions completes", async () => {
 
 test("a job that exits with 3 fails in its own words", async () => {
   const job = await ended(await submit("echo 'the input is empty' >&2; exit 3"));
-  expect(job).toMatchObject({ state: Job_State.FAILED, exitCode: 3, failure: { reason: "EXIT_NONZERO", message: expect.stringContaining("the input is empty") } });
+  expect(job).toMatchObject({
+    state: Job_State.FAILED,
+    exitCode: 3,
+    failure: { reason: "EXIT_NONZERO", message: expect.stringContaining("the input is empty") },
+  });
 });
 
 test("a stopped job leaves nothing running", async () => {
   const jobId = await submit("trap '' TERM; while :; do sleep 0.1; done");
-  await eventually(() => executor.held(), (held) => held.some(({ isRunning }) => isRunning), { withinMs: 10_000 });
+  await eventually(
+    () => executor.held(),
+    (held) => held.some(({ isRunning }) => isRunning),
+    { withinMs: 10_000 },
+  );
   await jobs.stopJob({ jobId });
   expect(await ended(jobId)).toMatchObject({ state: Job_State.STOPPED });
-  await eventually(() => executor.held(), (held) => held.length === 0, { withinMs: 10_000 });
+  await eventually(
+    () => executor.held(),
+    (held) => held.length === 0,
+    { withinMs: 10_000 },
+  );
 });
 
 test("a running job outlives a restart of its agent", async () => {
   const jobId = await submit("for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.1; done");
-  await eventually(() => executor.held(), (held) => held.some(({ isRunning }) => isRunning), { withinMs: 10_000 });
+  await eventually(
+    () => executor.held(),
+    (held) => held.some(({ isRunning }) => isRunning),
+    { withinMs: 10_000 },
+  );
   await agent.stop("restart");
   await startAgent();
   expect(await ended(jobId)).toMatchObject({ state: Job_State.COMPLETED, exitCode: 0 });

@@ -37,10 +37,23 @@ describe("a compute-agent with processes as its engine", () => {
   async function startAgent(): Promise<void> {
     const joins = scheduler.joins;
     executor = new ProcessExecutor(join(folder, "engine"));
-    const config = ComputeAgentConfig.parse({ dataFolder: join(folder, "agent"), stopGraceMs: 1_000, cpuMillis: 1_000, keepFailedMs: 1_000 });
+    const config = ComputeAgentConfig.parse({
+      dataFolder: join(folder, "agent"),
+      stopGraceMs: 1_000,
+      cpuMillis: 1_000,
+      keepFailedMs: 1_000,
+    });
     const { joinTransport, bus } = scheduler;
     const { fetcher, proxy, publisher } = node;
-    agent = createAgentService(config, { logger: silentLogger, executors: () => [executor], joinTransport, bus, fetcher, proxy, publisher });
+    agent = createAgentService(config, {
+      logger: silentLogger,
+      executors: () => [executor],
+      joinTransport,
+      bus,
+      fetcher,
+      proxy,
+      publisher,
+    });
     await agent.start();
     await scheduler.joined(joins + 1);
   }
@@ -66,15 +79,29 @@ describe("a compute-agent with processes as its engine", () => {
     );
     await scheduler.assign([assignment]);
     const report = await scheduler.reported(assignment.executionId, ENDED);
-    expect(report).toMatchObject({ state: "completed", exitCode: 0, resultCid: `cid-of-${assignment.executionId}`, manifestCid: `manifest-of-${assignment.executionId}` });
-    expect(await readTree(node.resultFolder(assignment.executionId))).toEqual({ exitCode: "0", "outputs/results/file": "kept\n", stderr: "careful\n", stdout: "hello\n0/1\n" });
+    expect(report).toMatchObject({
+      state: "completed",
+      exitCode: 0,
+      resultCid: `cid-of-${assignment.executionId}`,
+      manifestCid: `manifest-of-${assignment.executionId}`,
+    });
+    expect(await readTree(node.resultFolder(assignment.executionId))).toEqual({
+      exitCode: "0",
+      "outputs/results/file": "kept\n",
+      stderr: "careful\n",
+      stdout: "hello\n0/1\n",
+    });
     await expectNothingLeft();
   });
 
   test("calls a non-zero exit a failure of the user, in the task's own words, and keeps its files", async () => {
     const { executionId } = await assign("echo before; echo 'no such thing' >&2; exit 3");
     const report = await scheduler.reported(executionId, ENDED);
-    expect(report).toMatchObject({ state: "failed", exitCode: 3, failure: { class: "user", reason: "EXIT_NONZERO", message: "the task ended with exit code 3: no such thing" } });
+    expect(report).toMatchObject({
+      state: "failed",
+      exitCode: 3,
+      failure: { class: "user", reason: "EXIT_NONZERO", message: "the task ended with exit code 3: no such thing" },
+    });
     expect(report.resultCid).toBe(`cid-of-${executionId}`);
     expect(await readTree(node.resultFolder(executionId))).toMatchObject({ exitCode: "3", stdout: "before\n" });
     await expectNothingLeft();
@@ -87,31 +114,55 @@ describe("a compute-agent with processes as its engine", () => {
   });
 
   test("fails an image that does not exist, and refuses one that cannot be pulled", async () => {
-    const absent = anAssignment({ ...aTask("true"), engine: { name: "docker", image: "absent", entrypoint: [], parameters: [], workingDirectory: "" } });
-    const unreachable = anAssignment({ ...aTask("true"), engine: { name: "docker", image: "unreachable", entrypoint: [], parameters: [], workingDirectory: "" } });
+    const absent = anAssignment({
+      ...aTask("true"),
+      engine: { name: "docker", image: "absent", entrypoint: [], parameters: [], workingDirectory: "" },
+    });
+    const unreachable = anAssignment({
+      ...aTask("true"),
+      engine: { name: "docker", image: "unreachable", entrypoint: [], parameters: [], workingDirectory: "" },
+    });
     await scheduler.assign([absent, unreachable]);
-    expect(await scheduler.reported(absent.executionId, ENDED)).toMatchObject({ state: "failed", failure: { class: "user", reason: "IMAGE_NOT_FOUND", hint: "use another image" } });
-    expect(await scheduler.reported(unreachable.executionId, ENDED)).toMatchObject({ state: "rejected", failure: { class: "infrastructure", reason: "IMAGE_PULL_FAILED" } });
+    expect(await scheduler.reported(absent.executionId, ENDED)).toMatchObject({
+      state: "failed",
+      failure: { class: "user", reason: "IMAGE_NOT_FOUND", hint: "use another image" },
+    });
+    expect(await scheduler.reported(unreachable.executionId, ENDED)).toMatchObject({
+      state: "rejected",
+      failure: { class: "infrastructure", reason: "IMAGE_PULL_FAILED" },
+    });
     await expectNothingLeft();
   });
 
   test("fails an input that does not answer", async () => {
-    const assignment = anAssignment(aTask("true", { inputs: [{ alias: "", target: "/in", source: { type: "http", url: "http://127.0.0.1:9/", sha256: "" } }] }));
+    const assignment = anAssignment(
+      aTask("true", { inputs: [{ alias: "", target: "/in", source: { type: "http", url: "http://127.0.0.1:9/", sha256: "" } }] }),
+    );
     await scheduler.assign([assignment]);
-    expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({ state: "failed", failure: { reason: "SOURCE_UNREACHABLE", class: "user" } });
+    expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({
+      state: "failed",
+      failure: { reason: "SOURCE_UNREACHABLE", class: "user" },
+    });
     await expectNothingLeft();
   });
 
   test("ends a run whose time is over", async () => {
-    const assignment = anAssignment(aTask({ does: "runForever", ignoresTerm: true }, { timeouts: { executionMs: 300, queueMs: 0, totalMs: 0 } }));
+    const assignment = anAssignment(
+      aTask({ does: "runForever", ignoresTerm: true }, { timeouts: { executionMs: 300, queueMs: 0, totalMs: 0 } }),
+    );
     await scheduler.assign([assignment]);
-    expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({ state: "failed", failure: { class: "resource", reason: "EXECUTION_TIMEOUT" } });
+    expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({
+      state: "failed",
+      failure: { class: "resource", reason: "EXECUTION_TIMEOUT" },
+    });
     await expectNothingLeft();
   });
 
   test.each(["running", "preparing"])("stops an execution that is %s", async (state) => {
     const task = aTask({ does: "runForever", ignoresTerm: true });
-    const assignment = anAssignment(state === "running" ? task : { ...task, engine: { ...task.engine, image: "stuck" } as typeof task.engine });
+    const assignment = anAssignment(
+      state === "running" ? task : { ...task, engine: { ...task.engine, image: "stuck" } as typeof task.engine },
+    );
     await scheduler.assign([assignment]);
     await scheduler.reported(assignment.executionId, [state]);
     await scheduler.assign([{ ...assignment, desired: "stop" }]);
@@ -120,13 +171,23 @@ describe("a compute-agent with processes as its engine", () => {
   });
 
   test("waits for the verdict when verification is asked for, and discards what is not accepted", async () => {
-    const [one, two] = [anAssignment(aTask("echo 1"), { isAcceptedAtOnce: false }), anAssignment(aTask("echo 2"), { isAcceptedAtOnce: false })];
+    const [one, two] = [
+      anAssignment(aTask("echo 1"), { isAcceptedAtOnce: false }),
+      anAssignment(aTask("echo 2"), { isAcceptedAtOnce: false }),
+    ];
     await scheduler.assign([one, two]);
     for (const { executionId } of [one, two]) {
-      await eventually(() => scheduler.reportOf(executionId)?.resultCid, (cid) => cid === `cid-of-${executionId}`, { withinMs: 20_000 });
+      await eventually(
+        () => scheduler.reportOf(executionId)?.resultCid,
+        (cid) => cid === `cid-of-${executionId}`,
+        { withinMs: 20_000 },
+      );
       expect(scheduler.statesOf(executionId).at(-1)).toBe("proposing");
     }
-    await scheduler.assign([{ ...one, verdict: "accepted" }, { ...two, verdict: "rejected" }]);
+    await scheduler.assign([
+      { ...one, verdict: "accepted" },
+      { ...two, verdict: "rejected" },
+    ]);
     expect(await scheduler.reported(one.executionId, ENDED)).toMatchObject({ state: "completed" });
     expect(await scheduler.reported(two.executionId, ENDED)).toMatchObject({ state: "discarded" });
     await expectNothingLeft();
@@ -158,13 +219,19 @@ describe("a compute-agent with processes as its engine", () => {
     await agent.stop("restart");
     await executor.remove(executionId);
     await startAgent();
-    expect(await scheduler.reported(executionId, ENDED)).toMatchObject({ state: "failed", failure: { class: "infrastructure", reason: "AGENT_RESTARTED" } });
+    expect(await scheduler.reported(executionId, ENDED)).toMatchObject({
+      state: "failed",
+      failure: { class: "infrastructure", reason: "AGENT_RESTARTED" },
+    });
     await expectNothingLeft();
   });
 
   test("follows output from the beginning, from an offset and from the end", async () => {
     const { executionId } = await assign({ does: "printLines", count: 10, pauseMs: 30 });
-    const [all, late] = await Promise.all([scheduler.logs({ executionId, isFollowing: true }), scheduler.logs({ executionId, isFollowing: true, fromOffset: 7 })]);
+    const [all, late] = await Promise.all([
+      scheduler.logs({ executionId, isFollowing: true }),
+      scheduler.logs({ executionId, isFollowing: true, fromOffset: 7 }),
+    ]);
     const lines = Array.from({ length: 10 }, (_, index) => `line ${index + 1}\n`).join("");
     expect(all.text).toBe(lines);
     expect(late.text).toBe(lines.slice(7));
@@ -186,20 +253,32 @@ describe("a compute-agent with processes as its engine", () => {
     const before = scheduler.completeReports;
     scheduler.endSession();
     await scheduler.joined(2);
-    await eventually(() => scheduler.completeReports, (count) => count > before, { withinMs: 20_000 });
+    await eventually(
+      () => scheduler.completeReports,
+      (count) => count > before,
+      { withinMs: 20_000 },
+    );
     expect(scheduler.reportOf(executionId)).toMatchObject({ state: "completed" });
   });
 
   test("keeps its heartbeat when an engine hangs", async () => {
     executor.probe = () => new Promise(() => undefined);
     const before = scheduler.heartbeats.length;
-    await eventually(() => scheduler.heartbeats.length, (count) => count >= before + 3, { withinMs: 10_000 });
+    await eventually(
+      () => scheduler.heartbeats.length,
+      (count) => count >= before + 3,
+      { withinMs: 10_000 },
+    );
     expect(scheduler.joins).toBe(1);
   });
 
   test("tells of an engine that went away, and bids no more for it", async () => {
     executor.isAvailable = false;
-    await eventually(() => scheduler.heartbeats.at(-1)?.engines[0]?.available, (isAvailable) => isAvailable === false, { withinMs: 10_000 });
+    await eventually(
+      () => scheduler.heartbeats.at(-1)?.engines[0]?.available,
+      (isAvailable) => isAvailable === false,
+      { withinMs: 10_000 },
+    );
     const [bid] = await scheduler.ask([{ askId: "a-1", job: aJobTask(aTask("true")), partitions: 1 }]);
     expect(bid).toMatchObject({ partitions: 0, reason: "ENGINE_UNAVAILABLE", message: expect.stringContaining("switched off") });
   });
@@ -211,10 +290,16 @@ describe("a compute-agent with processes as its engine", () => {
   });
 
   test("refuses an execution for which there is no room any more", async () => {
-    const task = { ...aTask({ does: "runForever", ignoresTerm: false }), resources: { cpuMillis: 800, memoryBytes: 1_024, diskBytes: 65_536 } };
+    const task = {
+      ...aTask({ does: "runForever", ignoresTerm: false }),
+      resources: { cpuMillis: 800, memoryBytes: 1_024, diskBytes: 65_536 },
+    };
     const [first, second] = [anAssignment(task), anAssignment(task)];
     await scheduler.assign([first, second]);
-    expect(await scheduler.reported(second.executionId, ENDED)).toMatchObject({ state: "rejected", failure: { reason: "CAPACITY_BUSY", class: "infrastructure" } });
+    expect(await scheduler.reported(second.executionId, ENDED)).toMatchObject({
+      state: "rejected",
+      failure: { reason: "CAPACITY_BUSY", class: "infrastructure" },
+    });
     await scheduler.assign([{ ...first, desired: "stop" }]);
     expect(await scheduler.reported(first.executionId, ENDED)).toMatchObject({ state: "cancelled" });
   });
@@ -226,7 +311,9 @@ describe("a compute-agent with processes as its engine", () => {
     expect(await scheduler.assign([missed], { appliesTo: "t-of-another-time.7" })).toBe("t.1");
     await scheduler.assign([missed], { isComplete: true });
     expect(await scheduler.reported(missed.executionId, ENDED)).toMatchObject({ state: "completed" });
-    expect(await scheduler.reported(first.executionId, ENDED).catch(() => ({ state: "forgotten" }))).toMatchObject({ state: expect.stringMatching(/cancelled|forgotten/u) });
+    expect(await scheduler.reported(first.executionId, ENDED).catch(() => ({ state: "forgotten" }))).toMatchObject({
+      state: expect.stringMatching(/cancelled|forgotten/u),
+    });
     await expectNothingLeft();
     await expect(scheduler.logs({ executionId: first.executionId })).rejects.toMatchObject({ reason: "EXECUTION_NOT_FOUND" });
   });
@@ -259,7 +346,10 @@ describe("a compute-agent with processes as its engine", () => {
   });
 
   test("does not start twice on one data folder", async () => {
-    const second = createAgentService(ComputeAgentConfig.parse({ dataFolder: join(folder, "agent") }), { logger: silentLogger, executors: () => [executor] });
+    const second = createAgentService(ComputeAgentConfig.parse({ dataFolder: join(folder, "agent") }), {
+      logger: silentLogger,
+      executors: () => [executor],
+    });
     await expect(second.start()).rejects.toMatchObject({ reason: "DATA_LOCKED" });
   });
 

@@ -16,8 +16,16 @@ test("a result that one node publishes is an input of another, file for file", a
   const publishToken = "only-for-this-test";
   try {
     await using cluster = await startServiceProcess("publisher", { "data-folder": join(folder, "cluster"), "publish-token": publishToken });
-    await using node = await startServiceProcess("publisher", { "data-folder": join(folder, "node"), "publish-token": publishToken, "upstream-url": cluster.url });
-    await using fetcher = await startServiceProcess("storage-fetcher", { "data-folder": join(folder, "fetcher"), "publish-token": publishToken, "publisher-url": cluster.url });
+    await using node = await startServiceProcess("publisher", {
+      "data-folder": join(folder, "node"),
+      "publish-token": publishToken,
+      "upstream-url": cluster.url,
+    });
+    await using fetcher = await startServiceProcess("storage-fetcher", {
+      "data-folder": join(folder, "fetcher"),
+      "publish-token": publishToken,
+      "publisher-url": cluster.url,
+    });
     const source = makeTree(join(folder, "source"));
     const copy = join(folder, "copy");
     cpSync(source, copy, { recursive: true, verbatimSymlinks: true });
@@ -25,11 +33,16 @@ test("a result that one node publishes is an input of another, file for file", a
     const publisher = createClient(PublishService, createHttpTransport({ url: node.url }));
     const { cid } = await publisher.stageResult({ executionId, folder: copy, bytesMax: 100_000_000n });
     let bytesPushed = 0n;
-    for await (const { event } of publisher.publishResult({ executionId, provenance: {} })) if (event.case === "progress") bytesPushed = event.value.bytesDone > bytesPushed ? event.value.bytesDone : bytesPushed;
+    for await (const { event } of publisher.publishResult({ executionId, provenance: {} }))
+      if (event.case === "progress") bytesPushed = event.value.bytesDone > bytesPushed ? event.value.bytesDone : bytesPushed;
     expect(bytesPushed).toBeGreaterThan(9_000_000n);
     const input = { target: "/inputs", source: { case: "content" as const, value: { cid } } };
     let path = "";
-    for await (const { event } of createClient(FetchService, createHttpTransport({ url: fetcher.url })).fetchInput({ leaseId: executionId, input, bytesMax: 100_000_000n })) {
+    for await (const { event } of createClient(FetchService, createHttpTransport({ url: fetcher.url })).fetchInput({
+      leaseId: executionId,
+      input,
+      bytesMax: 100_000_000n,
+    })) {
       if (event.case === "ready") path = event.value.path;
     }
     expect(execFileSync("diff", ["--recursive", "--no-dereference", source, path], { encoding: "utf8" })).toBe("");
@@ -45,6 +58,7 @@ function makeTree(root: string): string {
   writeFileSync(join(root, "stdout"), "");
   symlinkSync("../stdout", join(root, "outputs", "link"));
   // More names than fit into one block of a folder.
-  for (let index = 0; index < 6_000; index++) writeFileSync(join(root, "outputs", "many", `file-${index}-${"x".repeat(20)}`), `content ${index}`);
+  for (let index = 0; index < 6_000; index++)
+    writeFileSync(join(root, "outputs", "many", `file-${index}-${"x".repeat(20)}`), `content ${index}`);
   return root;
 }

@@ -88,7 +88,11 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
     async function launchForever(ignoresTerm = false): Promise<{ spec: RunSpec; output: CollectedOutput }> {
       const spec = await specOf({ does: "runForever", ignoresTerm });
       const output = await launch(spec);
-      await eventually(() => output.stdout, (text) => text.includes("ready"), { withinMs });
+      await eventually(
+        () => output.stdout,
+        (text) => text.includes("ready"),
+        { withinMs },
+      );
       return { spec, output };
     }
 
@@ -250,7 +254,11 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       test.runIf(canRun(SLOW_LINES))("takes up a running program and loses or doubles no line", async () => {
         const spec = await specOf(SLOW_LINES);
         const output = await launch(spec);
-        await eventually(() => output.stdout, (text) => text.includes("line 3\n"), { withinMs });
+        await eventually(
+          () => output.stdout,
+          (text) => text.includes("line 3\n"),
+          { withinMs },
+        );
         await restart();
         expect(await heldOf(spec.executionId)).toMatchObject({ isRunning: true });
         expect(await executor.adopt(spec, output, within())).toBe(true);
@@ -265,7 +273,11 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
         await executor.close();
         executor = await factory.create();
         await executor.start();
-        await eventually(() => heldOf(spec.executionId), (held) => held?.isRunning === false, { withinMs });
+        await eventually(
+          () => heldOf(spec.executionId),
+          (held) => held?.isRunning === false,
+          { withinMs },
+        );
         expect(await executor.adopt(spec, output, within())).toBe(true);
         expect(await executor.wait(spec.executionId, within())).toMatchObject({ exitCode: 0, failure: undefined });
         expect(output.stdout).toBe(linesUpTo(SLOW_LINES.count));

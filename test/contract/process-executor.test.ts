@@ -15,5 +15,8 @@ describeExecutor("processes of this host", {
     engine: { name: "docker", image: "sh", entrypoint: ["sh", "-c"], parameters: [shellScriptOf(program)], workingDirectory: "" },
   }),
   supports: { adoption: true, readOnlyMounts: false, memoryLimit: false },
-  unpreparable: { engine: { name: "docker", image: "absent", entrypoint: [], parameters: [], workingDirectory: "" }, reason: "IMAGE_NOT_FOUND" },
+  unpreparable: {
+    engine: { name: "docker", image: "absent", entrypoint: [], parameters: [], workingDirectory: "" },
+    reason: "IMAGE_NOT_FOUND",
+  },
 });

@@ -43,7 +43,10 @@ afterEach(async () => {
 });
 
 async function startAgent(): Promise<void> {
-  agent = fork(join(import.meta.dirname, "..", "kit", "agent-process.ts"), [folder, http.url], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  agent = fork(join(import.meta.dirname, "..", "kit", "agent-process.ts"), [folder, http.url], {
+    execArgv: [],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const [message] = (await Promise.race([once(agent, "message"), once(agent, "exit")])) as [unknown];
   if (message !== "joined") throw new Error(`the agent ended with ${String(message)}`);
 }
@@ -54,24 +57,43 @@ async function kill(): Promise<void> {
   await once(agent, "exit");
 }
 
-test.each([0, 5, 20, 60, 150, 300])("killed %i ms after it acknowledged them, an agent loses no execution, line or result", async (afterMs) => {
-  const lines = Array.from({ length: 6 }, (_, index) => anAssignment(aTask({ does: "printLines", count: 8 + index, pauseMs: 20 })));
-  const failing = anAssignment(aTask("echo wrong >&2; exit 9"));
-  await scheduler.assign([...lines, failing]);
-  // Not a wait for a state: the kill shall hit another phase in each case.
-  await new Promise((resolve) => setTimeout(resolve, afterMs));
-  await kill();
-  await startAgent();
-  expect(await scheduler.reported(failing.executionId, ENDED)).toMatchObject({ state: "failed", exitCode: 9, failure: { reason: "EXIT_NONZERO" } });
-  for (const [index, { executionId }] of lines.entries()) {
-    expect(await scheduler.reported(executionId, ENDED)).toMatchObject({ state: "completed", exitCode: 0, resultCid: `cid-of-${executionId}` });
-    const stdout = Array.from({ length: 8 + index }, (_, line) => `line ${line + 1}\n`).join("");
-    expect(await readTree(join(folder, "node", "results", executionId))).toMatchObject({ stdout, exitCode: "0" });
-    expect((await scheduler.logs({ executionId })).text).toBe(stdout);
-  }
-  await eventually(() => new ProcessExecutor(join(folder, "engine")).held(), (held) => held.length === 0, { withinMs: 10_000 });
-  await eventually(() => readdir(join(folder, "agent", "executions")), (left) => left.length === 0, { withinMs: 10_000 });
-});
+test.each([0, 5, 20, 60, 150, 300])(
+  "killed %i ms after it acknowledged them, an agent loses no execution, line or result",
+  async (afterMs) => {
+    const lines = Array.from({ length: 6 }, (_, index) => anAssignment(aTask({ does: "printLines", count: 8 + index, pauseMs: 20 })));
+    const failing = anAssignment(aTask("echo wrong >&2; exit 9"));
+    await scheduler.assign([...lines, failing]);
+    // Not a wait for a state: the kill shall hit another phase in each case.
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    await kill();
+    await startAgent();
+    expect(await scheduler.reported(failing.executionId, ENDED)).toMatchObject({
+      state: "failed",
+      exitCode: 9,
+      failure: { reason: "EXIT_NONZERO" },
+    });
+    for (const [index, { executionId }] of lines.entries()) {
+      expect(await scheduler.reported(executionId, ENDED)).toMatchObject({
+        state: "completed",
+        exitCode: 0,
+        resultCid: `cid-of-${executionId}`,
+      });
+      const stdout = Array.from({ length: 8 + index }, (_, line) => `line ${line + 1}\n`).join("");
+      expect(await readTree(join(folder, "node", "results", executionId))).toMatchObject({ stdout, exitCode: "0" });
+      expect((await scheduler.logs({ executionId })).text).toBe(stdout);
+    }
+    await eventually(
+      () => new ProcessExecutor(join(folder, "engine")).held(),
+      (held) => held.length === 0,
+      { withinMs: 10_000 },
+    );
+    await eventually(
+      () => readdir(join(folder, "agent", "executions")),
+      (left) => left.length === 0,
+      { withinMs: 10_000 },
+    );
+  },
+);
 
 test("an agent whose bus goes away and comes back goes on in its session", async () => {
   const assignment = anAssignment(aTask({ does: "printLines", count: 5, pauseMs: 100 }));

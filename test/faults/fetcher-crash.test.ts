@@ -29,7 +29,11 @@ test("kill -9 during a download leaves no bad entry", { timeout: 60_000 }, async
       isHalf = true;
       await using doomed = await startFetcher(folder);
       const fetching = fetch(doomed.url, { url, sha256 }).catch(() => "killed");
-      await eventually(() => halfBytes(join(cache, "scratch")), (bytes) => bytes > 1_048_576, { withinMs: 10_000 });
+      await eventually(
+        () => halfBytes(join(cache, "scratch")),
+        (bytes) => bytes > 1_048_576,
+        { withinMs: 10_000 },
+      );
       await doomed.kill();
       expect(await fetching).toBe("killed");
       isHalf = false;
@@ -54,7 +58,8 @@ async function startFetcher(folder: string): ReturnType<typeof startServiceProce
 async function fetch(service: string, source: { readonly url: string; readonly sha256: string }): Promise<string> {
   const client = createClient(FetchService, createHttpTransport({ url: service }));
   const input = { target: "/inputs", source: { case: "http" as const, value: source } };
-  for await (const { event } of client.fetchInput({ leaseId: "e-1", input, bytesMax: 100_000_000n })) if (event.case === "ready") return event.value.path;
+  for await (const { event } of client.fetchInput({ leaseId: "e-1", input, bytesMax: 100_000_000n }))
+    if (event.case === "ready") return event.value.path;
   return "ended without a path";
 }
 

@@ -23,9 +23,17 @@ test("staging that kill -9 interrupts gives the same answer when it is repeated"
     for (const isReached of stagesOf(join(folder, "data", "store"))) {
       const request = copyOf(source, folder);
       await using doomed = await startServiceProcess("publisher", { "data-folder": join(folder, "data") });
-      const staging = createClient(PublishService, createHttpTransport({ url: doomed.url })).stageResult({ ...request, bytesMax: RESULT_BYTES_MAX });
+      const staging = createClient(PublishService, createHttpTransport({ url: doomed.url })).stageResult({
+        ...request,
+        bytesMax: RESULT_BYTES_MAX,
+      });
       let outcome = "";
-      const settled = staging.then(({ cid }) => cid, () => "killed").then((text) => (outcome = text));
+      const settled = staging
+        .then(
+          ({ cid }) => cid,
+          () => "killed",
+        )
+        .then((text) => (outcome = text));
       await eventually(() => outcome !== "" || isReached(request.executionId), Boolean, { withinMs: 20_000, everyMs: 1 });
       await doomed.kill();
       expect([expected, "killed"]).toContain(await settled);
@@ -41,7 +49,11 @@ test("staging that kill -9 interrupts gives the same answer when it is repeated"
 function stagesOf(store: string): ((executionId: string) => boolean)[] {
   const logBytes = (): number => statSync(join(store, "index.sqlite-wal"), { throwIfNoEntry: false })?.size ?? 0;
   const isIn = (executionId: string): boolean => existsSync(join(store, "results", executionId));
-  return [() => true, isIn, ...[1, 100_000, 400_000, 800_000, 1_200_000].map((bytes) => (executionId: string) => isIn(executionId) && logBytes() > bytes)];
+  return [
+    () => true,
+    isIn,
+    ...[1, 100_000, 400_000, 800_000, 1_200_000].map((bytes) => (executionId: string) => isIn(executionId) && logBytes() > bytes),
+  ];
 }
 
 interface StageArguments {
@@ -54,7 +66,8 @@ async function stage(folder: string, request: StageArguments): Promise<string> {
   const client = createClient(PublishService, createHttpTransport({ url: publisher.url }));
   const { cid } = await client.stageResult({ ...request, bytesMax: RESULT_BYTES_MAX });
   let published = "";
-  for await (const { event } of client.publishResult({ executionId: request.executionId, provenance: {} })) if (event.case === "done") published = event.value.cid;
+  for await (const { event } of client.publishResult({ executionId: request.executionId, provenance: {} }))
+    if (event.case === "done") published = event.value.cid;
   expect(published).toBe(cid);
   await client.dropResult({ executionId: request.executionId });
   return cid;

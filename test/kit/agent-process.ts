@@ -9,8 +9,17 @@ import { ProcessExecutor } from "./process-executor.ts";
 const [folder = "", schedulerUrl = ""] = process.argv.slice(2);
 const node = await startNodeServices(join(folder, "node"));
 const agent = createAgentService(
-  ComputeAgentConfig.parse({ dataFolder: join(folder, "agent"), schedulerUrls: ["http://127.0.0.1:1", schedulerUrl], stopGraceMs: 500, cpuMillis: 4_000 }),
-  { logger: createLogger({ service: "compute-agent", level: "error", destination: "stderr" }), executors: () => [new ProcessExecutor(join(folder, "engine"))], ...node },
+  ComputeAgentConfig.parse({
+    dataFolder: join(folder, "agent"),
+    schedulerUrls: ["http://127.0.0.1:1", schedulerUrl],
+    stopGraceMs: 500,
+    cpuMillis: 4_000,
+  }),
+  {
+    logger: createLogger({ service: "compute-agent", level: "error", destination: "stderr" }),
+    executors: () => [new ProcessExecutor(join(folder, "engine"))],
+    ...node,
+  },
 );
 await agent.start();
 await agent.joined();

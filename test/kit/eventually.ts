@@ -17,7 +17,9 @@ export async function eventually<T>(
 
 function describe(value: unknown): string {
   try {
-    return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? `${inner}n` : inner))?.slice(0, 2_000) ?? "undefined";
+    return (
+      JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? `${inner}n` : inner))?.slice(0, 2_000) ?? "undefined"
+    );
   } catch {
     return String(value); // A value with cycles has no JSON.
   }

@@ -36,9 +36,12 @@ export async function startNodeServices(folder: string): Promise<NodeServices> {
   const fetcher = createRouterTransport(
     ({ service }) =>
       service(FetchService, {
-        estimateInputs: ({ inputs }) => ({ missingBytes: BigInt(inputs.reduce((sum, { source }) => sum + (source.case === "inline" ? source.value.data.length : 0), 0)) }),
+        estimateInputs: ({ inputs }) => ({
+          missingBytes: BigInt(inputs.reduce((sum, { source }) => sum + (source.case === "inline" ? source.value.data.length : 0), 0)),
+        }),
         fetchInput: async function* ({ leaseId, input }) {
-          if (input?.source.case === "http") throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${input.source.value.url} does not answer`);
+          if (input?.source.case === "http")
+            throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${input.source.value.url} does not answer`);
           const data = input?.source.case === "inline" ? input.source.value.data : new Uint8Array(0);
           const digest = createHash("sha256").update(data).digest("hex");
           const path = join(folder, "cache", digest);
@@ -98,5 +101,8 @@ export async function readTree(folder: string): Promise<Record<string, string>> 
 
 async function filesOf(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
 }

@@ -67,7 +67,11 @@ export class ProcessExecutor implements Executor {
       env: { PATH: process.env["PATH"], ...run.env },
     });
     child.unref();
-    await eventually(() => pidOf(folder), (pid) => pid !== undefined, { withinMs: 10_000, everyMs: 2 });
+    await eventually(
+      () => pidOf(folder),
+      (pid) => pid !== undefined,
+      { withinMs: 10_000, everyMs: 2 },
+    );
     this.#follow(run.executionId, sink);
   }
 

@@ -24,7 +24,7 @@ const STREAMS = ["stdout", "stderr"] as const satisfies readonly OutputStream[];
 
 async function* piecesOf(path: string, offset: number): AsyncGenerator<Uint8Array> {
   await using file = await open(path, "r");
-  for (let position = offset; ; ) {
+  for (let position = offset; ;) {
     const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE_BYTES), 0, PIECE_BYTES, position);
     if (bytesRead === 0) return;
     position += bytesRead;

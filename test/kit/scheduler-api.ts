@@ -45,7 +45,17 @@ export class ScriptedAgents implements AgentPort {
   logs: (query: LogQuery, signal: AbortSignal) => AsyncIterable<LogChunk> = noLogs;
 
   ask: AgentPort["ask"] = (_node, asks) =>
-    Promise.resolve(asks.map(({ askId, partitions }) => ({ askId, partitions, reason: undefined, message: "", missingBytes: 0, isImageMissing: false, queuedExecutions: 0 })));
+    Promise.resolve(
+      asks.map(({ askId, partitions }) => ({
+        askId,
+        partitions,
+        reason: undefined,
+        message: "",
+        missingBytes: 0,
+        isImageMissing: false,
+        queuedExecutions: 0,
+      })),
+    );
 
   assign: AgentPort["assign"] = (_node, set) => {
     for (const assignment of set.assignments) this.assignments.set(assignment.executionId, assignment);
@@ -68,21 +78,30 @@ const CONFIG: SchedulerApiConfig = {
 };
 
 /** The real API, leader and SQLite store of a scheduler; only the agents are scripted. */
-export async function startApiCluster(change: { config?: Partial<SchedulerApiConfig>; publisherTransport?: () => Transport; interceptors?: Interceptor[] } = {}): Promise<ApiCluster> {
+export async function startApiCluster(
+  change: { config?: Partial<SchedulerApiConfig>; publisherTransport?: () => Transport; interceptors?: Interceptor[] } = {},
+): Promise<ApiCluster> {
   await using stack = new AsyncDisposableStack();
   const config = { ...CONFIG, ...change.config };
   const store = createSqliteStateStore({ path: ":memory:", clock: systemClock });
   await store.start();
   stack.defer(() => store.stop());
   const agents = new ScriptedAgents();
-  const leader = createLeader(leaderParts({ store, agents, approvesNodes: config.approvesNodes }), { onLead: () => Promise.resolve(), onStepDown: () => Promise.resolve() });
+  const leader = createLeader(leaderParts({ store, agents, approvesNodes: config.approvesNodes }), {
+    onLead: () => Promise.resolve(),
+    onStepDown: () => Promise.resolve(),
+  });
   const left = new AbortController();
   const running = leader.run(left.signal).catch(() => undefined);
   stack.defer(async () => {
     left.abort();
     await running;
   });
-  await eventually(() => leader.isLeading(), (isLeading) => isLeading, { withinMs: 5_000 });
+  await eventually(
+    () => leader.isLeading(),
+    (isLeading) => isLeading,
+    { withinMs: 5_000 },
+  );
   const deps: SchedulerApiDeps = {
     commands: leader.commands,
     store,
@@ -94,7 +113,10 @@ export async function startApiCluster(change: { config?: Partial<SchedulerApiCon
     ...(change.publisherTransport !== undefined && { publisherTransport: change.publisherTransport }),
   };
   const transport = clientErrors(
-    createRouterTransport(createSchedulerRoutes(deps), { router: { interceptors: [serverErrors(silentLogger)] }, transport: { interceptors: change.interceptors ?? [] } }),
+    createRouterTransport(createSchedulerRoutes(deps), {
+      router: { interceptors: [serverErrors(silentLogger)] },
+      transport: { interceptors: change.interceptors ?? [] },
+    }),
   );
   const agent = createClient(AgentService, transport);
   const kept = stack.move();
@@ -112,7 +134,17 @@ export async function startApiCluster(change: { config?: Partial<SchedulerApiCon
 }
 
 /** A join as an agent sends it; `change` spoils it. */
-export function joinRequest({ name, joinToken, joinTimeMs = Date.now(), signedId }: { name: string; joinToken: string; joinTimeMs?: number; signedId?: string }) {
+export function joinRequest({
+  name,
+  joinToken,
+  joinTimeMs = Date.now(),
+  signedId,
+}: {
+  name: string;
+  joinToken: string;
+  joinTimeMs?: number;
+  signedId?: string;
+}) {
   const nodeId = newNodeId({ nowMs: () => Date.now(), randomBytes: () => systemRandomness.randomBytes() });
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const publicKeyBase64 = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url").toString("base64");
@@ -141,7 +173,15 @@ async function joinNode(agent: Client<typeof AgentService>, name: string, joinTo
   };
 }
 
-function leaderParts({ store, agents, approvesNodes }: { store: StateStore; agents: AgentPort; approvesNodes: boolean }): Parameters<typeof createLeader>[0] {
+function leaderParts({
+  store,
+  agents,
+  approvesNodes,
+}: {
+  store: StateStore;
+  agents: AgentPort;
+  approvesNodes: boolean;
+}): Parameters<typeof createLeader>[0] {
   return {
     store,
     agents,

@@ -49,7 +49,10 @@ export class ScriptedScheduler {
     this.session = "";
   }
 
-  async assign(assignments: readonly Assignment[], extra: { isComplete?: boolean; appliesTo?: string; releasedExecutionIds?: ExecutionId[] } = {}): Promise<string> {
+  async assign(
+    assignments: readonly Assignment[],
+    extra: { isComplete?: boolean; appliesTo?: string; releasedExecutionIds?: ExecutionId[] } = {},
+  ): Promise<string> {
     const { isComplete = false, releasedExecutionIds = [] } = extra;
     const appliesTo = isComplete ? "" : (extra.appliesTo ?? this.#token);
     const resultsIn = `t.${++this.#tokens}`;
@@ -80,13 +83,21 @@ export class ScriptedScheduler {
 
   /** Waits until the execution is reported in one of the states. */
   async reported(executionId: ExecutionId, states: readonly string[], withinMs = 20_000): Promise<Report> {
-    const report = await eventually(() => this.reportOf(executionId), (latest) => latest !== undefined && states.includes(latest.state), { withinMs });
+    const report = await eventually(
+      () => this.reportOf(executionId),
+      (latest) => latest !== undefined && states.includes(latest.state),
+      { withinMs },
+    );
     if (report === undefined) throw new Error("unreachable");
     return report;
   }
 
   joined(times = 1): Promise<unknown> {
-    return eventually(() => (this.session === "" ? 0 : this.joins), (joins) => joins >= times, { withinMs: 20_000 });
+    return eventually(
+      () => (this.session === "" ? 0 : this.joins),
+      (joins) => joins >= times,
+      { withinMs: 20_000 },
+    );
   }
 
   readonly routes = ({ service }: ConnectRouter): void => {
@@ -95,7 +106,14 @@ export class ScriptedScheduler {
         this.nodeId = node?.nodeId as NodeId;
         this.joins++;
         this.session = `session-${this.joins}`;
-        return { epoch: BigInt(this.joins), session: this.session, heartbeatInterval: durationFromMs(100), cluster: "test", busUrls: [...this.#busUrls], membership: Node_Membership.APPROVED };
+        return {
+          epoch: BigInt(this.joins),
+          session: this.session,
+          heartbeatInterval: durationFromMs(100),
+          cluster: "test",
+          busUrls: [...this.#busUrls],
+          membership: Node_Membership.APPROVED,
+        };
       },
       heartbeat: (request) => {
         this.#check(request.session);

@@ -1,14 +1,4 @@
-import type {
-  Engine,
-  EngineName,
-  ExecutionId,
-  InputSource,
-  JobId,
-  NetworkMode,
-  NodeEngine,
-  NodeId,
-  Resources,
-} from "@skrei/domain";
+import type { Engine, EngineName, ExecutionId, InputSource, JobId, NetworkMode, NodeEngine, NodeId, Resources } from "@skrei/domain";
 import type { Report } from "./domain/assignment.ts";
 import type { ExecutionRecord } from "./domain/execution-record.ts";
 import type { HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
@@ -147,7 +137,6 @@ export interface JoinDetails {
   readonly capacity: Resources;
   readonly version: string;
 }
-
 
 /** What must outlive the agent. */
 export interface ExecutionJournal {

@@ -100,7 +100,10 @@ async function startAgent(
     new SchedulerSession({
       identity,
       joinToken: config.joinToken,
-      joinTransports: dependencies.joinTransport === undefined ? config.schedulerUrls.map((url) => createHttpTransport({ url })) : [dependencies.joinTransport],
+      joinTransports:
+        dependencies.joinTransport === undefined
+          ? config.schedulerUrls.map((url) => createHttpTransport({ url }))
+          : [dependencies.joinTransport],
       connectBus: busConnector(dependencies, identity),
       routes: (router) => router.service(AgentControlService, agentControlHandlers({ ...parts, bidding, session: () => link.session })),
       clock: parts.clock,
@@ -154,20 +157,36 @@ async function buildParts(
   };
 }
 
-function busConnector({ bus, logger }: AgentDependencies, { nodeId }: NodeIdentity): ConstructorParameters<typeof SchedulerSession>[0]["connectBus"] {
+function busConnector(
+  { bus, logger }: AgentDependencies,
+  { nodeId }: NodeIdentity,
+): ConstructorParameters<typeof SchedulerSession>[0]["connectBus"] {
   if (bus === undefined) {
-    return ({ urls, token, cluster }, signal) => connectNatsBus({ urls, cluster, name: `agent ${nodeId}`, logger, signal, ...(token !== "" && { token }) });
+    return ({ urls, token, cluster }, signal) =>
+      connectNatsBus({ urls, cluster, name: `agent ${nodeId}`, logger, signal, ...(token !== "" && { token }) });
   }
   // Whoever passed the bus in closes it.
-  return async () => ({ transport: (address) => bus.transport(address), serve: (...args) => bus.serve(...args), state: () => bus.state(), close: async () => undefined });
+  return async () => ({
+    transport: (address) => bus.transport(address),
+    serve: (...args) => bus.serve(...args),
+    state: () => bus.state(),
+    close: async () => undefined,
+  });
 }
 
 function capacityOf({ dataFolder, capacityPercent, cpuMillis, memoryBytes, diskBytes }: ComputeAgentConfig): Capacity["total"] {
   const machine = machineCapacity(dataFolder, capacityPercent);
-  return { cpuMillis: cpuMillis ?? machine.cpuMillis, memoryBytes: memoryBytes ?? machine.memoryBytes, diskBytes: diskBytes ?? machine.diskBytes };
+  return {
+    cpuMillis: cpuMillis ?? machine.cpuMillis,
+    memoryBytes: memoryBytes ?? machine.memoryBytes,
+    diskBytes: diskBytes ?? machine.diskBytes,
+  };
 }
 
-function describeNode({ nodeName, labels, engines }: ComputeAgentConfig, { total }: Capacity): ConstructorParameters<typeof SchedulerLink>[0]["node"] {
+function describeNode(
+  { nodeName, labels, engines }: ComputeAgentConfig,
+  { total }: Capacity,
+): ConstructorParameters<typeof SchedulerLink>[0]["node"] {
   const name = nodeName === "" ? machineName() : nodeName;
   const engineLabels = Object.fromEntries(engines.map((engine) => [`engine_${engine}`, "true"]));
   return { name, labels: { ...labels, ...machineLabels(), ...engineLabels, name }, capacity: total, version: VERSION };
@@ -186,7 +205,8 @@ function createExecutors(config: ComputeAgentConfig, { nodeId, markSecret }: Nod
   const { dataFolder, inputsFolder, dockerHost, dockerUser, holdersIdleMax, pullTimeoutMs } = config;
   const folders = { readable: inputsFolder === undefined ? [] : [inputsFolder], writable: [join(dataFolder, "executions")] };
   const make: Readonly<Record<EngineName, () => Executor>> = {
-    docker: () => createDockerExecutor({ host: dockerHost, nodeId, secret: markSecret, user: dockerUser, holdersIdleMax, pullTimeoutMs, clock }),
+    docker: () =>
+      createDockerExecutor({ host: dockerHost, nodeId, secret: markSecret, user: dockerUser, holdersIdleMax, pullTimeoutMs, clock }),
     wasm: () => new WasmExecutor({ clock, cacheFolder: join(dataFolder, "wasm-cache"), ...(inputsFolder !== undefined && { folders }) }),
   };
   return config.engines.map((name) => make[name]());

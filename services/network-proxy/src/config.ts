@@ -1,8 +1,20 @@
 import { z } from "zod";
 
 /** A list in a file, or text with commas from a flag or the environment. */
-const modes = z.preprocess((value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value), z.array(z.enum(["none"])).min(1));
-const list = z.preprocess((value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()).filter((item) => item !== "") : value), z.array(z.string()));
+const modes = z.preprocess(
+  (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+  z.array(z.enum(["none"])).min(1),
+);
+const list = z.preprocess(
+  (value) =>
+    typeof value === "string"
+      ? value
+          .split(",")
+          .map((item) => item.trim())
+          .filter((item) => item !== "")
+      : value,
+  z.array(z.string()),
+);
 
 /** Settings of a node's network-proxy. */
 export const NetworkProxyConfig = z.strictObject({

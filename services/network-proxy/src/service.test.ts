@@ -15,7 +15,10 @@ let client: Client<typeof DoorService>;
 beforeEach(async () => {
   proxy = createNetworkProxyService(NetworkProxyConfig.parse({}), { logger: silentLogger });
   await proxy.start();
-  client = createClient(DoorService, clientErrors(createRouterTransport(proxy.routes, { router: { interceptors: [serverErrors(silentLogger)] } })));
+  client = createClient(
+    DoorService,
+    clientErrors(createRouterTransport(proxy.routes, { router: { interceptors: [serverErrors(silentLogger)] } })),
+  );
 });
 
 test("offers the mode none by default", async () => {

@@ -3,7 +3,16 @@ import { z } from "zod";
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().positive();
 /** A list in a file, or text with commas from a flag or the environment. */
-const list = z.preprocess((value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()).filter((item) => item !== "") : value), z.array(z.string()));
+const list = z.preprocess(
+  (value) =>
+    typeof value === "string"
+      ? value
+          .split(",")
+          .map((item) => item.trim())
+          .filter((item) => item !== "")
+      : value,
+  z.array(z.string()),
+);
 
 /** Settings of a publisher: of a node (with `upstreamUrl`) or of the cluster (without). */
 export const PublisherConfig = z.strictObject({
@@ -11,7 +20,10 @@ export const PublisherConfig = z.strictObject({
   listenHost: z.string().default("127.0.0.1").describe("address to listen on"),
   listenPort: port.default(1236).describe("port of the API and the download gateway; 0 picks a free one"),
   allowedHosts: list.default([]).describe("names by which clients may call this service, beside localhost and the bound address"),
-  upstreamUrl: z.url({ protocol: /^https?$/u }).optional().describe("the cluster's publisher, to which results are pushed; none when this is the cluster's own"),
+  upstreamUrl: z
+    .url({ protocol: /^https?$/u })
+    .optional()
+    .describe("the cluster's publisher, to which results are pushed; none when this is the cluster's own"),
   upstreamTimeoutMs: positive.default(60_000).describe("how long one call to the cluster's publisher may take"),
   publishToken: z.string().default("").describe("the cluster's token for pushing and reading blocks; empty shuts that door"),
   linkSecret: z.string().default("").describe("key of download and upload links, shared with the scheduler; empty shuts that door"),

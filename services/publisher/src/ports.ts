@@ -21,7 +21,10 @@ export interface ContentStore {
    * a crash at any point. On failure the folder is back where it was.
    * @throws DomainError notFound/RESULT_FOLDER_MISSING, exhausted/RESULT_TOO_LARGE, exhausted/STORE_FULL, cancelled/CANCELLED.
    */
-  stage(request: { readonly executionId: string; readonly folder: string; readonly bytesMax: number }, signal: AbortSignal): Promise<StagedResult>;
+  stage(
+    request: { readonly executionId: string; readonly folder: string; readonly bytesMax: number },
+    signal: AbortSignal,
+  ): Promise<StagedResult>;
   findStaged(executionId: string): StagedResult | undefined;
   /** Stores the manifest as a raw block beside a staged result; the first one stays. Returns its content id. */
   keepManifest(executionId: string, manifest: Uint8Array): Promise<string>;

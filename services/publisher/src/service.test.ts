@@ -33,7 +33,14 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "skrei-publisher-"));
   cluster = createPublisherService(configOf("cluster"), { logger: silentLogger });
   await cluster.start();
-  server = await startHttpServer({ host: "127.0.0.1", port: 0, routes: cluster.routes, fallback: cluster.fallback, logger: silentLogger, readBytesMax: 5 * MIB });
+  server = await startHttpServer({
+    host: "127.0.0.1",
+    port: 0,
+    routes: cluster.routes,
+    fallback: cluster.fallback,
+    logger: silentLogger,
+    readBytesMax: 5 * MIB,
+  });
   node = createPublisherService(configOf("node"), { logger: silentLogger, upstream: createHttpTransport({ url: server.url }) });
   await node.start();
   published = await publish({ stdout: "hello\n", "outputs/model/weights.bin": weights, "outputs/model/läs mig <b>.txt": "text" });
@@ -50,24 +57,44 @@ test("pushes a result from a node to the cluster's store, where a link reads it"
   const { status, body, headers } = await get(`/ipfs/${published.cid}/outputs/model/weights.bin`);
   expect(status).toBe(200);
   expect(body.equals(weights)).toBe(true);
-  expect(headers).toMatchObject({ "content-length": String(weights.length), "x-content-type-options": "nosniff", "content-disposition": "attachment; filename*=UTF-8''weights.bin" });
+  expect(headers).toMatchObject({
+    "content-length": String(weights.length),
+    "x-content-type-options": "nosniff",
+    "content-disposition": "attachment; filename*=UTF-8''weights.bin",
+  });
 });
 
 test("publishes again with the same manifest, and the node can drop its copy", async () => {
   const client = createClient(PublishService, inMemory(node));
-  expect(await lastOf(client.publishResult({ executionId: published.executionId, provenance: { jobId: "another" } }))).toMatchObject({ manifestCid: published.manifestCid });
+  expect(await lastOf(client.publishResult({ executionId: published.executionId, provenance: { jobId: "another" } }))).toMatchObject({
+    manifestCid: published.manifestCid,
+  });
   await client.dropResult({ executionId: published.executionId });
   await client.dropResult({ executionId: published.executionId });
-  await expect(lastOf(client.publishResult({ executionId: published.executionId, provenance: {} }))).rejects.toMatchObject({ reason: "RESULT_NOT_STAGED" });
+  await expect(lastOf(client.publishResult({ executionId: published.executionId, provenance: {} }))).rejects.toMatchObject({
+    reason: "RESULT_NOT_STAGED",
+  });
   expect((await get(`/ipfs/${published.cid}/stdout`)).body.toString()).toBe("hello\n");
 });
 
 test("signs a manifest that anybody can check", async () => {
   const { body } = await get(`/ipfs/${published.manifestCid}`, { cid: published.manifestCid });
-  const { manifest, signature } = JSON.parse(body.toString()) as { manifest: Record<string, unknown>; signature: { publicKey: string; value: string } };
-  expect(manifest).toMatchObject({ cid: published.cid, jobId: "j-1", exitCode: 3, executionId: published.executionId, inputDigests: { "/inputs": "sha256:00" } });
+  const { manifest, signature } = JSON.parse(body.toString()) as {
+    manifest: Record<string, unknown>;
+    signature: { publicKey: string; value: string };
+  };
+  expect(manifest).toMatchObject({
+    cid: published.cid,
+    jobId: "j-1",
+    exitCode: 3,
+    executionId: published.executionId,
+    inputDigests: { "/inputs": "sha256:00" },
+  });
   expect(signature.publicKey).toBe(node.publicKey());
-  const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(signature.publicKey, "base64").toString("base64url") }, format: "jwk" });
+  const key = createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(signature.publicKey, "base64").toString("base64url") },
+    format: "jwk",
+  });
   expect(verify(null, Buffer.from(canonicalJson(manifest)), key, Buffer.from(signature.value, "base64"))).toBe(true);
 });
 
@@ -86,7 +113,10 @@ test.each([
 
 test("says 416 beyond the end and 304 for what the caller has", async () => {
   const path = `/ipfs/${published.cid}/outputs/model/weights.bin`;
-  expect(await get(path, { headers: { range: `bytes=${weights.length}-` } })).toMatchObject({ status: 416, headers: { "content-range": `bytes */${weights.length}` } });
+  expect(await get(path, { headers: { range: `bytes=${weights.length}-` } })).toMatchObject({
+    status: 416,
+    headers: { "content-range": `bytes */${weights.length}` },
+  });
   const { headers } = await get(path, { method: "HEAD" });
   expect(await get(path, { headers: { "if-none-match": headers["etag"] ?? "" } })).toMatchObject({ status: 304 });
   expect(await get(path, { headers: { "if-range": '"other"', range: "bytes=0-1" } })).toMatchObject({ status: 200 });
@@ -170,13 +200,22 @@ test("lets an upload link push and pin its own root, within its size, and read n
   await client.putBlocks({ blocks: [{ cid, data }] }, { headers });
   await expect(client.pinRoot({ cid: published.cid }, { headers })).rejects.toMatchObject({ reason: "LINK_INVALID" });
   await client.pinRoot({ cid }, { headers });
-  await expect(client.getBlocks({ cids: [cid] }, { headers })[Symbol.asyncIterator]().next()).rejects.toMatchObject({ reason: "LINK_INVALID" });
+  await expect(
+    client
+      .getBlocks({ cids: [cid] }, { headers })
+      [Symbol.asyncIterator]()
+      .next(),
+  ).rejects.toMatchObject({ reason: "LINK_INVALID" });
   await expect(client.findMissingBlocks({ cids: [cid] })).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
-  for await (const { block } of client.getBlocks({ cids: [cid] }, { headers: { authorization: "Bearer cluster-token" } })) expect(Buffer.from(block?.data ?? []).equals(data)).toBe(true);
+  for await (const { block } of client.getBlocks({ cids: [cid] }, { headers: { authorization: "Bearer cluster-token" } }))
+    expect(Buffer.from(block?.data ?? []).equals(data)).toBe(true);
 });
 
 test("keeps a result when the cluster's store is away, and publishes it later", async () => {
-  const away = createPublisherService(configOf("away"), { logger: silentLogger, upstream: createHttpTransport({ url: "http://127.0.0.1:9" }) });
+  const away = createPublisherService(configOf("away"), {
+    logger: silentLogger,
+    upstream: createHttpTransport({ url: "http://127.0.0.1:9" }),
+  });
   await away.start();
   const executionId = randomExecutionId();
   const client = createClient(PublishService, inMemory(away));
@@ -208,7 +247,9 @@ function inMemory(service: PublisherService): Transport {
   return clientErrors(createRouterTransport(service.routes, { router: { interceptors: [serverErrors(silentLogger)] } }));
 }
 
-async function lastOf(events: AsyncIterable<{ readonly event?: { readonly case: string | undefined; readonly value?: unknown } }>): Promise<{ cid: string; manifestCid: string }> {
+async function lastOf(
+  events: AsyncIterable<{ readonly event?: { readonly case: string | undefined; readonly value?: unknown } }>,
+): Promise<{ cid: string; manifestCid: string }> {
   let done: unknown;
   for await (const { event } of events) if (event?.case === "done") done = event.value;
   return done as { cid: string; manifestCid: string };
@@ -229,13 +270,23 @@ interface Answer {
   readonly body: Buffer;
 }
 
-async function get(path: string, { cid = published.cid, token = signLink({ key: LINK_KEY, purpose: "download", cid, expiresAtMs: Date.now() + 60_000 }), method = "GET", headers = {} }: { cid?: string; token?: string; method?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
+async function get(
+  path: string,
+  {
+    cid = published.cid,
+    token = signLink({ key: LINK_KEY, purpose: "download", cid, expiresAtMs: Date.now() + 60_000 }),
+    method = "GET",
+    headers = {},
+  }: { cid?: string; token?: string; method?: string; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   const url = `${server.url}${path}${path.includes("?") ? "&" : "?"}token=${token}`;
   return await new Promise((resolve, reject) => {
     const request = httpRequest(url, { method, headers, agent: false }, (response) => {
       const pieces: Buffer[] = [];
       response.on("data", (piece: Buffer) => pieces.push(piece));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers as Answer["headers"], body: Buffer.concat(pieces) }));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers as Answer["headers"], body: Buffer.concat(pieces) }),
+      );
       response.on("error", reject);
     });
     request.on("error", reject).end();
@@ -244,7 +295,7 @@ async function get(path: string, { cid = published.cid, token = signLink({ key: 
 
 function readCar(car: Buffer): { cid: CID; data: Buffer }[] {
   const blocks = [];
-  for (let at = 0; at < car.length; ) {
+  for (let at = 0; at < car.length;) {
     let length = 0;
     for (let shift = 0, byte = 128; byte > 127; shift += 7) {
       byte = car[at++] ?? 0;

@@ -34,7 +34,10 @@ export interface PublisherService extends Service {
 }
 
 /** Wires a publisher. Routes may be mounted before `start`; calls then fail with unavailable/SHUTTING_DOWN. */
-export function createPublisherService(config: PublisherConfig, { logger, upstream, clock = systemClock }: PublisherDependencies): PublisherService {
+export function createPublisherService(
+  config: PublisherConfig,
+  { logger, upstream, clock = systemClock }: PublisherDependencies,
+): PublisherService {
   const stack = new ServiceStack();
   let parts: { readonly store: ContentStore; readonly signer: ManifestSigner } | undefined;
   const running = (): { readonly store: ContentStore; readonly signer: ManifestSigner } => {
@@ -48,19 +51,30 @@ export function createPublisherService(config: PublisherConfig, { logger, upstre
     get signer() {
       return running().signer;
     },
-    upstream: upstream === undefined ? undefined : createUpstreamStore(upstream, { token: config.publishToken, timeoutMs: config.upstreamTimeoutMs }),
+    upstream:
+      upstream === undefined
+        ? undefined
+        : createUpstreamStore(upstream, { token: config.publishToken, timeoutMs: config.upstreamTimeoutMs }),
   };
   return {
     start: async () =>
       await stack.start(async (started) => {
         await mkdir(config.dataFolder, { recursive: true });
-        const signer = await openManifestKey(config.nodeKeyFile ?? join(config.dataFolder, "manifest-key.pem"), { mayCreate: config.nodeKeyFile === undefined });
-        const store = started.use(await FileContentStore.open({ folder: join(config.dataFolder, "store"), freeBytesMin: config.freeBytesMin, clock }));
+        const signer = await openManifestKey(config.nodeKeyFile ?? join(config.dataFolder, "manifest-key.pem"), {
+          mayCreate: config.nodeKeyFile === undefined,
+        });
+        const store = started.use(
+          await FileContentStore.open({ folder: join(config.dataFolder, "store"), freeBytesMin: config.freeBytesMin, clock }),
+        );
         parts = { store, signer };
         started.defer(() => {
           parts = undefined;
         });
-        const sweeping = runBlockSweep(store, { intervalMs: config.sweepIntervalMs, unpinnedBlockTtlMs: config.unpinnedBlockTtlMs }, { clock, logger, signal: started.signal });
+        const sweeping = runBlockSweep(
+          store,
+          { intervalMs: config.sweepIntervalMs, unpinnedBlockTtlMs: config.unpinnedBlockTtlMs },
+          { clock, logger, signal: started.signal },
+        );
         started.defer(async () => await sweeping);
       }),
     stop: async (reason) => await stack.stop(reason),

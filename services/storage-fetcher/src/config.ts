@@ -2,7 +2,16 @@ import { z } from "zod";
 
 const positive = z.coerce.number().int().positive();
 /** A list in a file, or text with commas from a flag or the environment. */
-const list = z.preprocess((value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()).filter((item) => item !== "") : value), z.array(z.string()));
+const list = z.preprocess(
+  (value) =>
+    typeof value === "string"
+      ? value
+          .split(",")
+          .map((item) => item.trim())
+          .filter((item) => item !== "")
+      : value,
+  z.array(z.string()),
+);
 
 /** Settings of a node's storage-fetcher. */
 export const StorageFetcherConfig = z.strictObject({
@@ -10,7 +19,10 @@ export const StorageFetcherConfig = z.strictObject({
   listenHost: z.string().default("127.0.0.1").describe("address to listen on"),
   listenPort: z.coerce.number().int().min(0).max(65_535).default(1237).describe("port of the API; 0 picks a free one"),
   allowedHosts: list.default([]).describe("names by which clients may call this service, beside localhost and the bound address"),
-  publisherUrl: z.url({ protocol: /^https?$/u }).optional().describe("the cluster's publisher, for inputs by content id"),
+  publisherUrl: z
+    .url({ protocol: /^https?$/u })
+    .optional()
+    .describe("the cluster's publisher, for inputs by content id"),
   publishToken: z.string().default("").describe("the cluster's token for reading blocks"),
   allowedLocalPaths: list.default([]).describe("folders of the node that jobs may read; none by default"),
   allowedPrivateCidrs: list.default([]).describe("private networks from which downloads are allowed, such as 10.0.0.0/8; none by default"),

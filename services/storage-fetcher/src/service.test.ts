@@ -66,7 +66,13 @@ test("fetches a file once, verified and read-only, for all who ask", async () =>
   expect(lstatSync(inputs[0]?.path ?? "").mode & 0o777).toBe(0o444);
   expect(await fetchHttp("/file", { leaseId: "e-4", sha256 })).toMatchObject({ wasCached: true });
   expect(calls.get("/file")).toBe(1);
-  expect(await client().getCacheState({})).toMatchObject({ entries: 1, pinnedEntries: 1, sizeBytes: BigInt(body.length), hits: 1n, misses: 3n });
+  expect(await client().getCacheState({})).toMatchObject({
+    entries: 1,
+    pinnedEntries: 1,
+    sizeBytes: BigInt(body.length),
+    hits: 1n,
+    misses: 3n,
+  });
 });
 
 test("asks an origin whether a file without a digest has changed", async () => {
@@ -87,7 +93,11 @@ test("resumes where a connection was cut when the origin proves that the file is
   serve("/cut", (request, response, call) => {
     ranges.push(request.headers.range);
     const start = Number(/^bytes=(\d+)-$/u.exec(request.headers.range ?? "")?.[1] ?? 0);
-    const headers = { etag: '"same"', "content-length": body.length - start, ...(start > 0 && { "content-range": `bytes ${start}-${body.length - 1}/${body.length}` }) };
+    const headers = {
+      etag: '"same"',
+      "content-length": body.length - start,
+      ...(start > 0 && { "content-range": `bytes ${start}-${body.length - 1}/${body.length}` }),
+    };
     response.writeHead(start > 0 ? 206 : 200, headers);
     if (call > 2) response.end(body.subarray(start));
     else response.write(body.subarray(start, start + 1.2 * MIB), () => response.destroy());
@@ -132,26 +142,53 @@ test.each(misbehaviours)("refuses %s with %s and keeps nothing", async (_, reaso
   serve("/bad", handler as Handler);
   await expect(fetchHttp("/bad", options)).rejects.toMatchObject({ reason });
   expect(readdirSync(join(folder, "cache", "entries"))).toEqual([]);
-  await eventually(() => readdirSync(join(folder, "cache", "scratch")), (names) => names.length === 0, { withinMs: 2_000 });
+  await eventually(
+    () => readdirSync(join(folder, "cache", "scratch")),
+    (names) => names.length === 0,
+    { withinMs: 2_000 },
+  );
 });
 
-test.each(["http://127.1:1/", "http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://localhost:9/", "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://10.1.2.3/", "http://user:pw@example.org/", "ftp://example.org/", "file:///etc/passwd"])(
-  "refuses %s on a node that allows no private network",
-  async (url) => {
-    const strict = createStorageFetcherService(StorageFetcherConfig.parse({ dataFolder: join(folder, "strict") }), { logger: silentLogger });
-    onTestFinished(async () => await strict.stop("test over"));
-    await strict.start();
-    const input = { target: "/inputs", source: { case: "http" as const, value: { url, sha256: "" } } };
-    await expect(ready(strict, { leaseId: "e-1", input, bytesMax: 1_000n })).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });
-    await expect(client(strict).estimateInputs({ inputs: [input] })).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });
-  },
-);
+test.each([
+  "http://127.1:1/",
+  "http://2130706433/",
+  "http://0x7f.1/",
+  "http://0177.0.0.1/",
+  "http://localhost:9/",
+  "http://[::1]/",
+  "http://[::ffff:127.0.0.1]/",
+  "http://[64:ff9b::7f00:1]/",
+  "http://10.1.2.3/",
+  "http://user:pw@example.org/",
+  "ftp://example.org/",
+  "file:///etc/passwd",
+])("refuses %s on a node that allows no private network", async (url) => {
+  const strict = createStorageFetcherService(StorageFetcherConfig.parse({ dataFolder: join(folder, "strict") }), { logger: silentLogger });
+  onTestFinished(async () => await strict.stop("test over"));
+  await strict.start();
+  const input = { target: "/inputs", source: { case: "http" as const, value: { url, sha256: "" } } };
+  await expect(ready(strict, { leaseId: "e-1", input, bytesMax: 1_000n })).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });
+  await expect(client(strict).estimateInputs({ inputs: [input] })).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });
+});
 
 test("exports a tree of the content store as files, and a second job shares it", async () => {
   const big = randomBytes(2 * MIB + 9);
   const link = buildSymlink("../elsewhere", keepBlock);
-  const sub = buildFolderDag([{ name: "big", ...leavesOf(big) }, { name: "link", ...link }], keepBlock);
-  const root = buildFolderDag([{ name: "sub", ...sub }, { name: "small", ...leavesOf(Buffer.from("small")) }, { name: "none", ...buildFolderDag([], keepBlock) }], keepBlock);
+  const sub = buildFolderDag(
+    [
+      { name: "big", ...leavesOf(big) },
+      { name: "link", ...link },
+    ],
+    keepBlock,
+  );
+  const root = buildFolderDag(
+    [
+      { name: "sub", ...sub },
+      { name: "small", ...leavesOf(Buffer.from("small")) },
+      { name: "none", ...buildFolderDag([], keepBlock) },
+    ],
+    keepBlock,
+  );
   const { path, sizeBytes } = await fetchContent(root.cid.toString());
   expect(readFileSync(join(path, "sub", "big")).equals(big)).toBe(true);
   expect(readFileSync(join(path, "small"), "utf8")).toBe("small");
@@ -160,7 +197,9 @@ test("exports a tree of the content store as files, and a second job shares it",
   expect(lstatSync(path).mode & 0o777).toBe(0o555);
   expect(sizeBytes).toBe(BigInt(big.length + 5));
   expect(await fetchContent(root.cid.toString())).toMatchObject({ path, wasCached: true });
-  expect(await client().estimateInputs({ inputs: [{ target: "/i", source: { case: "content", value: { cid: root.cid.toString() } } }] })).toMatchObject({ missingBytes: 0n });
+  expect(
+    await client().estimateInputs({ inputs: [{ target: "/i", source: { case: "content", value: { cid: root.cid.toString() } } }] }),
+  ).toMatchObject({ missingBytes: 0n });
 });
 
 test.each(["..", ".", "", "a/b", "a\0b", "../../escape"])("refuses content with an entry named %j", async (name) => {
@@ -176,7 +215,12 @@ test("never writes through a link that has the name of a folder", async () => {
   mkdirSync(outside);
   const link = buildSymlink(outside, keepBlock);
   const inner = buildFolderDag([{ name: "planted", ...leavesOf(Buffer.from("x")) }], keepBlock);
-  const block = encode(createNode(new UnixFS({ type: "directory" }).marshal(), [createLink("a", link.dagBytes, link.cid), createLink("a", inner.dagBytes, inner.cid)]));
+  const block = encode(
+    createNode(new UnixFS({ type: "directory" }).marshal(), [
+      createLink("a", link.dagBytes, link.cid),
+      createLink("a", inner.dagBytes, inner.cid),
+    ]),
+  );
   keepBlock(dagPbCid(block), block);
   await expect(fetchContent(dagPbCid(block).toString())).rejects.toMatchObject({ reason: "SOURCE_DIGEST_MISMATCH" });
   expect(readdirSync(outside)).toEqual([]);
@@ -199,7 +243,8 @@ test("serves local paths only below the operator's folders, links resolved", asy
   await fetcher.stop("restart");
   fetcher = await start({ allowedLocalPaths: [allowed] });
   expect(await fetchLocal(join(allowed, "data"))).toMatchObject({ path: join(allowed, "data"), sizeBytes: 5n, digest: "" });
-  for (const path of [secret, join(allowed, "way-out"), join(allowed, "..", "secret"), `${allowed}-not`, "relative", "/"]) await expect(fetchLocal(path)).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });
+  for (const path of [secret, join(allowed, "way-out"), join(allowed, "..", "secret"), `${allowed}-not`, "relative", "/"])
+    await expect(fetchLocal(path)).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });
   await expect(fetchLocal(join(allowed, "missing"))).rejects.toMatchObject({ reason: "SOURCE_UNREACHABLE" });
 });
 
@@ -209,7 +254,10 @@ test("evicts what was not used for longest, never what is leased, and says when 
   const [first, second, third] = [400, 401, 402].map((size) => randomBytes(size));
   const one = await fetchInline(first, "e-1");
   await fetchInline(second, "e-2");
-  await expect(fetchInline(third, "e-3")).rejects.toMatchObject({ reason: "CACHE_FULL", metadata: { leasedBytes: "801", cacheBytesMax: "1000", missingBytes: "203" } });
+  await expect(fetchInline(third, "e-3")).rejects.toMatchObject({
+    reason: "CACHE_FULL",
+    metadata: { leasedBytes: "801", cacheBytesMax: "1000", missingBytes: "203" },
+  });
   await client().releaseInputs({ leaseId: "e-2" });
   await client().releaseInputs({ leaseId: "e-unknown" });
   await fetchInline(third, "e-3");
@@ -248,7 +296,11 @@ test("goes on for the others when one who waits leaves, and stops when all have 
   const leaving = new AbortController();
   const left = fetchHttp("/slow", { sha256, signal: leaving.signal });
   const stayed = fetchHttp("/slow", { sha256 });
-  await eventually(() => calls.get("/slow"), (count) => count === 1, { withinMs: 2_000 });
+  await eventually(
+    () => calls.get("/slow"),
+    (count) => count === 1,
+    { withinMs: 2_000 },
+  );
   leaving.abort();
   await expect(left).rejects.toMatchObject({ kind: "cancelled" });
   (routes.get("finish") as () => void)();
@@ -256,15 +308,30 @@ test("goes on for the others when one who waits leaves, and stops when all have 
   const last = new AbortController();
   isCut = false;
   const alone = fetchHttp("/slow", { signal: last.signal });
-  await eventually(() => calls.get("/slow"), (count) => count === 2, { withinMs: 2_000 });
+  await eventually(
+    () => calls.get("/slow"),
+    (count) => count === 2,
+    { withinMs: 2_000 },
+  );
   last.abort();
   await expect(alone).rejects.toMatchObject({ kind: "cancelled" });
   await eventually(() => isCut, Boolean, { withinMs: 2_000 });
 });
 
 async function start(more: Partial<StorageFetcherConfig> = {}): Promise<StorageFetcherService> {
-  const settings = { dataFolder: folder, allowedPrivateCidrs: ["127.0.0.1/32"], triesMax: 3, answerTimeoutMs: 400, lowSpeedBytes: 1_000, lowSpeedWindowMs: 300, ...more };
-  const service = createStorageFetcherService(StorageFetcherConfig.parse(settings), { logger: silentLogger, publisher: inMemory(blockRoutes) });
+  const settings = {
+    dataFolder: folder,
+    allowedPrivateCidrs: ["127.0.0.1/32"],
+    triesMax: 3,
+    answerTimeoutMs: 400,
+    lowSpeedBytes: 1_000,
+    lowSpeedWindowMs: 300,
+    ...more,
+  };
+  const service = createStorageFetcherService(StorageFetcherConfig.parse(settings), {
+    logger: silentLogger,
+    publisher: inMemory(blockRoutes),
+  });
   await service.start();
   return service;
 }
@@ -289,18 +356,30 @@ function client(service = fetcher): ReturnType<typeof createClient<typeof FetchS
   return createClient(FetchService, inMemory(service.routes));
 }
 
-async function ready(service: StorageFetcherService, request: Parameters<ReturnType<typeof client>["fetchInput"]>[0], signal?: AbortSignal): Promise<FetchInputResponse_Ready> {
-  for await (const { event } of client(service).fetchInput(request, signal === undefined ? {} : { signal })) if (event.case === "ready") return event.value;
+async function ready(
+  service: StorageFetcherService,
+  request: Parameters<ReturnType<typeof client>["fetchInput"]>[0],
+  signal?: AbortSignal,
+): Promise<FetchInputResponse_Ready> {
+  for await (const { event } of client(service).fetchInput(request, signal === undefined ? {} : { signal }))
+    if (event.case === "ready") return event.value;
   throw new Error("the stream ended without a path");
 }
 
-async function fetchHttp(path: string, { leaseId = "e-1", sha256: declared = "", signal }: { leaseId?: string; sha256?: string; signal?: AbortSignal } = {}): Promise<FetchInputResponse_Ready> {
+async function fetchHttp(
+  path: string,
+  { leaseId = "e-1", sha256: declared = "", signal }: { leaseId?: string; sha256?: string; signal?: AbortSignal } = {},
+): Promise<FetchInputResponse_Ready> {
   const source = { case: "http" as const, value: { url: base + path, sha256: declared } };
   return await ready(fetcher, { leaseId, input: { target: "/inputs", source }, bytesMax: BigInt(10 * MIB) }, signal);
 }
 
 async function fetchContent(cid: string): Promise<FetchInputResponse_Ready> {
-  return await ready(fetcher, { leaseId: "e-1", input: { target: "/inputs", source: { case: "content", value: { cid } } }, bytesMax: BigInt(10 * MIB) });
+  return await ready(fetcher, {
+    leaseId: "e-1",
+    input: { target: "/inputs", source: { case: "content", value: { cid } } },
+    bytesMax: BigInt(10 * MIB),
+  });
 }
 
 async function fetchLocal(path: string): Promise<FetchInputResponse_Ready> {
@@ -308,7 +387,11 @@ async function fetchLocal(path: string): Promise<FetchInputResponse_Ready> {
 }
 
 async function fetchInline(data: Buffer | undefined, leaseId: string): Promise<FetchInputResponse_Ready> {
-  return await ready(fetcher, { leaseId, input: { target: "/inputs", source: { case: "inline", value: { data: new Uint8Array(data ?? []) } } }, bytesMax: 10_000n });
+  return await ready(fetcher, {
+    leaseId,
+    input: { target: "/inputs", source: { case: "inline", value: { data: new Uint8Array(data ?? []) } } },
+    bytesMax: 10_000n,
+  });
 }
 
 function serve(path: string, handler: Handler): void {

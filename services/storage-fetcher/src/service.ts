@@ -30,7 +30,10 @@ export interface StorageFetcherService extends Service {
 }
 
 /** Wires a storage-fetcher. Routes may be mounted before `start`; calls then fail with unavailable/SHUTTING_DOWN. */
-export function createStorageFetcherService(config: StorageFetcherConfig, { logger, publisher, clock = systemClock }: StorageFetcherDependencies): StorageFetcherService {
+export function createStorageFetcherService(
+  config: StorageFetcherConfig,
+  { logger, publisher, clock = systemClock }: StorageFetcherDependencies,
+): StorageFetcherService {
   const stack = new ServiceStack();
   let parts: FetchPorts | undefined;
   const running = (): FetchPorts => {
@@ -52,7 +55,8 @@ export function createStorageFetcherService(config: StorageFetcherConfig, { logg
         const policy = createAddressPolicy(config.allowedPrivateCidrs);
         const folder = join(config.dataFolder, "cache");
         await mkdir(folder, { recursive: true });
-        const onChanged = (digest: string): void => logger.warn({ event: "cache.entryChanged", digest }, "cached input was changed on the disk");
+        const onChanged = (digest: string): void =>
+          logger.warn({ event: "cache.entryChanged", digest }, "cached input was changed on the disk");
         const cache = started.use(await DirectoryCache.open({ folder, bytesMax: config.cacheBytesMax, clock, onChanged }));
         const adapters = {
           inline: inlineSource,

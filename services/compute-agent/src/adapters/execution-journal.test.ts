@@ -68,7 +68,10 @@ test("refuses the journal of a newer agent", async () => {
 
 test("loses nothing that it acknowledged when its process is killed", async () => {
   for (let round = 1; round <= 3; round++) {
-    const child = fork(join(import.meta.dirname, "testdata", "journal-writer.ts"), [path], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(join(import.meta.dirname, "testdata", "journal-writer.ts"), [path], {
+      execArgv: [],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
     let acknowledged = 0;
     child.on("message", (count) => {
       acknowledged = Number(count);

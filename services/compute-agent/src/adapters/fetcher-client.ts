@@ -16,7 +16,8 @@ export function createFetcherClient(transport: Transport): InputPort {
     fetch: async ({ leaseId, input, bytesMax }, signal) => {
       const request = { leaseId, input: inputSourceToProto(input), bytesMax: BigInt(bytesMax) };
       for await (const { event } of client.fetchInput(request, { signal })) {
-        if (event.case === "ready") return { path: event.value.path, digest: event.value.digest, sizeBytes: Number(event.value.sizeBytes) } satisfies FetchedInput;
+        if (event.case === "ready")
+          return { path: event.value.path, digest: event.value.digest, sizeBytes: Number(event.value.sizeBytes) } satisfies FetchedInput;
       }
       throw unfinished(input);
     },

@@ -30,7 +30,10 @@ test("nodes differ", async () => {
 
 test("signs with the key whose public half it gives", async () => {
   const identity = await openNodeIdentity(folder);
-  const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(identity.publicKeyBase64, "base64").toString("base64url") }, format: "jwk" });
+  const key = createPublicKey({
+    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(identity.publicKeyBase64, "base64").toString("base64url") },
+    format: "jwk",
+  });
   expect(verify(null, Buffer.from("words"), key, identity.sign("words"))).toBe(true);
 });
 

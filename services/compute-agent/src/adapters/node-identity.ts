@@ -16,8 +16,12 @@ export interface NodeIdentity {
 /** Reads the identity from `node-id` and `node-key.pem` of the folder, both 0600, and makes it at the first start. */
 export async function openNodeIdentity(dataFolder: string): Promise<NodeIdentity> {
   await mkdir(dataFolder, { recursive: true, mode: 0o700 });
-  const pem = await readOrCreate(join(dataFolder, "node-key.pem"), () => generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString());
-  const text = await readOrCreate(join(dataFolder, "node-id"), () => newNodeId({ nowMs: () => Date.now(), randomBytes: () => randomBytes(10) }));
+  const pem = await readOrCreate(join(dataFolder, "node-key.pem"), () =>
+    generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+  );
+  const text = await readOrCreate(join(dataFolder, "node-id"), () =>
+    newNodeId({ nowMs: () => Date.now(), randomBytes: () => randomBytes(10) }),
+  );
   const nodeId = parseNodeId(text.trim());
   if (nodeId === undefined) throw damaged(join(dataFolder, "node-id"), undefined);
   const key = parseKey(pem, join(dataFolder, "node-key.pem"));
@@ -55,7 +59,10 @@ function parseKey(pem: string, path: string): KeyObject {
 }
 
 function damaged(path: string, cause: unknown): DomainError {
-  return new DomainError("corrupt", "CONFIG_INVALID", `${path} is damaged`, { hint: "restore it, or remove the folder to join as a new node", cause });
+  return new DomainError("corrupt", "CONFIG_INVALID", `${path} is damaged`, {
+    hint: "restore it, or remove the folder to join as a new node",
+    cause,
+  });
 }
 
 /** The last 32 bytes of the DER form. */

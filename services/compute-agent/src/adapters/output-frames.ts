@@ -26,10 +26,10 @@ export function encodeFrame(kind: FrameKind, atMs: number, data: Uint8Array): Ui
 /** The whole frames from `position` up to `endPosition`; stops before one that is torn or no frame. Memory: one buffer. */
 export async function* readFrames(file: FileHandle, position: number, endPosition: number): AsyncGenerator<OutputFrame> {
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  for (let start = position; start < endPosition; ) {
+  for (let start = position; start < endPosition;) {
     const { bytesRead } = await file.read(buffer, 0, Math.min(BUFFER_BYTES, endPosition - start), start);
     let used = 0;
-    for (let frame = decodeFrame(buffer.subarray(0, bytesRead), start); frame !== undefined; ) {
+    for (let frame = decodeFrame(buffer.subarray(0, bytesRead), start); frame !== undefined;) {
       used = frame.endPosition - start;
       yield frame;
       frame = decodeFrame(buffer.subarray(used, bytesRead), start + used);

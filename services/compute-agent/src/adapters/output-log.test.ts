@@ -78,7 +78,10 @@ test("many followers get history and what comes, until the end", async () => {
 
 test("a follower may come before there is a log, and gets its end though there never is one", async () => {
   logs.expect(executionId);
-  const [early, never] = [read({ isFollowing: true }), read({ isFollowing: true, executionId: "e-2" as ExecutionId }).catch((error: unknown) => error)];
+  const [early, never] = [
+    read({ isFollowing: true }),
+    read({ isFollowing: true, executionId: "e-2" as ExecutionId }).catch((error: unknown) => error),
+  ];
   const log = await open();
   await log.write("stdout", bytes("late\n"), 1);
   await log.close();
@@ -141,11 +144,18 @@ describe("after a crash", () => {
     ["a torn header after the last frame", () => appendFile(logPath(), Buffer.from([1, 64, 0])), { stdout: "first\n", stderr: "second\n" }],
     ["a hole of zeros after the last frame", () => appendFile(logPath(), Buffer.alloc(100)), { stdout: "first\n", stderr: "second\n" }],
     ["raw files that miss the end", () => truncateBy(join(rawFolder, "stdout"), 2), { stdout: "first\n", stderr: "second\n" }],
-    ["raw files that have more", () => writeFile(join(rawFolder, "stdout"), "quite something else"), { stdout: "first\n", stderr: "second\n" }],
+    [
+      "raw files that have more",
+      () => writeFile(join(rawFolder, "stdout"), "quite something else"),
+      { stdout: "first\n", stderr: "second\n" },
+    ],
   ])("%s is repaired, and the log goes on", async (_what, damage, left) => {
     await damage();
     const log = await open({ isFresh: false });
-    expect({ stdout: log.bytesTaken("stdout"), stderr: log.bytesTaken("stderr") }).toEqual({ stdout: left.stdout.length, stderr: left.stderr.length });
+    expect({ stdout: log.bytesTaken("stdout"), stderr: log.bytesTaken("stderr") }).toEqual({
+      stdout: left.stdout.length,
+      stderr: left.stderr.length,
+    });
     await log.write("stdout", bytes("third\n"), 3);
     await log.close();
     expect(await raw()).toEqual({ stdout: `${left.stdout}third\n`, stderr: left.stderr });
@@ -154,7 +164,10 @@ describe("after a crash", () => {
 });
 
 test("loses nothing that it took when its process is killed", async () => {
-  const child = fork(join(import.meta.dirname, "testdata", "output-writer.ts"), [folder, executionId], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(join(import.meta.dirname, "testdata", "output-writer.ts"), [folder, executionId], {
+    execArgv: [],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   let taken = 0;
   child.on("message", (count) => {
     taken = Number(count);

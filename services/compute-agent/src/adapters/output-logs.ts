@@ -73,7 +73,8 @@ export class OutputLogFolder implements OutputLogs {
     const progress = new OutputProgress();
     try {
       await using file = await open(this.#pathOf(executionId), "r");
-      for await (const frame of readFrames(file, 0, (await file.stat()).size)) progress.take(frame.kind, frame.data.length, frame.endPosition);
+      for await (const frame of readFrames(file, 0, (await file.stat()).size))
+        progress.take(frame.kind, frame.data.length, frame.endPosition);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       throw new DomainError("notFound", "EXECUTION_NOT_FOUND", `this node has no output of ${executionId}`, { cause: error });

@@ -20,7 +20,8 @@ export class OutputProgress {
     if (kind === "truncated") this.isTruncated = true;
     else this.bytes[kind] += length;
     const last = this.#marks.at(-1);
-    if (last === undefined || endPosition - last.position >= MARK_EVERY_BYTES) this.#marks.push({ offset: this.totalBytes, position: endPosition });
+    if (last === undefined || endPosition - last.position >= MARK_EVERY_BYTES)
+      this.#marks.push({ offset: this.totalBytes, position: endPosition });
     this.#wake();
   }
 

@@ -15,7 +15,10 @@ export function createProxyClient(transport: Transport): DoorPort {
       return modes.map((mode) => NETWORK_MODE_FROM_PROTO.get(mode)).filter((mode) => mode !== undefined);
     },
     open: async (executionId, mode, signal) => {
-      const { env } = await client.openDoor({ executionId, network: create(NetworkSchema, { mode: NETWORK_MODE_TO_PROTO[mode] }) }, { signal });
+      const { env } = await client.openDoor(
+        { executionId, network: create(NetworkSchema, { mode: NETWORK_MODE_TO_PROTO[mode] }) },
+        { signal },
+      );
       return env;
     },
     close: async (executionId) => {

@@ -26,5 +26,10 @@ export function createPublisherClient(transport: Transport): ResultPort {
 }
 
 function provenanceToProto({ startedAtMs, endedAtMs, inputDigests, ...rest }: Provenance): MessageInitShape<typeof ProvenanceSchema> {
-  return { ...rest, inputDigests: { ...inputDigests }, startTimeMs: BigInt(Math.trunc(startedAtMs)), endTimeMs: BigInt(Math.trunc(endedAtMs)) };
+  return {
+    ...rest,
+    inputDigests: { ...inputDigests },
+    startTimeMs: BigInt(Math.trunc(startedAtMs)),
+    endTimeMs: BigInt(Math.trunc(endedAtMs)),
+  };
 }

@@ -50,7 +50,10 @@ export class SchedulerSession implements SchedulerPort, AsyncDisposable {
     };
   }
 
-  async heartbeat(beat: Parameters<SchedulerPort["heartbeat"]>[0], signal: AbortSignal): Promise<{ nextIntervalMs: number; reportsAll: boolean }> {
+  async heartbeat(
+    beat: Parameters<SchedulerPort["heartbeat"]>[0],
+    signal: AbortSignal,
+  ): Promise<{ nextIntervalMs: number; reportsAll: boolean }> {
     const { nodeId } = this.#options.identity;
     const answer = await this.#client().heartbeat({ ...beat, nodeId, engines: beat.engines.map(nodeEngineToProto) }, { signal });
     const nextIntervalMs = answer.nextInterval === undefined ? HEARTBEAT_INTERVAL_MS : durationMs(answer.nextInterval);

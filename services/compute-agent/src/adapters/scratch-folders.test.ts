@@ -20,7 +20,8 @@ test("outputs are open to the task, whatever its user; what is above them is not
   const { outputsFolder, scratchFolder } = folders.of(executionId);
   expect(await readdir(outputsFolder)).toEqual(["a", "b"]);
   expect((await stat(join(outputsFolder, "a"))).mode & 0o777).toBe(0o777);
-  for (const closed of [outputsFolder, scratchFolder, join(folder, "executions", executionId)]) expect((await stat(closed)).mode & 0o077).toBe(0);
+  for (const closed of [outputsFolder, scratchFolder, join(folder, "executions", executionId)])
+    expect((await stat(closed)).mode & 0o077).toBe(0);
   expect(await folders.list()).toEqual([executionId]);
 });
 

@@ -13,7 +13,11 @@ export class ScratchFolders implements WorkFolders {
 
   of(executionId: ExecutionId): WorkFolder {
     const folder = join(this.#folder, executionId);
-    return { resultFolder: join(folder, "result"), outputsFolder: join(folder, "result", "outputs"), scratchFolder: join(folder, "scratch") };
+    return {
+      resultFolder: join(folder, "result"),
+      outputsFolder: join(folder, "result", "outputs"),
+      scratchFolder: join(folder, "scratch"),
+    };
   }
 
   async create(executionId: ExecutionId, outputNames: readonly string[]): Promise<void> {

@@ -38,10 +38,16 @@ export function agentControlHandlers(parts: AgentControlParts): ServiceImpl<type
   };
 }
 
-async function* streamLogs(parts: AgentControlParts, request: StreamExecutionLogsRequest, signal: AbortSignal): AsyncGenerator<StreamExecutionLogsResponse> {
+async function* streamLogs(
+  parts: AgentControlParts,
+  request: StreamExecutionLogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<StreamExecutionLogsResponse> {
   const query = logQueryFromProto(request);
   if (parseExecutionId(query.executionId) === undefined || parts.held.get(query.executionId) === undefined) {
-    throw new DomainError("notFound", "EXECUTION_NOT_FOUND", `this node does not hold ${query.executionId}`, { hint: "its output may have been published with its result" });
+    throw new DomainError("notFound", "EXECUTION_NOT_FOUND", `this node does not hold ${query.executionId}`, {
+      hint: "its output may have been published with its result",
+    });
   }
   for await (const chunk of parts.logs.read(query, signal)) yield logChunkToProto(chunk);
 }

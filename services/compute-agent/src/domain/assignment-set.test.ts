@@ -35,7 +35,10 @@ test("what a complete set does not name is released if it runs and forgotten if 
 });
 
 test("an ended execution that is released is forgotten", () => {
-  const change = applyAssignments(holding("c.1", ended(one)), { ...increment("c.1", "c.2", []), releasedExecutionIds: ["e-1" as ExecutionId] });
+  const change = applyAssignments(holding("c.1", ended(one)), {
+    ...increment("c.1", "c.2", []),
+    releasedExecutionIds: ["e-1" as ExecutionId],
+  });
   expect(change).toMatchObject({ forgotten: ["e-1"], changed: [] });
 });
 

@@ -27,7 +27,10 @@ test("says in numbers what is short for the rest", () => {
   const free = { cpuMillis: 3_000, memoryBytes: 4_096, diskBytes: 4_096 };
   expect(shortfallOf(task, { wanted: 2, fitting: 1, free })).toEqual({
     reason: "CAPACITY_BUSY",
-    message: "1 of 2 partitions fit: a partition needs 2,000 millicpu, 1,024 bytes of memory, 1,024 bytes of disk; the node has 3,000 millicpu, 4,096 bytes of memory, 4,096 bytes of disk free",
+    message:
+      "1 of 2 partitions fit: a partition needs 2,000 millicpu, 1,024 bytes of memory, 1,024 bytes of disk; the node has 3,000 millicpu, 4,096 bytes of memory, 4,096 bytes of disk free",
   });
-  expect(shortfallOf(task, { wanted: 2, fitting: 0, free: { ...free, cpuMillis: 100 } })?.message).toBe("a partition needs 2,000 millicpu, the node has 100 free");
+  expect(shortfallOf(task, { wanted: 2, fitting: 0, free: { ...free, cpuMillis: 100 } })?.message).toBe(
+    "a partition needs 2,000 millicpu, the node has 100 free",
+  );
 });

@@ -31,7 +31,10 @@ export function refusalOf(task: Task, node: NodeOffer): Refusal | undefined {
   if (engine === undefined) return { reason: "ENGINE_MISSING", message: `the node has no ${task.engine.name} engine` };
   if (!engine.isAvailable) return { reason: "ENGINE_UNAVAILABLE", message: `the ${engine.name} engine does not answer: ${engine.message}` };
   if (!node.networkModes.includes(task.network.mode)) {
-    return { reason: "NETWORK_MODE_NOT_OFFERED", message: `the node offers network ${node.networkModes.join(", ")}, the task asks for ${task.network.mode}` };
+    return {
+      reason: "NETWORK_MODE_NOT_OFFERED",
+      message: `the node offers network ${node.networkModes.join(", ")}, the task asks for ${task.network.mode}`,
+    };
   }
   if (timesFitting(task.resources, node.total, 1) === 0) {
     return { reason: "CAPACITY_TOO_SMALL", message: shortage(task.resources, node.total, "in all") };
@@ -40,7 +43,10 @@ export function refusalOf(task: Task, node: NodeOffer): Refusal | undefined {
 }
 
 /** Why fewer partitions than asked fit now; undefined when all do. */
-export function shortfallOf(task: Task, ask: { readonly wanted: number; readonly fitting: number; readonly free: Resources }): Refusal | undefined {
+export function shortfallOf(
+  task: Task,
+  ask: { readonly wanted: number; readonly fitting: number; readonly free: Resources },
+): Refusal | undefined {
   if (ask.fitting >= ask.wanted) return undefined;
   const count = ask.fitting === 0 ? "" : `${ask.fitting} of ${ask.wanted} partitions fit: `;
   return { reason: "CAPACITY_BUSY", message: count + shortage(task.resources, ask.free, "free") };

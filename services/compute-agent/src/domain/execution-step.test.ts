@@ -35,7 +35,12 @@ test("a failure and the result kept with it are told when the execution ends, no
   const observed = { failure, result, manifestCid: "bafz" };
   expect(reportOf(aRecord({ state: "running", failure, result }))).not.toHaveProperty("failure");
   expect(reportOf(aRecord({ state: "running", failure, result }))).not.toHaveProperty("resultCid");
-  expect(reportOf(aRecord({ state: "failed", ...observed }))).toMatchObject({ failure, resultCid: "bafy", resultBytes: 7, manifestCid: "bafz" });
+  expect(reportOf(aRecord({ state: "failed", ...observed }))).toMatchObject({
+    failure,
+    resultCid: "bafy",
+    resultBytes: 7,
+    manifestCid: "bafz",
+  });
 });
 
 test("a result that was not published is none", () => {

@@ -21,17 +21,27 @@ test.each([
 });
 
 test("a bug of the node is not the task's fault, and its words stay inside", () => {
-  expect(verdictBeforeRun(new TypeError("x is undefined"))).toMatchObject({ event: "refused", failure: { class: "infrastructure", reason: "ENGINE_FAILED" } });
+  expect(verdictBeforeRun(new TypeError("x is undefined"))).toMatchObject({
+    event: "refused",
+    failure: { class: "infrastructure", reason: "ENGINE_FAILED" },
+  });
   expect(verdictBeforeRun(new TypeError("x is undefined")).failure.message).not.toContain("undefined");
 });
 
 test("after the launch everything is a failure", () => {
-  expect(verdictAfterLaunch(new DomainError("unavailable", "ENGINE_FAILED", "gone"))).toMatchObject({ event: "failed", failure: { class: "infrastructure" } });
+  expect(verdictAfterLaunch(new DomainError("unavailable", "ENGINE_FAILED", "gone"))).toMatchObject({
+    event: "failed",
+    failure: { class: "infrastructure" },
+  });
 });
 
 test("only exit code 0 is a success", () => {
   expect(failureOfRun(end, "")).toBeUndefined();
-  expect(failureOfRun({ ...end, exitCode: 2 }, "no file")).toMatchObject({ class: "user", reason: "EXIT_NONZERO", message: "the task ended with exit code 2: no file" });
+  expect(failureOfRun({ ...end, exitCode: 2 }, "no file")).toMatchObject({
+    class: "user",
+    reason: "EXIT_NONZERO",
+    message: "the task ended with exit code 2: no file",
+  });
 });
 
 test("the engine's own failure wins over the exit code", () => {

@@ -47,7 +47,12 @@ export function restartFailure(detail: string): Failure {
 
 function failureOf(error: unknown, reasonOfBugs: Reason): Failure {
   if (!(error instanceof DomainError)) {
-    return { class: "infrastructure", reason: reasonOfBugs, message: "the node failed in a way that it did not expect", hint: "see the agent's log" };
+    return {
+      class: "infrastructure",
+      reason: reasonOfBugs,
+      message: "the node failed in a way that it did not expect",
+      hint: "see the agent's log",
+    };
   }
   return { class: classOf(error), reason: error.reason, message: error.message, hint: error.metadata["hint"] ?? "" };
 }

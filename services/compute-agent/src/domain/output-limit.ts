@@ -1,5 +1,8 @@
 /** How much of the next piece is kept, under a limit on all output of an execution; what comes after is dropped. */
-export function admitOutput(pieceBytes: number, { keptBytes, bytesMax }: { readonly keptBytes: number; readonly bytesMax: number }): OutputAdmission {
+export function admitOutput(
+  pieceBytes: number,
+  { keptBytes, bytesMax }: { readonly keptBytes: number; readonly bytesMax: number },
+): OutputAdmission {
   const keep = Math.max(0, Math.min(pieceBytes, bytesMax - keptBytes));
   return { keep, isTruncated: keep < pieceBytes };
 }

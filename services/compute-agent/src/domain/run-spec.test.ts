@@ -27,7 +27,13 @@ const assignment = {
   isAcceptedAtOnce: true,
 } as const satisfies Assignment;
 
-const parts = { nodeId: "n-1" as NodeId, inputPaths: ["/cache/1"], outputsFolder: "/node/outputs", scratchFolder: "/node/scratch", doorEnv: { http_proxy: "door" } };
+const parts = {
+  nodeId: "n-1" as NodeId,
+  inputPaths: ["/cache/1"],
+  outputsFolder: "/node/outputs",
+  scratchFolder: "/node/scratch",
+  doorEnv: { http_proxy: "door" },
+};
 
 test("a task sees its inputs read-only and its outputs writable", () => {
   expect(buildRunSpec(assignment, parts)).toMatchObject({

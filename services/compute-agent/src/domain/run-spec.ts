@@ -47,11 +47,14 @@ const OUTPUT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u;
 function mountTable({ job: { task } }: Assignment, parts: PreparedParts): readonly Mount[] {
   const inputs = task.inputs.map(({ target }, index): Mount => {
     const hostPath = parts.inputPaths[index];
-    if (hostPath === undefined) throw new DomainError("invalid", "FIELD_INVALID", `input ${index} of ${task.inputs.length} was not made local`);
+    if (hostPath === undefined)
+      throw new DomainError("invalid", "FIELD_INVALID", `input ${index} of ${task.inputs.length} was not made local`);
     return { hostPath, target, isReadOnly: true };
   });
-  const outputs = task.outputs.map(
-    ({ name, path }): Mount => ({ hostPath: `${parts.outputsFolder}/${outputFolderName(name)}`, target: path, isReadOnly: false }),
-  );
+  const outputs = task.outputs.map(({ name, path }): Mount => ({
+    hostPath: `${parts.outputsFolder}/${outputFolderName(name)}`,
+    target: path,
+    isReadOnly: false,
+  }));
   return [...inputs, ...outputs];
 }

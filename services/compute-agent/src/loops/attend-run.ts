@@ -51,7 +51,10 @@ interface AttendContext {
   readonly isOurs: boolean;
 }
 
-function settle(record: ExecutionRecord, { end, parts, sink }: { readonly end: TimedEnd; readonly parts: ExecutionParts; readonly sink: OutputLog }): void {
+function settle(
+  record: ExecutionRecord,
+  { end, parts, sink }: { readonly end: TimedEnd; readonly parts: ExecutionParts; readonly sink: OutputLog },
+): void {
   const { run, isTimedOut } = end;
   const { executionMs } = record.assignment.job.task.timeouts;
   const failure = isTimedOut ? timeoutFailure(executionMs) : failureOfRun(run, sink.lastErrorLine());
@@ -64,7 +67,10 @@ interface TimedEnd {
   readonly isTimedOut: boolean;
 }
 
-async function takeUp(record: ExecutionRecord, { executor, sink, signal }: { executor: Executor; sink: OutputLog; signal: AbortSignal }): Promise<boolean> {
+async function takeUp(
+  record: ExecutionRecord,
+  { executor, sink, signal }: { executor: Executor; sink: OutputLog; signal: AbortSignal },
+): Promise<boolean> {
   const { run } = record.observed;
   return run !== undefined && (await executor.adopt(run, sink, signal));
 }
@@ -98,7 +104,10 @@ function rejectionOf(promise: Promise<void>): Promise<never> {
 
 function abortedOnDispose(): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
-  return { signal: controller.signal, [Symbol.dispose]: () => controller.abort(new DomainError("cancelled", "CANCELLED", "the run ended")) };
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => controller.abort(new DomainError("cancelled", "CANCELLED", "the run ended")),
+  };
 }
 
 const ENGINE_BACKOFF = { firstMs: 500, maxMs: 10_000 };

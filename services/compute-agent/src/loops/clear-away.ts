@@ -13,13 +13,22 @@ export async function clearSandbox(record: ExecutionRecord, parts: ExecutionPart
 }
 
 /** Takes away what is left on disk of an execution but its output log. */
-export async function clearFolders(record: ExecutionRecord, parts: ExecutionParts, { dropsResult }: { readonly dropsResult: boolean }): Promise<void> {
+export async function clearFolders(
+  record: ExecutionRecord,
+  parts: ExecutionParts,
+  { dropsResult }: { readonly dropsResult: boolean },
+): Promise<void> {
   const { executionId } = record.assignment;
   if (dropsResult) await attempt("result", record, parts, async () => parts.results.drop(executionId));
   await attempt("folders", record, parts, async () => parts.folders.remove(executionId));
 }
 
-async function attempt(component: string, record: ExecutionRecord, { clock, limits, logger }: ExecutionParts, clear: () => Promise<void>): Promise<void> {
+async function attempt(
+  component: string,
+  record: ExecutionRecord,
+  { clock, limits, logger }: ExecutionParts,
+  clear: () => Promise<void>,
+): Promise<void> {
   const done = new AbortController();
   const tooLate = clock.sleep(limits.clearMs, done.signal).then(
     () => Promise.reject(new Error(`not done within ${limits.clearMs} ms`)),
@@ -28,7 +37,10 @@ async function attempt(component: string, record: ExecutionRecord, { clock, limi
   try {
     await Promise.race([clear(), tooLate]);
   } catch (error) {
-    logger.warn({ executionId: record.assignment.executionId, component, err: error }, "something of an execution could not be cleared away, the sweep tries again");
+    logger.warn(
+      { executionId: record.assignment.executionId, component, err: error },
+      "something of an execution could not be cleared away, the sweep tries again",
+    );
   } finally {
     done.abort();
   }

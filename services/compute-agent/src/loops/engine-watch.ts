@@ -12,7 +12,12 @@ export class EngineWatch {
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
-    this.#engines = [...parts.executors.keys()].map((name) => ({ name, version: "", isAvailable: false, message: "the engine has not answered yet" }));
+    this.#engines = [...parts.executors.keys()].map((name) => ({
+      name,
+      version: "",
+      isAvailable: false,
+      message: "the engine has not answered yet",
+    }));
   }
 
   get engines(): readonly NodeEngine[] {
@@ -59,7 +64,12 @@ export class EngineWatch {
         this.#started.add(name);
       } catch (error) {
         this.#parts.logger.debug({ engine: name, err: error }, "the engine cannot be used yet");
-        return { name, version: "", isAvailable: false, message: error instanceof Error ? error.message : "the engine could not be started" };
+        return {
+          name,
+          version: "",
+          isAvailable: false,
+          message: error instanceof Error ? error.message : "the engine could not be started",
+        };
       }
     }
     return await executor.probe();

@@ -80,7 +80,10 @@ export class HeldExecutions {
     this.#observe(record, { ...record.observed, ...facts, state });
     const { jobId } = record.assignment.job;
     const failure = facts.failure === undefined ? {} : { reason: facts.failure.reason };
-    this.#logger.info({ event: `execution.${state}`, executionId, jobId, from: record.observed.state, to: state, ...failure }, "execution moved");
+    this.#logger.info(
+      { event: `execution.${state}`, executionId, jobId, from: record.observed.state, to: state, ...failure },
+      "execution moved",
+    );
   }
 
   /** Keeps facts without a move. A result that waits for a verdict is news for the scheduler. */
@@ -96,13 +99,15 @@ export class HeldExecutions {
   acknowledge(reported: readonly ExecutionRecord[]): void {
     for (const record of reported) {
       const now = this.#records.get(idOf(record));
-      if (now !== undefined && now.reportedRevision < record.revision) this.#records.set(idOf(now), { ...now, reportedRevision: record.revision });
+      if (now !== undefined && now.reportedRevision < record.revision)
+        this.#records.set(idOf(now), { ...now, reportedRevision: record.revision });
     }
   }
 
   /** All of it goes into the next reports. */
   reportAll(): void {
-    for (const record of this.#records.values()) if (isReported(record)) this.#records.set(idOf(record), { ...record, reportedRevision: -1 });
+    for (const record of this.#records.values())
+      if (isReported(record)) this.#records.set(idOf(record), { ...record, reportedRevision: -1 });
     this.#notifyObserved();
   }
 

@@ -21,7 +21,10 @@ export async function stageResult(record: ExecutionRecord, { parts, signal }: Of
     return await results.stage({ executionId, folder: folders.of(executionId).resultFolder, bytesMax }, signal);
   });
   if (staged.skippedPaths.length > 0) {
-    logger.warn({ executionId, path: staged.skippedPaths[0] ?? "", count: staged.skippedPaths.length }, "left files out of a result that are neither file, folder nor link");
+    logger.warn(
+      { executionId, path: staged.skippedPaths[0] ?? "", count: staged.skippedPaths.length },
+      "left files out of a result that are neither file, folder nor link",
+    );
   }
   held.note(executionId, { result: { cid: staged.cid, sizeBytes: staged.sizeBytes } });
 }
@@ -29,7 +32,9 @@ export async function stageResult(record: ExecutionRecord, { parts, signal }: Of
 /** Publishes a staged result; goes on for as long as the cluster's store is away. Gives the manifest's content id. */
 export async function publishResult(record: ExecutionRecord, { parts, signal }: OfferContext): Promise<string> {
   const provenance = provenanceOf(record, parts);
-  const published = await patiently(record, { parts, signal }, () => parts.results.publish({ executionId: idOf(record), provenance }, signal));
+  const published = await patiently(record, { parts, signal }, () =>
+    parts.results.publish({ executionId: idOf(record), provenance }, signal),
+  );
   return published.manifestCid;
 }
 
@@ -66,5 +71,6 @@ const END_UNKNOWN = { exitCode: undefined, imageDigest: "", startedAtMs: 0, ende
 const EXIT_CODE_UNKNOWN = 255;
 
 function ignoreMissing(error: unknown): void {
-  if ((error as { code?: string }).code !== "ENOENT") throw new DomainError("exhausted", "STORE_FULL", "the exit code could not be written", { cause: error });
+  if ((error as { code?: string }).code !== "ENOENT")
+    throw new DomainError("exhausted", "STORE_FULL", "the exit code could not be written", { cause: error });
 }

@@ -25,13 +25,25 @@ export class OrphanSweep {
     const { engines, executors, folders, logger } = this.#parts;
     for (const [name, executor] of executors) {
       if (!engines.isStarted(name)) continue;
-      await this.#sweepPlace(name, async () => (await executor.held()).map(({ executionId }) => executionId), (id) => executor.remove(id));
+      await this.#sweepPlace(
+        name,
+        async () => (await executor.held()).map(({ executionId }) => executionId),
+        (id) => executor.remove(id),
+      );
     }
-    await this.#sweepPlace("folders", () => folders.list(), (id) => folders.remove(id));
+    await this.#sweepPlace(
+      "folders",
+      () => folders.list(),
+      (id) => folders.remove(id),
+    );
     logger.debug({}, "swept for orphans");
   }
 
-  async #sweepPlace(component: string, list: () => Promise<readonly ExecutionId[]>, remove: (id: ExecutionId) => Promise<void>): Promise<void> {
+  async #sweepPlace(
+    component: string,
+    list: () => Promise<readonly ExecutionId[]>,
+    remove: (id: ExecutionId) => Promise<void>,
+  ): Promise<void> {
     const { logger } = this.#parts;
     try {
       for (const executionId of await list()) {

@@ -12,7 +12,10 @@ export async function prepareRun(record: ExecutionRecord, { parts, log, signal }
   const { task } = record.assignment.job;
   const executor = executorOf(record, parts);
   held.advance(executionId, "preparing");
-  await folders.create(executionId, task.outputs.map(({ name }) => outputFolderName(name)));
+  await folders.create(
+    executionId,
+    task.outputs.map(({ name }) => outputFolderName(name)),
+  );
   const sink = await log({ isFresh: true });
   // A sandbox of an earlier try may have run a little; this run begins with an empty result.
   await executor.remove(executionId);
@@ -44,7 +47,12 @@ export function executorOf({ assignment }: ExecutionRecord, { executors }: Execu
 
 async function launch(
   run: RunSpec,
-  { executor, sink, parts, signal }: { readonly executor: Executor; readonly sink: OutputLog; readonly parts: ExecutionParts; readonly signal: AbortSignal },
+  {
+    executor,
+    sink,
+    parts,
+    signal,
+  }: { readonly executor: Executor; readonly sink: OutputLog; readonly parts: ExecutionParts; readonly signal: AbortSignal },
 ): Promise<void> {
   using _place = await parts.startsGate.enter(signal);
   // The journal must know the run before it exists, so that a restarted agent can take it up.

@@ -77,7 +77,10 @@ test("a complete report names everything, though half of it is on its way alread
   await hold(1, "c.2");
   first.answer.resolve();
   const second = await message(2);
-  expect({ isComplete: second.isComplete, states: statesOf(second) }).toEqual({ isComplete: true, states: ["preparing", "preparing", "preparing"] });
+  expect({ isComplete: second.isComplete, states: statesOf(second) }).toEqual({
+    isComplete: true,
+    states: ["preparing", "preparing", "preparing"],
+  });
   await end(running);
 });
 
@@ -104,7 +107,14 @@ test("more than a message holds goes in several, and none claims to be complete"
 });
 
 test("does not tell the scheduler what it said itself", async () => {
-  const set = { appliesTo: "", resultsIn: "c.1", isComplete: false, assignments: [anAssignment(aTask("true"))], releasedExecutionIds: [], releasedAskIds: [] };
+  const set = {
+    appliesTo: "",
+    resultsIn: "c.1",
+    isComplete: false,
+    assignments: [anAssignment(aTask("true"))],
+    releasedExecutionIds: [],
+    releasedAskIds: [],
+  };
   await held.apply(set);
   expect(await outbox.sendNext("a-session", stop.signal)).toBe(false);
 });
@@ -129,14 +139,25 @@ async function end(running: Promise<never>): Promise<void> {
 
 async function hold(count: number, token = "c.1"): Promise<[Assignment, Assignment]> {
   const assignments = Array.from({ length: count }, () => anAssignment(aTask("true")));
-  const set = { appliesTo: held.appliedToken, resultsIn: token, isComplete: false, assignments, releasedExecutionIds: [], releasedAskIds: [] };
+  const set = {
+    appliesTo: held.appliedToken,
+    resultsIn: token,
+    isComplete: false,
+    assignments,
+    releasedExecutionIds: [],
+    releasedAskIds: [],
+  };
   await held.apply(set);
   for (const { executionId } of assignments) held.advance(executionId, "preparing");
   return assignments as [Assignment, Assignment];
 }
 
 async function message(number: number): Promise<Message> {
-  const found = await eventually(() => messages[number - 1], (value) => value !== undefined, { withinMs: 5_000 });
+  const found = await eventually(
+    () => messages[number - 1],
+    (value) => value !== undefined,
+    { withinMs: 5_000 },
+  );
   if (found === undefined) throw new Error("unreachable");
   return found;
 }

@@ -33,7 +33,7 @@ export class ReportOutbox {
     signal.addEventListener("abort", leave, { once: true });
     left.promise.catch(() => undefined);
     try {
-      for (let failures = 0; ; ) {
+      for (let failures = 0; ;) {
         signal.throwIfAborted();
         const nudged = this.#nudged.promise;
         const outcome = await this.#trySend(session, { failures, signal });
@@ -45,7 +45,10 @@ export class ReportOutbox {
     }
   }
 
-  async #trySend(session: string, { failures, signal }: { readonly failures: number; readonly signal: AbortSignal }): Promise<"sent" | "idle" | "failed"> {
+  async #trySend(
+    session: string,
+    { failures, signal }: { readonly failures: number; readonly signal: AbortSignal },
+  ): Promise<"sent" | "idle" | "failed"> {
     const { clock, logger } = this.#parts;
     try {
       return (await this.sendNext(session, signal)) ? "sent" : "idle";

@@ -76,7 +76,7 @@ export class SchedulerLink {
   async #beat(session: Session, signal: AbortSignal): Promise<never> {
     const { clock, logger } = this.#parts;
     let intervalMs = session.heartbeatIntervalMs;
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         intervalMs = await this.#beatOnce(session.session, signal);
         failures = 0;
@@ -94,7 +94,13 @@ export class SchedulerLink {
     const active = held.all().filter((record) => !hasEnded(record));
     const digest = heldDigest(active.map((record) => ({ id: idOf(record), epoch: record.assignment.epoch, state: record.observed.state })));
     const answer = await scheduler.heartbeat(
-      { session, appliedToken: held.appliedToken, heldDigest: digest, engines: await engines.look(ENGINES_WITHIN_MS), executions: active.length },
+      {
+        session,
+        appliedToken: held.appliedToken,
+        heldDigest: digest,
+        engines: await engines.look(ENGINES_WITHIN_MS),
+        executions: active.length,
+      },
       AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
     );
     if (answer.reportsAll) outbox.reportAll();

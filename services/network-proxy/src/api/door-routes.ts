@@ -21,11 +21,15 @@ export function doorHandlers(policy: NetworkPolicy, doors: DoorTable): ServiceIm
       doors.close(executionId);
       return {};
     },
-    listDoors: () => ({ doors: doors.list().map(({ executionId, mode }) => ({ executionId, network: { mode: NETWORK_MODE_TO_PROTO[mode] } })) }),
+    listDoors: () => ({
+      doors: doors.list().map(({ executionId, mode }) => ({ executionId, network: { mode: NETWORK_MODE_TO_PROTO[mode] } })),
+    }),
   };
 }
 
 function checkExecutionId(executionId: string): string {
   if (parseExecutionId(executionId) !== undefined) return executionId;
-  throw new DomainError("invalid", "FIELD_INVALID", `"${executionId.slice(0, 64)}" is not an execution id.`, { hint: "Execution ids look like e-01k…, 28 characters." });
+  throw new DomainError("invalid", "FIELD_INVALID", `"${executionId.slice(0, 64)}" is not an execution id.`, {
+    hint: "Execution ids look like e-01k…, 28 characters.",
+  });
 }

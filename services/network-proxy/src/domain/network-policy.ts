@@ -7,7 +7,9 @@ export interface NetworkPolicy {
 }
 
 /** Whether a door may be opened. */
-export type DoorDecision = { readonly verdict: "open"; readonly mode: NetworkMode } | { readonly verdict: "refuse"; readonly reason: "mode-not-offered" };
+export type DoorDecision =
+  | { readonly verdict: "open"; readonly mode: NetworkMode }
+  | { readonly verdict: "refuse"; readonly reason: "mode-not-offered" };
 
 /** Decides for a mode as asked for; undefined is one that a newer peer knows. */
 export function decideDoor(policy: NetworkPolicy, mode: NetworkMode | undefined): DoorDecision {

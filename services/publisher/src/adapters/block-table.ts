@@ -19,7 +19,17 @@ export class BlockTable {
   readonly #freeBytesMin: number;
   readonly #clock: Clock;
 
-  constructor({ database, layout, freeBytesMin, clock }: { database: StoreDatabase; layout: StoreLayout; freeBytesMin: number; clock: Clock }) {
+  constructor({
+    database,
+    layout,
+    freeBytesMin,
+    clock,
+  }: {
+    database: StoreDatabase;
+    layout: StoreLayout;
+    freeBytesMin: number;
+    clock: Clock;
+  }) {
     this.#database = database;
     this.#layout = layout;
     this.#freeBytesMin = freeBytesMin;
@@ -43,16 +53,25 @@ export class BlockTable {
 
   /** Bytes of a block, or undefined. */
   sizeOf({ multihash: { digest } }: ContentId): number | undefined {
-    const row = this.#database.first<{ size: number }>("SELECT size FROM block WHERE digest = ?1 UNION ALL SELECT size FROM file_block WHERE digest = ?1 LIMIT 1", digest);
+    const row = this.#database.first<{ size: number }>(
+      "SELECT size FROM block WHERE digest = ?1 UNION ALL SELECT size FROM file_block WHERE digest = ?1 LIMIT 1",
+      digest,
+    );
     return row?.size;
   }
 
   /** Stores blocks whose hash was checked; they are on the disk when it resolves. */
   async put(blocks: readonly OwnedBlock[]): Promise<void> {
-    const fresh = [...new Map(blocks.map((block) => [block.cid.toString(), block])).values()].filter(({ cid }) => !this.isOwned(cid.multihash.digest));
+    const fresh = [...new Map(blocks.map((block) => [block.cid.toString(), block])).values()].filter(
+      ({ cid }) => !this.isOwned(cid.multihash.digest),
+    );
     const large = fresh.filter(({ data }) => data.length > INLINE_BYTES_MAX);
     try {
-      checkRoom(this.#layout.packs, fresh.reduce((sum, { data }) => sum + data.length, 0), this.#freeBytesMin);
+      checkRoom(
+        this.#layout.packs,
+        fresh.reduce((sum, { data }) => sum + data.length, 0),
+        this.#freeBytesMin,
+      );
       const pack = large.length > 0 ? await this.#writePack(large) : undefined;
       this.#database.change(() => {
         for (const { cid, data } of fresh) if (data.length <= INLINE_BYTES_MAX) this.insertInline(cid, data);
@@ -65,13 +84,22 @@ export class BlockTable {
 
   /** Within a change: a small block, kept in its row. */
   insertInline({ multihash: { digest } }: ContentId, data: Uint8Array): void {
-    this.#database.run("INSERT OR IGNORE INTO block (digest, size, data, stored_ms) VALUES (?, ?, ?, ?)", digest, data.length, data, this.#clock.nowMs());
+    this.#database.run(
+      "INSERT OR IGNORE INTO block (digest, size, data, stored_ms) VALUES (?, ?, ?, ?)",
+      digest,
+      data.length,
+      data,
+      this.#clock.nowMs(),
+    );
   }
 
   /** Reads and checks a block. A damaged copy is passed over when there is another. @throws DomainError BLOCK_MISSING, RESULT_CORRUPT. */
   async read(cid: ContentId): Promise<Uint8Array> {
     const { digest } = cid.multihash;
-    const owned = this.#database.first<OwnedRow>("SELECT block.size, data, at, name FROM block LEFT JOIN pack ON pack.id = block.pack WHERE digest = ?", digest);
+    const owned = this.#database.first<OwnedRow>(
+      "SELECT block.size, data, at, name FROM block LEFT JOIN pack ON pack.id = block.pack WHERE digest = ?",
+      digest,
+    );
     const inline = owned?.data ?? undefined;
     if (inline !== undefined && isBlockOf(cid, inline)) return inline;
     const places = this.#placesOf(digest, owned);
@@ -79,8 +107,11 @@ export class BlockTable {
       const data = await readPlace(place);
       if (data !== undefined && isBlockOf(cid, data)) return data;
     }
-    if (owned === undefined && places.length === 0) throw new DomainError("notFound", "BLOCK_MISSING", `The store does not have block ${cid.toString()}.`);
-    throw new DomainError("corrupt", "RESULT_CORRUPT", `Block ${cid.toString()} was changed or damaged on the disk.`, { hint: "Run the job again; check the disk of the store." });
+    if (owned === undefined && places.length === 0)
+      throw new DomainError("notFound", "BLOCK_MISSING", `The store does not have block ${cid.toString()}.`);
+    throw new DomainError("corrupt", "RESULT_CORRUPT", `Block ${cid.toString()} was changed or damaged on the disk.`, {
+      hint: "Run the job again; check the disk of the store.",
+    });
   }
 
   /** Within a change: removes the owned blocks that only `root` needs. Returns packs that may be empty now. */
@@ -99,15 +130,23 @@ export class BlockTable {
 
   async removeEmptyPacks(packs: readonly number[]): Promise<void> {
     for (const pack of packs) {
-      const row = this.#database.change(() => this.#database.first<{ name: string }>("DELETE FROM pack WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM block WHERE pack = ?1) RETURNING name", pack));
+      const row = this.#database.change(() =>
+        this.#database.first<{ name: string }>(
+          "DELETE FROM pack WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM block WHERE pack = ?1) RETURNING name",
+          pack,
+        ),
+      );
       if (row !== undefined) await rm(join(this.#layout.packs, row.name), { force: true });
     }
   }
 
   #placesOf(digest: Uint8Array, owned: OwnedRow | undefined): Place[] {
     const name = owned?.name ?? undefined;
-    const packed = owned === undefined || name === undefined ? [] : [{ path: join(this.#layout.packs, name), at: owned.at, size: owned.size }];
-    const inFiles = this.#database.all<FileRow>(FIND_IN_FILES, digest).map(({ execution_id, path, at, size }) => ({ path: join(this.#layout.results, execution_id, path), at, size }));
+    const packed =
+      owned === undefined || name === undefined ? [] : [{ path: join(this.#layout.packs, name), at: owned.at, size: owned.size }];
+    const inFiles = this.#database
+      .all<FileRow>(FIND_IN_FILES, digest)
+      .map(({ execution_id, path, at, size }) => ({ path: join(this.#layout.results, execution_id, path), at, size }));
     return [...packed, ...inFiles];
   }
 
@@ -159,7 +198,8 @@ const FIND_IN_FILES = `SELECT execution_id, path, at, size FROM file_block JOIN 
 const IS_IN_STAGED = `SELECT 1 FROM file_block JOIN file ON file.id = file_block.file JOIN folder ON folder.id = file.folder WHERE digest = ? AND state = 'staged' LIMIT 1`;
 const REMOVE_MEMBERS = `DELETE FROM block WHERE digest IN (SELECT digest FROM member WHERE root = ?1)
   AND NOT EXISTS (SELECT 1 FROM member AS other WHERE other.digest = block.digest AND other.root <> ?1) RETURNING pack`;
-const REMOVE_UNNEEDED = "DELETE FROM block WHERE stored_ms < ? AND NOT EXISTS (SELECT 1 FROM member WHERE member.digest = block.digest) RETURNING pack";
+const REMOVE_UNNEEDED =
+  "DELETE FROM block WHERE stored_ms < ? AND NOT EXISTS (SELECT 1 FROM member WHERE member.digest = block.digest) RETURNING pack";
 
 function packsOf(rows: readonly { readonly pack: number | null }[]): number[] {
   return [...new Set(rows.flatMap(({ pack }) => (pack === null ? [] : [pack])))];

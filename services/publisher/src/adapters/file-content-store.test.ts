@@ -1,6 +1,17 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { importer } from "ipfs-unixfs-importer";
@@ -82,7 +93,9 @@ test("keeps names with line ends and escapes, and leaves out those that are not 
 
 test("refuses a folder that is nested too deeply", async () => {
   const source = makeFolder({ [`${"d/".repeat(300)}file`]: "x" });
-  await expect(store.stage({ executionId: randomExecutionId(), folder: source, bytesMax: MIB }, noSignal)).rejects.toMatchObject({ reason: "RESULT_TOO_LARGE" });
+  await expect(store.stage({ executionId: randomExecutionId(), folder: source, bytesMax: MIB }, noSignal)).rejects.toMatchObject({
+    reason: "RESULT_TOO_LARGE",
+  });
 });
 
 test("reads nothing from elsewhere while names are swapped for links under it", { timeout: 60_000 }, async () => {
@@ -98,7 +111,8 @@ test("reads nothing from elsewhere while names are swapped for links under it", 
     const attacker = spawn("sh", ["-c", script], { stdio: "ignore" });
     try {
       const staged = await store.stage({ executionId, folder: source, bytesMax: MIB }, noSignal);
-      for await (const { cid } of store.list(staged.cid)) expect(Buffer.from(await store.get(cid).catch(() => Buffer.alloc(0))).includes(secret)).toBe(false);
+      for await (const { cid } of store.list(staged.cid))
+        expect(Buffer.from(await store.get(cid).catch(() => Buffer.alloc(0))).includes(secret)).toBe(false);
     } finally {
       attacker.kill("SIGKILL");
     }
@@ -157,7 +171,9 @@ test("takes blocks only under their own hash, and pins a root only when all of i
   const other = await FileContentStore.open({ folder: join(folder, "other"), freeBytesMin: 0, clock: systemClock });
   try {
     const [root, next, ...rest] = blocks;
-    await expect(other.put([{ cid: root?.cid ?? "", data: next?.data ?? Buffer.alloc(0) }])).rejects.toMatchObject({ reason: "BLOCK_HASH_MISMATCH" });
+    await expect(other.put([{ cid: root?.cid ?? "", data: next?.data ?? Buffer.alloc(0) }])).rejects.toMatchObject({
+      reason: "BLOCK_HASH_MISMATCH",
+    });
     await other.put([...rest, ...(root === undefined ? [] : [root])]);
     await expect(other.pin(staged.cid, "upload", noSignal)).rejects.toMatchObject({ reason: "BLOCK_MISSING" });
     expect(other.missing(blocks.map(({ cid }) => cid))).toEqual([next?.cid]);
@@ -172,7 +188,9 @@ test("takes blocks only under their own hash, and pins a root only when all of i
 });
 
 test("stages ten thousand small files and finds each again", { timeout: 60_000 }, async () => {
-  const files = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`outputs/many/file-${index}-with-a-long-name`, `content ${index}`]));
+  const files = Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, index) => [`outputs/many/file-${index}-with-a-long-name`, `content ${index}`]),
+  );
   const staged = await stageFolder(files);
   const buffers = Object.fromEntries(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)]));
   expect(staged.cid).toBe(await importFiles(buffers, []));
@@ -211,9 +229,13 @@ function makeFolder(files: Readonly<Record<string, string | Buffer>>): string {
 }
 
 async function importFiles(files: Readonly<Record<string, Buffer>>, folders: readonly string[]): Promise<string> {
-  const candidates = [...folders.map((path) => ({ path: `root/${path}` })), ...Object.entries(files).map(([path, content]) => ({ path: `root/${path}`, content }))];
+  const candidates = [
+    ...folders.map((path) => ({ path: `root/${path}` })),
+    ...Object.entries(files).map(([path, content]) => ({ path: `root/${path}`, content })),
+  ];
   const blockstore = { put: async (cid: CID) => cid, get: async () => Promise.reject(new Error("not needed")) };
   let root = "";
-  for await (const entry of importer(candidates, blockstore as never, { profile: "unixfs-v1-2025" })) if (entry.path === "root") root = entry.cid.toString();
+  for await (const entry of importer(candidates, blockstore as never, { profile: "unixfs-v1-2025" }))
+    if (entry.path === "root") root = entry.cid.toString();
   return root;
 }

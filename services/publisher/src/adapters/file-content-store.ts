@@ -119,7 +119,10 @@ export class FileContentStore implements ContentStore, Disposable {
       const digests: Uint8Array[] = [];
       const pace = new Pace(signal);
       for await (const { cid: below } of walkDag(this.#load, root, { loadsLeaves: false })) {
-        if (!this.#blocks.has(below)) throw new DomainError("notFound", "BLOCK_MISSING", `Block ${below.toString()} below ${cid} is not in the store.`, { hint: "Push the missing blocks, then pin again." });
+        if (!this.#blocks.has(below))
+          throw new DomainError("notFound", "BLOCK_MISSING", `Block ${below.toString()} below ${cid} is not in the store.`, {
+            hint: "Push the missing blocks, then pin again.",
+          });
         digests.push(below.multihash.digest);
         if (pace.isDue) await pace.rest();
       }
@@ -151,7 +154,8 @@ export class FileContentStore implements ContentStore, Disposable {
 
   #insertPin(owner: string, root: ContentId, digests: readonly Uint8Array[]): void {
     this.#database.run("INSERT OR IGNORE INTO pin (owner, root) VALUES (?, ?)", owner, root.multihash.digest);
-    for (const digest of digests) this.#database.run("INSERT OR IGNORE INTO member (root, digest) VALUES (?, ?)", root.multihash.digest, digest);
+    for (const digest of digests)
+      this.#database.run("INSERT OR IGNORE INTO member (root, digest) VALUES (?, ?)", root.multihash.digest, digest);
   }
 
   async #resume(): Promise<void> {
@@ -186,6 +190,8 @@ function batchesOf<T>(items: readonly T[]): T[][] {
 
 function checkExecutionId(executionId: string): void {
   if (parseExecutionId(executionId) === undefined) {
-    throw new DomainError("invalid", "FIELD_INVALID", `"${executionId.slice(0, 64)}" is not an execution id.`, { hint: "Execution ids look like e-01k…, 28 characters." });
+    throw new DomainError("invalid", "FIELD_INVALID", `"${executionId.slice(0, 64)}" is not an execution id.`, {
+      hint: "Execution ids look like e-01k…, 28 characters.",
+    });
   }
 }

@@ -34,7 +34,9 @@ export class FolderIndex implements FolderSink {
 
   leaf(digest: Uint8Array, at: number, sizeBytes: number): void {
     const file = this.#nextFile;
-    this.#add(() => this.#database.run("INSERT OR IGNORE INTO file_block (digest, file, at, size) VALUES (?, ?, ?, ?)", digest, file, at, sizeBytes));
+    this.#add(() =>
+      this.#database.run("INSERT OR IGNORE INTO file_block (digest, file, at, size) VALUES (?, ?, ?, ?)", digest, file, at, sizeBytes),
+    );
   }
 
   block(cid: ContentId, block: Uint8Array): void {

@@ -44,7 +44,10 @@ export class FolderReader {
 
   async read(folder: string): Promise<DagEntry> {
     const entry = await this.#readFolder(folder, "", 0);
-    if (entry === undefined) throw new DomainError("notFound", "RESULT_FOLDER_MISSING", `The result folder ${folder} cannot be read.`, { hint: "Run the execution again." });
+    if (entry === undefined)
+      throw new DomainError("notFound", "RESULT_FOLDER_MISSING", `The result folder ${folder} cannot be read.`, {
+        hint: "Run the execution again.",
+      });
     return entry;
   }
 
@@ -79,7 +82,10 @@ export class FolderReader {
     return entry === undefined ? undefined : { name, ...entry };
   }
 
-  async #readKind(handlePath: Buffer, { dirent, path, depth }: { readonly dirent: Dirent<Buffer>; readonly path: string; readonly depth: number }): Promise<DagEntry | undefined> {
+  async #readKind(
+    handlePath: Buffer,
+    { dirent, path, depth }: { readonly dirent: Dirent<Buffer>; readonly path: string; readonly depth: number },
+  ): Promise<DagEntry | undefined> {
     if (dirent.isDirectory()) return await this.#readFolder(handlePath, path, depth + 1);
     if (dirent.isSymbolicLink()) return this.#readSymlink(handlePath, path);
     return dirent.isFile() ? await this.#readFile(handlePath, path) : this.#skip(path);
@@ -112,7 +118,7 @@ export class FolderReader {
 
   async #readLeaves(fd: number): Promise<DagEntry[]> {
     const leaves: DagEntry[] = [];
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const sizeBytes = readChunk(fd, this.#chunk, at);
       if (sizeBytes === 0 && at > 0) return leaves;
       const digest = hash("sha256", this.#chunk.subarray(0, sizeBytes), "buffer");
@@ -125,7 +131,8 @@ export class FolderReader {
   }
 
   #checkSize(moreBytes: number): void {
-    if (this.#bytes + moreBytes > this.#bytesMax) throw tooLarge(`has at least ${this.#bytes + moreBytes} bytes; ${this.#bytesMax} are allowed`);
+    if (this.#bytes + moreBytes > this.#bytesMax)
+      throw tooLarge(`has at least ${this.#bytes + moreBytes} bytes; ${this.#bytesMax} are allowed`);
   }
 
   #skip(path: string): undefined {
@@ -177,5 +184,7 @@ function seal(fd: number, mode: number): void {
 }
 
 function tooLarge(what: string): DomainError {
-  return new DomainError("exhausted", "RESULT_TOO_LARGE", `The result folder ${what}.`, { hint: "Write less, or ask for more disk in the job's resources." });
+  return new DomainError("exhausted", "RESULT_TOO_LARGE", `The result folder ${what}.`, {
+    hint: "Write less, or ask for more disk in the job's resources.",
+  });
 }

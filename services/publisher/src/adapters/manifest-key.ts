@@ -36,7 +36,10 @@ function tryParse(path: string, pem: string): KeyObject {
 }
 
 function unusable(path: string, cause: unknown): DomainError {
-  return new DomainError("invalid", "CONFIG_INVALID", `There is no readable Ed25519 key at ${path}.`, { hint: "Point nodeKeyFile at the node's key, a PKCS #8 PEM file, or leave it out.", cause });
+  return new DomainError("invalid", "CONFIG_INVALID", `There is no readable Ed25519 key at ${path}.`, {
+    hint: "Point nodeKeyFile at the node's key, a PKCS #8 PEM file, or leave it out.",
+    cause,
+  });
 }
 
 const PUBLIC_KEY_BYTES = 32;

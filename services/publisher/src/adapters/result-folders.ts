@@ -34,19 +34,31 @@ export class ResultFolders {
 
   /** Folders whose removal a crash interrupted. */
   dropping(): string[] {
-    return this.#database.all<{ execution_id: string }>("SELECT execution_id FROM folder WHERE state = 'dropping'").map(({ execution_id }) => execution_id);
+    return this.#database
+      .all<{ execution_id: string }>("SELECT execution_id FROM folder WHERE state = 'dropping'")
+      .map(({ execution_id }) => execution_id);
   }
 
   find(executionId: string): StagedResult | undefined {
     const row = this.#database.first<ResultRow>("SELECT * FROM result WHERE execution_id = ?", executionId);
     if (row === undefined) return undefined;
     const { cid, size_bytes: sizeBytes, manifest_cid: manifestCid } = row;
-    return { executionId, cid, sizeBytes, manifestCid, skippedPaths: JSON.parse(row.skipped) as string[], parts: JSON.parse(row.parts) as StagedResult["parts"] };
+    return {
+      executionId,
+      cid,
+      sizeBytes,
+      manifestCid,
+      skippedPaths: JSON.parse(row.skipped) as string[],
+      parts: JSON.parse(row.parts) as StagedResult["parts"],
+    };
   }
 
   /** Paths of the files of a result, relative to its folder. */
   filesOf(executionId: string): string[] {
-    const rows = this.#database.all<{ path: string }>("SELECT path FROM file JOIN folder ON folder.id = file.folder WHERE execution_id = ?", executionId);
+    const rows = this.#database.all<{ path: string }>(
+      "SELECT path FROM file JOIN folder ON folder.id = file.folder WHERE execution_id = ?",
+      executionId,
+    );
     return rows.map(({ path }) => path);
   }
 
@@ -91,14 +103,19 @@ export class ResultFolders {
       await removeFolder(home);
       await moveFolder(folder, home, join(this.#layout.scratch, executionId));
     } else if (!(await isFolder(home))) {
-      throw new DomainError("notFound", "RESULT_FOLDER_MISSING", `There is no result folder at ${folder}.`, { hint: "Run the execution again; its output is gone." });
+      throw new DomainError("notFound", "RESULT_FOLDER_MISSING", `There is no result folder at ${folder}.`, {
+        hint: "Run the execution again; its output is gone.",
+      });
     }
   }
 
   async #index(executionId: string, bytesMax: number, signal: AbortSignal): Promise<StagedResult> {
     await this.#forget(executionId);
     // A staged result survives a power cut only once it is published: its files are not synced before, so its rows need not be.
-    const folder = this.#database.changeLazily(() => this.#database.first<{ id: number }>("INSERT INTO folder (execution_id, state) VALUES (?, 'staging') RETURNING id", executionId))?.id ?? 0;
+    const folder =
+      this.#database.changeLazily(() =>
+        this.#database.first<{ id: number }>("INSERT INTO folder (execution_id, state) VALUES (?, 'staging') RETURNING id", executionId),
+      )?.id ?? 0;
     const index = new FolderIndex({ database: this.#database, blocks: this.#blocks, folder });
     const { cid, sizeBytes } = await new FolderReader(index, bytesMax, signal).read(this.homeOf(executionId));
     index.flush();
@@ -116,7 +133,10 @@ export class ResultFolders {
     this.#database.run("INSERT OR IGNORE INTO pin (owner, root) VALUES (?, ?)", ownerOf(executionId), digest);
     this.#database.run("UPDATE folder SET state = 'staged' WHERE id = ?", folder);
     const values = [executionId, folder, result.cid, digest, sizeBytes, JSON.stringify(skippedPaths), JSON.stringify(parts)] as const;
-    this.#database.run("INSERT INTO result (execution_id, folder, cid, root, size_bytes, skipped, parts, manifest_cid) VALUES (?, ?, ?, ?, ?, ?, ?, '')", ...values);
+    this.#database.run(
+      "INSERT INTO result (execution_id, folder, cid, root, size_bytes, skipped, parts, manifest_cid) VALUES (?, ?, ?, ?, ?, ?, ?, '')",
+      ...values,
+    );
   }
 
   async #forget(executionId: string): Promise<void> {

@@ -10,12 +10,17 @@ export interface AccessKeys {
 }
 
 /** What a caller of BlockService may do. */
-export type BlockAccess = { readonly kind: "cluster" } | { readonly kind: "upload"; readonly cid: string; readonly bytesMax: number; readonly link: string; readonly expiresAtMs: number };
+export type BlockAccess =
+  | { readonly kind: "cluster" }
+  | { readonly kind: "upload"; readonly cid: string; readonly bytesMax: number; readonly link: string; readonly expiresAtMs: number };
 
 /** @throws DomainError unauthenticated/TOKEN_INVALID, unauthenticated/LINK_INVALID. */
 export function checkBlockAccess(header: string | null, keys: AccessKeys, clock: Clock): BlockAccess {
   const token = /^Bearer (\S+)$/iu.exec(header ?? "")?.[1] ?? "";
-  if (token === "") throw new DomainError("unauthenticated", "TOKEN_INVALID", "The call has no bearer token.", { hint: "Send `authorization: Bearer …` with the token of an upload link." });
+  if (token === "")
+    throw new DomainError("unauthenticated", "TOKEN_INVALID", "The call has no bearer token.", {
+      hint: "Send `authorization: Bearer …` with the token of an upload link.",
+    });
   if (keys.publishToken !== "" && isSameSecret(token, keys.publishToken)) return { kind: "cluster" };
   const { cid, bytesMax, expiresAtMs } = checkLink("upload", token, keys, clock);
   return { kind: "upload", cid, bytesMax, link: token, expiresAtMs };
@@ -28,6 +33,9 @@ export function checkDownloadLink(token: string, keys: AccessKeys, clock: Clock)
 
 function checkLink(purpose: "download" | "upload", token: string, { linkSecret }: AccessKeys, clock: Clock): ReturnType<typeof verifyLink> {
   // An empty key would let anybody sign.
-  if (linkSecret === "") throw new DomainError("unauthenticated", "LINK_INVALID", "This store takes no links: it has no link key.", { hint: "Set linkSecretFile to the cluster's link key." });
+  if (linkSecret === "")
+    throw new DomainError("unauthenticated", "LINK_INVALID", "This store takes no links: it has no link key.", {
+      hint: "Set linkSecretFile to the cluster's link key.",
+    });
   return verifyLink({ key: linkSecret, purpose, token, nowMs: clock.nowMs() });
 }

@@ -15,21 +15,30 @@ export function blockHandlers(ports: { readonly store: ContentStore }, keys: Acc
     },
     putBlocks: async ({ blocks }, { requestHeader }) => {
       const access = checkBlockAccess(requestHeader.get("authorization"), keys, clock);
-      quota.take(access, blocks.reduce((sum, { data }) => sum + data.length, 0), clock.nowMs());
+      quota.take(
+        access,
+        blocks.reduce((sum, { data }) => sum + data.length, 0),
+        clock.nowMs(),
+      );
       await ports.store.put(blocks);
       return {};
     },
     pinRoot: async ({ cid, owner }, { requestHeader, signal }) => {
       const access = checkBlockAccess(requestHeader.get("authorization"), keys, clock);
       if (access.kind === "upload" && access.cid !== cid) {
-        throw new DomainError("forbidden", "LINK_INVALID", `The upload link is for ${access.cid}, not for ${cid}.`, { hint: "Ask for an upload link for this root." });
+        throw new DomainError("forbidden", "LINK_INVALID", `The upload link is for ${access.cid}, not for ${cid}.`, {
+          hint: "Ask for an upload link for this root.",
+        });
       }
       await ports.store.pin(cid, access.kind === "upload" ? `upload:${cid}` : checkOwner(owner), signal);
       return {};
     },
     getBlocks: async function* ({ cids }, { requestHeader }) {
       const access = checkBlockAccess(requestHeader.get("authorization"), keys, clock);
-      if (access.kind !== "cluster") throw new DomainError("forbidden", "LINK_INVALID", "An upload link does not permit reading.", { hint: "Ask the scheduler for a download link." });
+      if (access.kind !== "cluster")
+        throw new DomainError("forbidden", "LINK_INVALID", "An upload link does not permit reading.", {
+          hint: "Ask the scheduler for a download link.",
+        });
       checkCount(cids.length, GET_MAX);
       for (const cid of cids) yield { block: { cid, data: (await ports.store.get(cid)) as Uint8Array<ArrayBuffer> } };
     },
@@ -46,7 +55,9 @@ class UploadQuota {
     const taken = this.#taken.get(access.link) ?? { bytes: 0, expiresAtMs: access.expiresAtMs };
     // A lost answer makes a client send blocks twice; twice the size is room enough for that.
     if (taken.bytes + sizeBytes > 2 * access.bytesMax + QUOTA_SLACK_BYTES) {
-      throw new DomainError("exhausted", "STORE_FULL", `The upload link permits ${access.bytesMax} bytes.`, { hint: "Ask for an upload link for the real size." });
+      throw new DomainError("exhausted", "STORE_FULL", `The upload link permits ${access.bytesMax} bytes.`, {
+        hint: "Ask for an upload link for the real size.",
+      });
     }
     taken.bytes += sizeBytes;
     this.#taken.set(access.link, taken);
@@ -54,12 +65,17 @@ class UploadQuota {
 }
 
 function checkCount(count: number, countMax: number): void {
-  if (count > countMax) throw new DomainError("invalid", "FIELD_INVALID", `The call names ${count} content ids; at most ${countMax} are taken.`, { hint: "Ask in several calls." });
+  if (count > countMax)
+    throw new DomainError("invalid", "FIELD_INVALID", `The call names ${count} content ids; at most ${countMax} are taken.`, {
+      hint: "Ask in several calls.",
+    });
 }
 
 function checkOwner(owner: string): string {
   if (owner.length > 0 && owner.length <= OWNER_LENGTH_MAX) return owner;
-  throw new DomainError("invalid", "FIELD_INVALID", `An owner has 1 to ${OWNER_LENGTH_MAX} characters; this one has ${owner.length}.`, { hint: "Name the owner like execution:e-…" });
+  throw new DomainError("invalid", "FIELD_INVALID", `An owner has 1 to ${OWNER_LENGTH_MAX} characters; this one has ${owner.length}.`, {
+    hint: "Name the owner like execution:e-…",
+  });
 }
 
 const FIND_MAX = 10_000;

@@ -28,7 +28,11 @@ async function* carPieces({ request, load, target }: Exchange, wayThere: readonl
   }
 }
 
-async function* scoped(load: LoadBlock, target: ContentId, scope: DagScope): AsyncGenerator<{ cid: ContentId; block: Uint8Array | undefined }> {
+async function* scoped(
+  load: LoadBlock,
+  target: ContentId,
+  scope: DagScope,
+): AsyncGenerator<{ cid: ContentId; block: Uint8Array | undefined }> {
   const block = await load(target);
   const { kind } = decodeNode(target, block);
   if (scope === "all" || (scope === "entity" && kind === "file")) yield* walkDag(load, target, { loadsLeaves: true });

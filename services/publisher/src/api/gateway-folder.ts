@@ -40,7 +40,10 @@ async function* htmlListing({ request, load, target }: Exchange): AsyncGenerator
 }
 
 /** Bytes of a file; of a folder, what its blocks claim to need. */
-async function describe(load: LoadBlock, { cid, dagBytes }: FolderLink): Promise<{ readonly kind: "file" | "folder" | "symlink"; readonly sizeBytes: number }> {
+async function describe(
+  load: LoadBlock,
+  { cid, dagBytes }: FolderLink,
+): Promise<{ readonly kind: "file" | "folder" | "symlink"; readonly sizeBytes: number }> {
   if (cid.code === RAW_CODE) return { kind: "file", sizeBytes: dagBytes };
   const node = decodeNode(cid, await load(cid));
   if (node.kind === "file") return { kind: "file", sizeBytes: node.sizeBytes };

@@ -20,10 +20,12 @@ export interface GatewayRequest {
 
 /** @throws DomainError notFound/RESULT_NOT_FOUND for other paths, invalid/FIELD_INVALID, invalid/CONTENT_ID_INVALID. */
 export function parseGatewayRequest(incoming: IncomingMessage): GatewayRequest {
-  if (incoming.method !== "GET" && incoming.method !== "HEAD") throw new DomainError("invalid", "FIELD_INVALID", "Content cannot be changed here.", { hint: "Use GET or HEAD." });
+  if (incoming.method !== "GET" && incoming.method !== "HEAD")
+    throw new DomainError("invalid", "FIELD_INVALID", "Content cannot be changed here.", { hint: "Use GET or HEAD." });
   const { pathname, searchParams } = URL.parse(incoming.url ?? "", "http://gateway") ?? new URL("http://gateway");
   const [, space, cid = "", ...names] = pathname.split("/");
-  if (space !== "ipfs") throw new DomainError("notFound", "RESULT_NOT_FOUND", "There is nothing at this path.", { hint: "Content is at /ipfs/<cid>." });
+  if (space !== "ipfs")
+    throw new DomainError("notFound", "RESULT_NOT_FOUND", "There is nothing at this path.", { hint: "Content is at /ipfs/<cid>." });
   return {
     root: parseCid(cid),
     path: names.filter((name) => name !== "").map(decodeName),
@@ -51,7 +53,10 @@ function decodeName(name: string): string {
 
 function parseFormat(format: string | null, accept: string): GatewayFormat {
   if (format === "raw" || format === "car" || format === "json") return format;
-  if (format !== null && format !== "") throw new DomainError("invalid", "FIELD_INVALID", `The format ${format.slice(0, 32)} is not offered.`, { hint: "Use raw, car or json." });
+  if (format !== null && format !== "")
+    throw new DomainError("invalid", "FIELD_INVALID", `The format ${format.slice(0, 32)} is not offered.`, {
+      hint: "Use raw, car or json.",
+    });
   if (accept.includes("application/vnd.ipld.raw")) return "raw";
   if (accept.includes("application/vnd.ipld.car")) return "car";
   return accept.startsWith("application/json") ? "json" : "unixfs";
@@ -60,5 +65,7 @@ function parseFormat(format: string | null, accept: string): GatewayFormat {
 function parseScope(scope: string | null): DagScope {
   if (scope === null || scope === "all") return "all";
   if (scope === "block" || scope === "entity") return scope;
-  throw new DomainError("invalid", "FIELD_INVALID", `The dag-scope ${scope.slice(0, 32)} is not known.`, { hint: "Use block, entity or all." });
+  throw new DomainError("invalid", "FIELD_INVALID", `The dag-scope ${scope.slice(0, 32)} is not known.`, {
+    hint: "Use block, entity or all.",
+  });
 }

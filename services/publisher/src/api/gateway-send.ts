@@ -25,7 +25,10 @@ export function isUnchanged({ request, response }: Exchange, etag: string): bool
 }
 
 /** A body that is in memory. */
-export function sendWhole(exchange: Exchange, { etag, type, body }: { readonly etag: string; readonly type: string; readonly body: Uint8Array }): void {
+export function sendWhole(
+  exchange: Exchange,
+  { etag, type, body }: { readonly etag: string; readonly type: string; readonly body: Uint8Array },
+): void {
   if (isUnchanged(exchange, etag)) return;
   exchange.response.writeHead(200, contentHeaders(etag, type, { "content-length": body.length }));
   exchange.response.end(exchange.request.isHead ? undefined : body);
@@ -53,8 +56,13 @@ export function sendError(response: ServerResponse, error: unknown): void {
     response.destroy();
     return;
   }
-  const { kind, reason, message, metadata } = error instanceof DomainError ? error : { kind: undefined, reason: "INTERNAL_ERROR", message: "internal error", metadata: {} };
-  response.writeHead(kind === undefined ? 500 : STATUS[kind], { "content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff" });
+  const { kind, reason, message, metadata } =
+    error instanceof DomainError ? error : { kind: undefined, reason: "INTERNAL_ERROR", message: "internal error", metadata: {} };
+  response.writeHead(kind === undefined ? 500 : STATUS[kind], {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  });
   response.end(`${JSON.stringify({ reason, message, metadata })}\n`);
 }
 

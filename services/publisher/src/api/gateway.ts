@@ -28,7 +28,10 @@ export interface Exchange {
 }
 
 /** Trustless gateway with signed links: `GET /ipfs/<cid>[/path]?token=…`, as file, folder, raw block or CAR. */
-export function createGateway(ports: { readonly store: ContentStore }, options: GatewayOptions): (request: IncomingMessage, response: ServerResponse) => void {
+export function createGateway(
+  ports: { readonly store: ContentStore },
+  options: GatewayOptions,
+): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     request.resume();
     answer(ports.store, options, request, response).catch((error: unknown) => {
@@ -38,11 +41,21 @@ export function createGateway(ports: { readonly store: ContentStore }, options: 
   };
 }
 
-async function answer(store: ContentStore, { keys, clock }: GatewayOptions, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  store: ContentStore,
+  { keys, clock }: GatewayOptions,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const request = parseGatewayRequest(incoming);
   const root = parseCid(checkDownloadLink(request.token, keys, clock)).toString();
   if (!store.isBelow(root, request.root.toString())) {
-    throw new DomainError("forbidden", "LINK_INVALID", `The link is not for ${request.root.toString()}, or that content is not kept here.`, { hint: "Ask the scheduler for a link to this content." });
+    throw new DomainError(
+      "forbidden",
+      "LINK_INVALID",
+      `The link is not for ${request.root.toString()}, or that content is not kept here.`,
+      { hint: "Ask the scheduler for a link to this content." },
+    );
   }
   const visited = new Map<string, ContentId>();
   const load: LoadBlock = async (cid) => await store.get(cid.toString());
@@ -51,9 +64,13 @@ async function answer(store: ContentStore, { keys, clock }: GatewayOptions, inco
     return await load(cid);
   };
   const target = await resolvePath(loadNoted, request.root, request.path);
-  if (target === undefined) throw new DomainError("notFound", "RESULT_NOT_FOUND", `There is no ${request.path.join("/")} below ${request.root.toString()}.`, { hint: "List the folder above it." });
+  if (target === undefined)
+    throw new DomainError("notFound", "RESULT_NOT_FOUND", `There is no ${request.path.join("/")} below ${request.root.toString()}.`, {
+      hint: "List the folder above it.",
+    });
   const exchange: Exchange = { request, response, load, target };
-  if (request.format === "raw") return sendWhole(exchange, { etag: `"${target.toString()}.raw"`, type: "application/vnd.ipld.raw", body: await load(target) });
+  if (request.format === "raw")
+    return sendWhole(exchange, { etag: `"${target.toString()}.raw"`, type: "application/vnd.ipld.raw", body: await load(target) });
   if (request.format === "car") return await sendCar(exchange, [...visited.values()]);
   await sendUnixfs(exchange);
 }
@@ -62,6 +79,7 @@ async function sendUnixfs(exchange: Exchange): Promise<void> {
   const { load, target } = exchange;
   const node = decodeNode(target, await load(target));
   if (node.kind === "file") return await sendFile(exchange, node.sizeBytes);
-  if (node.kind === "symlink") return sendWhole(exchange, { etag: `"${target.toString()}"`, type: "inode/symlink", body: Buffer.from(node.target) });
+  if (node.kind === "symlink")
+    return sendWhole(exchange, { etag: `"${target.toString()}"`, type: "inode/symlink", body: Buffer.from(node.target) });
   await sendFolder(exchange);
 }

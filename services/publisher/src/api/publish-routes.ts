@@ -12,7 +12,10 @@ export function publishHandlers(ports: PublishPorts): ServiceImpl<typeof Publish
       return { cid: staged.cid, sizeBytes: BigInt(staged.sizeBytes), skippedPaths: [...staged.skippedPaths] };
     },
     publishResult: async function* ({ executionId, provenance }, { signal }) {
-      if (provenance === undefined) throw new DomainError("invalid", "FIELD_REQUIRED", "The request has no provenance.", { hint: "Say which job, partition and node made the result." });
+      if (provenance === undefined)
+        throw new DomainError("invalid", "FIELD_REQUIRED", "The request has no provenance.", {
+          hint: "Say which job, partition and node made the result.",
+        });
       for await (const event of publishResult(ports, executionId, provenanceFromProto(provenance), signal)) {
         if (event.kind === "done") yield { event: { case: "done", value: { cid: event.cid, manifestCid: event.manifestCid } } };
         else yield { event: { case: "progress", value: { bytesDone: BigInt(event.bytesDone), bytesTotal: BigInt(event.bytesTotal) } } };
@@ -27,7 +30,9 @@ export function publishHandlers(ports: PublishPorts): ServiceImpl<typeof Publish
 
 function absolute(folder: string): string {
   if (folder.startsWith("/")) return folder;
-  throw new DomainError("invalid", "FIELD_INVALID", `The folder "${folder.slice(0, 128)}" is not an absolute path.`, { hint: "Send the absolute path of the result folder." });
+  throw new DomainError("invalid", "FIELD_INVALID", `The folder "${folder.slice(0, 128)}" is not an absolute path.`, {
+    hint: "Send the absolute path of the result folder.",
+  });
 }
 
 function provenanceFromProto(pb: PbProvenance): Provenance {

@@ -12,7 +12,9 @@ export function parseRange(header: string | undefined, sizeBytes: number): ByteR
   const match = /^bytes=(\d*)-(\d*)$/u.exec(header?.replaceAll(" ", "") ?? "");
   if (match === null || match[0] === "bytes=-") return undefined;
   const [, first = "", last = ""] = match;
-  return first === "" ? lastBytes(Number(last), sizeBytes) : bytesFrom(Number(first), last === "" ? Number.POSITIVE_INFINITY : Number(last), sizeBytes);
+  return first === ""
+    ? lastBytes(Number(last), sizeBytes)
+    : bytesFrom(Number(first), last === "" ? Number.POSITIVE_INFINITY : Number(last), sizeBytes);
 }
 
 function bytesFrom(start: number, last: number, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {

@@ -8,7 +8,11 @@ export interface SweepTimes {
 }
 
 /** Removes blocks that nobody pinned, now and then, until the signal aborts. */
-export async function runBlockSweep(store: ContentStore, { intervalMs, unpinnedBlockTtlMs }: SweepTimes, { clock, logger, signal }: { clock: Clock; logger: Logger; signal: AbortSignal }): Promise<void> {
+export async function runBlockSweep(
+  store: ContentStore,
+  { intervalMs, unpinnedBlockTtlMs }: SweepTimes,
+  { clock, logger, signal }: { clock: Clock; logger: Logger; signal: AbortSignal },
+): Promise<void> {
   while (!signal.aborted) {
     try {
       const count = await store.sweep(clock.nowMs() - unpinnedBlockTtlMs);

@@ -4,7 +4,9 @@ import type { StagedResult } from "../domain/staged-result.ts";
 import type { ContentStore, ManifestSigner, UpstreamStore } from "../ports.ts";
 import { pushBlocks, type PushProgress } from "./push-blocks.ts";
 
-export type PublishEvent = ({ readonly kind: "progress" } & PushProgress) | { readonly kind: "done"; readonly cid: string; readonly manifestCid: string };
+export type PublishEvent =
+  | ({ readonly kind: "progress" } & PushProgress)
+  | { readonly kind: "done"; readonly cid: string; readonly manifestCid: string };
 
 export interface PublishPorts {
   readonly store: ContentStore;
@@ -14,13 +16,23 @@ export interface PublishPorts {
 }
 
 /** Signs a manifest and makes the result readable from the cluster's store. Repeating it gives the same manifest. */
-export async function* publishResult(ports: PublishPorts, executionId: string, provenance: Provenance, signal: AbortSignal): AsyncGenerator<PublishEvent> {
+export async function* publishResult(
+  ports: PublishPorts,
+  executionId: string,
+  provenance: Provenance,
+  signal: AbortSignal,
+): AsyncGenerator<PublishEvent> {
   const { store, upstream } = ports;
   const staged = store.findStaged(executionId);
   if (staged === undefined) {
-    throw new DomainError("precondition", "RESULT_NOT_STAGED", `No result of execution ${executionId} was staged here.`, { hint: "Stage the result folder first." });
+    throw new DomainError("precondition", "RESULT_NOT_STAGED", `No result of execution ${executionId} was staged here.`, {
+      hint: "Stage the result folder first.",
+    });
   }
-  const manifestCid = staged.manifestCid === "" ? await store.keepManifest(executionId, signedManifest(ports.signer, staged, provenance)) : staged.manifestCid;
+  const manifestCid =
+    staged.manifestCid === ""
+      ? await store.keepManifest(executionId, signedManifest(ports.signer, staged, provenance))
+      : staged.manifestCid;
   if (upstream === undefined) {
     await store.sync(executionId);
   } else {

@@ -10,7 +10,12 @@ export interface PushProgress {
  * Pushes what `upstream` lacks of the DAG below `cid`, then pins it there. What already arrived is not sent again, so repeating
  * it after a failure goes on where it stopped. Yields the bytes pushed so far, of those that were found missing so far.
  */
-export async function* pushBlocks(store: ContentStore, upstream: UpstreamStore, { cid, owner }: { readonly cid: string; readonly owner: string }, signal: AbortSignal): AsyncGenerator<PushProgress> {
+export async function* pushBlocks(
+  store: ContentStore,
+  upstream: UpstreamStore,
+  { cid, owner }: { readonly cid: string; readonly owner: string },
+  signal: AbortSignal,
+): AsyncGenerator<PushProgress> {
   for (let attempt = 1; ; attempt++) {
     yield* pushMissing(store, upstream, cid, signal);
     try {

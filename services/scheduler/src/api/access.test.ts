@@ -15,11 +15,19 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-const methods = [JobService, NodeService, ResultService].flatMap((service: DescService) => service.methods.map((method) => [`${service.typeName}/${method.name}`, service, method] as const));
+const methods = [JobService, NodeService, ResultService].flatMap((service: DescService) =>
+  service.methods.map((method) => [`${service.typeName}/${method.name}`, service, method] as const),
+);
 
 describe("with an access token configured", () => {
   test.each(methods)("%s refuses a caller without it", async (_, service, method) => {
-    for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: accessToken }, { authorization: `Basic ${accessToken}` }, { authorization: `Bearer ${accessToken}x` }]) {
+    for (const headers of [
+      {},
+      { authorization: "Bearer wrong" },
+      { authorization: accessToken },
+      { authorization: `Basic ${accessToken}` },
+      { authorization: `Bearer ${accessToken}x` },
+    ]) {
       expect(await outcomeOf(service, method, headers)).toMatchObject({ kind: "unauthenticated", reason: "TOKEN_INVALID" });
     }
   });
@@ -41,7 +49,10 @@ describe("with an access token configured", () => {
 
 test("no link is made without a key to sign it", async () => {
   await using own = await startApiCluster({ config: { linkSecret: "" } });
-  expect(await failureOf(own.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 1n }))).toMatchObject({ kind: "precondition", reason: "FEATURE_NOT_AVAILABLE" });
+  expect(await failureOf(own.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 1n }))).toMatchObject({
+    kind: "precondition",
+    reason: "FEATURE_NOT_AVAILABLE",
+  });
 });
 
 describe("joining", () => {
@@ -61,7 +72,15 @@ describe("joining", () => {
 
   test("says where the bus is and what the session is", async () => {
     const answer = await cluster.agent.join(joinRequest({ ...good, name: "b1" }));
-    expect(answer).toMatchObject({ epoch: 1n, busUrls: ["nats://127.0.0.1:4222"], busToken: "bus-token", cluster: "test", publisherUrl: "http://127.0.0.1:1236", membership: 2, heartbeatInterval: { seconds: 1n } });
+    expect(answer).toMatchObject({
+      epoch: 1n,
+      busUrls: ["nats://127.0.0.1:4222"],
+      busToken: "bus-token",
+      cluster: "test",
+      publisherUrl: "http://127.0.0.1:1236",
+      membership: 2,
+      heartbeatInterval: { seconds: 1n },
+    });
   });
 
   test("leaves a node pending when an operator approves, and the session out of what users see", async () => {
@@ -70,7 +89,9 @@ describe("joining", () => {
     expect((await own.nodes.getNode({ nodeId: "a1" })).node).toMatchObject({ nodeId, membership: 1 });
     expect((await own.nodes.approveNode({ nodeId })).node?.membership).toBe(2);
     expect((await own.nodes.rejectNode({ nodeId: nodeId.slice(0, 27) })).node?.membership).toBe(3);
-    expect(JSON.stringify(await own.nodes.listNodes({}), (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value))).not.toContain(session);
+    expect(
+      JSON.stringify(await own.nodes.listNodes({}), (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
+    ).not.toContain(session);
     const error = await failureOf(own.nodes.getNode({ nodeId: "a2" }));
     expect(error).toMatchObject({ kind: "notFound", reason: "NODE_NOT_FOUND" });
     expect(error.metadata["hint"]).toContain("a1");
@@ -88,7 +109,10 @@ describe("joining", () => {
 
 /** The error of a call with an empty request, or undefined when it answers; a stream is left after its first message. */
 async function outcomeOf(service: DescService, method: DescMethod, headers: Record<string, string>): Promise<DomainError | undefined> {
-  const client = createClient(service, cluster.transport) as unknown as Record<string, (request: object, options: object) => Promise<unknown> & AsyncIterable<unknown>>;
+  const client = createClient(service, cluster.transport) as unknown as Record<
+    string,
+    (request: object, options: object) => Promise<unknown> & AsyncIterable<unknown>
+  >;
   const call = client[method.localName]?.({}, { headers });
   try {
     if (method.methodKind === "server_streaming") for await (const _ of call ?? []) break;

@@ -4,7 +4,15 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { DomainError, parseNodeId } from "@skrei/domain";
 import type { NodeId } from "@skrei/domain";
 import { HeartbeatResponseSchema, JoinResponseSchema, ReportResponseSchema } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
-import type { AgentService, HeartbeatRequest, HeartbeatResponse, JoinRequest, JoinResponse, ReportRequest, ReportResponse } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import type {
+  AgentService,
+  HeartbeatRequest,
+  HeartbeatResponse,
+  JoinRequest,
+  JoinResponse,
+  ReportRequest,
+  ReportResponse,
+} from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { MEMBERSHIP_TO_PROTO, nodeEnginesFromProto } from "@skrei/wire/node.ts";
 import { reportFromProto } from "@skrei/wire/report.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
@@ -56,7 +64,8 @@ async function report({ commands }: SchedulerApiDeps, request: ReportRequest): P
 
 function nodeIdOf(text: string): NodeId {
   const nodeId = parseNodeId(text);
-  if (nodeId === undefined) throw new DomainError("precondition", "SESSION_ENDED", `"${text.slice(0, 80)}" is no node of this cluster.`, { hint: "Join again." });
+  if (nodeId === undefined)
+    throw new DomainError("precondition", "SESSION_ENDED", `"${text.slice(0, 80)}" is no node of this cluster.`, { hint: "Join again." });
   return nodeId;
 }
 

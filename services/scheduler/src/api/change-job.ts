@@ -7,7 +7,11 @@ import { parseRequestId } from "./submit-job.ts";
 
 export async function stopJob({ commands, store }: SchedulerApiDeps, request: StopJobRequest): Promise<Job> {
   if (request.reason.length > REASON_LENGTH_MAX) {
-    throw new DomainError("invalid", "FIELD_INVALID", `reason has ${request.reason.length} characters; at most ${REASON_LENGTH_MAX} are allowed.`);
+    throw new DomainError(
+      "invalid",
+      "FIELD_INVALID",
+      `reason has ${request.reason.length} characters; at most ${REASON_LENGTH_MAX} are allowed.`,
+    );
   }
   const requestId = parseRequestId(request.requestId);
   const { id } = await findJob(store, request.jobId);

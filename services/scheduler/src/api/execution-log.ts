@@ -35,7 +35,11 @@ export async function* executionLog(deps: SchedulerApiDeps, query: LogQuery, sig
 }
 
 /** Resolves when the store has news after `sequence`, at most every 250 ms, at least every 5 s. */
-export async function untilAfter({ store, clock }: { readonly store: StateStore } & Pick<SchedulerApiDeps, "clock">, sequence: number, signal: AbortSignal): Promise<void> {
+export async function untilAfter(
+  { store, clock }: { readonly store: StateStore } & Pick<SchedulerApiDeps, "clock">,
+  sequence: number,
+  signal: AbortSignal,
+): Promise<void> {
   await waitAtMost(WAIT_MS_MAX, { clock, signal }, (until) => store.waitForEvents(sequence, until));
   await pause(WAIT_MS_MIN, { clock, signal });
 }
@@ -83,7 +87,13 @@ async function* publishedLog(
   try {
     for await (const piece of readPublishedOutput(load, { ...query, resultCid: result.cid })) {
       nextOffset = piece.nextOffset;
-      yield create(StreamLogsResponseSchema, { ...namesOf(execution), ...piece, stream: STREAM_TO_PROTO[piece.stream], nextOffset: BigInt(nextOffset), time });
+      yield create(StreamLogsResponseSchema, {
+        ...namesOf(execution),
+        ...piece,
+        stream: STREAM_TO_PROTO[piece.stream],
+        nextOffset: BigInt(nextOffset),
+        time,
+      });
     }
   } catch (error) {
     if (signal.aborted) throw error;
@@ -114,7 +124,9 @@ function hasOutput({ state, startedAtMs }: Execution): boolean {
 
 function isNodeGone(error: unknown): boolean {
   if (!(error instanceof DomainError)) return false;
-  return error.kind === "unavailable" || error.kind === "timeout" || hasReason(error, "EXECUTION_NOT_FOUND") || hasReason(error, "SESSION_ENDED");
+  return (
+    error.kind === "unavailable" || error.kind === "timeout" || hasReason(error, "EXECUTION_NOT_FOUND") || hasReason(error, "SESSION_ENDED")
+  );
 }
 
 function unavailable({ id, nodeId, state }: Execution, what: string, cause: unknown): DomainError {

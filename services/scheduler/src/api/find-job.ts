@@ -24,17 +24,24 @@ async function idsOf(store: StateStore, reference: string): Promise<readonly Job
 
 async function ambiguous(store: StateStore, reference: string, ids: readonly JobId[]): Promise<DomainError> {
   const candidates = describeNames((await store.getJobs(ids)).map(named));
-  return new DomainError("precondition", "JOB_AMBIGUOUS", `"${reference}" names ${ids.length === CANDIDATES_MAX ? "at least " : ""}${ids.length} jobs.`, {
-    metadata: { candidates },
-    hint: `Use more characters of the id: ${candidates}.`,
-  });
+  return new DomainError(
+    "precondition",
+    "JOB_AMBIGUOUS",
+    `"${reference}" names ${ids.length === CANDIDATES_MAX ? "at least " : ""}${ids.length} jobs.`,
+    {
+      metadata: { candidates },
+      hint: `Use more characters of the id: ${candidates}.`,
+    },
+  );
 }
 
 async function notFound(store: StateStore, reference: string): Promise<DomainError> {
   const shown = reference.slice(0, 80);
   if (reference === "") return new DomainError("invalid", "FIELD_REQUIRED", "job_id is empty; an id, a prefix of one or a name is needed.");
   if (/^j-.{0,3}$/u.test(reference)) {
-    return new DomainError("notFound", "JOB_NOT_FOUND", `No job is named "${shown}", and a prefix of an id needs 4 characters after j-.`, { hint: "Use more characters." });
+    return new DomainError("notFound", "JOB_NOT_FOUND", `No job is named "${shown}", and a prefix of an id needs 4 characters after j-.`, {
+      hint: "Use more characters.",
+    });
   }
   const recent = await store.listJobs({ states: [], namespace: undefined, before: undefined, limit: COMPARED_MAX });
   const candidates = describeNames(closestNames(reference, recent.map(named)));

@@ -25,7 +25,12 @@ function ambiguous(reference: string, found: readonly NodeView[]): DomainError {
 }
 
 function notFound(reference: string, views: readonly NodeView[]): DomainError {
-  const candidates = describeNames(closestNames(reference, views.slice(0, 1_000).map(({ node }) => node)));
+  const candidates = describeNames(
+    closestNames(
+      reference,
+      views.slice(0, 1_000).map(({ node }) => node),
+    ),
+  );
   return new DomainError("notFound", "NODE_NOT_FOUND", `No node has the id, prefix or name "${reference.slice(0, 80)}".`, {
     metadata: { candidates },
     hint: candidates === "" ? "List the nodes to see what there is." : `Closest: ${candidates}.`,

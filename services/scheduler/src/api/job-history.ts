@@ -1,7 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { parseExecutionId } from "@skrei/domain";
 import { ListExecutionsResponseSchema, ListJobEventsResponseSchema } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
-import type { ListExecutionsRequest, ListExecutionsResponse, ListJobEventsRequest, ListJobEventsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import type {
+  ListExecutionsRequest,
+  ListExecutionsResponse,
+  ListJobEventsRequest,
+  ListJobEventsResponse,
+} from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { executionToProto } from "@skrei/wire/execution.ts";
 import { jobEventToProto } from "@skrei/wire/job-event.ts";
 import type { SchedulerApiDeps } from "./deps.ts";

@@ -31,8 +31,13 @@ describe("submitting", () => {
     const first = await cluster.jobs.submitJob({ requestId: "same-request", spec: spec() });
     const again = await cluster.jobs.submitJob({ requestId: "same-request", spec: spec() });
     expect(again.job?.jobId).toBe(first.job?.jobId);
-    expect(await failureOf(cluster.jobs.submitJob({ requestId: "same-request", spec: spec({ priority: 1 }) }))).toMatchObject({ reason: "REQUEST_ID_REUSED" });
-    expect(await failureOf(cluster.jobs.submitJob({ requestId: "short", spec: spec() }))).toMatchObject({ kind: "invalid", reason: "FIELD_INVALID" });
+    expect(await failureOf(cluster.jobs.submitJob({ requestId: "same-request", spec: spec({ priority: 1 }) }))).toMatchObject({
+      reason: "REQUEST_ID_REUSED",
+    });
+    expect(await failureOf(cluster.jobs.submitJob({ requestId: "short", spec: spec() }))).toMatchObject({
+      kind: "invalid",
+      reason: "FIELD_INVALID",
+    });
   });
 
   test("stores many jobs or none", async () => {
@@ -58,14 +63,19 @@ describe("references", () => {
     const error = await failureOf(cluster.jobs.getJob({ jobId: "sqlite-order" }));
     expect(error).toMatchObject({ kind: "notFound", reason: "JOB_NOT_FOUND" });
     expect(error.metadata["hint"]).toContain("sqlite-orders");
-    expect(await failureOf(cluster.jobs.getJob({ jobId: "j-0" }))).toMatchObject({ reason: "JOB_NOT_FOUND", metadata: { hint: "Use more characters." } });
+    expect(await failureOf(cluster.jobs.getJob({ jobId: "j-0" }))).toMatchObject({
+      reason: "JOB_NOT_FOUND",
+      metadata: { hint: "Use more characters." },
+    });
     expect(await failureOf(cluster.jobs.getJob({ jobId: "" }))).toMatchObject({ reason: "FIELD_REQUIRED" });
   });
 });
 
 describe("listing", () => {
   test("pages through what matches, newest first, and refuses a token of another filter", async () => {
-    await cluster.jobs.submitJobs({ jobs: Array.from({ length: 5 }, (_, n) => ({ spec: spec({ name: `page-${n}`, namespace: "pages" }) })) });
+    await cluster.jobs.submitJobs({
+      jobs: Array.from({ length: 5 }, (_, n) => ({ spec: spec({ name: `page-${n}`, namespace: "pages" }) })),
+    });
     const names: (string | undefined)[] = [];
     let pageToken = "";
     do {
@@ -73,14 +83,18 @@ describe("listing", () => {
       expect(page.jobs.length).toBeLessThanOrEqual(2);
       names.push(...page.jobs.map((job) => job.spec?.name));
       pageToken = page.nextPageToken;
-      if (pageToken !== "") expect(await failureOf(cluster.jobs.listJobs({ filter: "ns:other", pageToken }))).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+      if (pageToken !== "")
+        expect(await failureOf(cluster.jobs.listJobs({ filter: "ns:other", pageToken }))).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
     } while (pageToken !== "");
     expect(new Set(names)).toEqual(new Set(["page-0", "page-1", "page-2", "page-3", "page-4"]));
     expect(names).toHaveLength(5);
   });
 
   test("refuses a filter it cannot read and a page size out of range", async () => {
-    expect(await failureOf(cluster.jobs.listJobs({ filter: "stat:failed" }))).toMatchObject({ reason: "FILTER_INVALID", metadata: { column: "1" } });
+    expect(await failureOf(cluster.jobs.listJobs({ filter: "stat:failed" }))).toMatchObject({
+      reason: "FILTER_INVALID",
+      metadata: { column: "1" },
+    });
     expect(await failureOf(cluster.jobs.listJobs({ pageSize: 1_001 }))).toMatchObject({ reason: "FIELD_INVALID" });
     expect(await failureOf(cluster.jobs.listJobs({ pageToken: "nonsense" }))).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
   });
@@ -89,7 +103,8 @@ describe("listing", () => {
     const { job } = await cluster.jobs.submitJob({ spec: spec() });
     const page = await cluster.jobs.listJobs({ filter: `id:${job?.jobId.slice(0, 27) ?? ""}` });
     expect(page.jobs.map(({ jobId }) => jobId)).toEqual([job?.jobId]);
-    for (const filter of [`id:${job?.jobId ?? ""} state:failed`, "id:%", "id:j_", "id:e-"]) expect((await cluster.jobs.listJobs({ filter })).jobs).toEqual([]);
+    for (const filter of [`id:${job?.jobId ?? ""} state:failed`, "id:%", "id:j_", "id:e-"])
+      expect((await cluster.jobs.listJobs({ filter })).jobs).toEqual([]);
   });
 });
 
@@ -121,8 +136,14 @@ describe("a job's life", () => {
     await using planned = await startApiCluster();
     await planned.join("a1");
     const plan = await planned.jobs.planJob({ spec: spec({ count: 3 }) });
-    expect(plan).toMatchObject({ placeablePartitions: 3, nodes: [{ partitions: 3, reason: "", fitsWhenIdle: true }], spec: { namespace: "default" } });
-    const none = await planned.jobs.planJob({ spec: { task: { engine: { case: "docker", value: { image: "a" } }, resources: { cpuMillis: 900_000n } } } });
+    expect(plan).toMatchObject({
+      placeablePartitions: 3,
+      nodes: [{ partitions: 3, reason: "", fitsWhenIdle: true }],
+      spec: { namespace: "default" },
+    });
+    const none = await planned.jobs.planJob({
+      spec: { task: { engine: { case: "docker", value: { image: "a" } }, resources: { cpuMillis: 900_000n } } },
+    });
     expect(none.nodes[0]).toMatchObject({ partitions: 0, reason: "CAPACITY_TOO_SMALL", fitsWhenIdle: false });
     expect((await cluster.jobs.listJobs({})).totalSize).toBe(before);
   });
@@ -132,23 +153,52 @@ describe("a job's life", () => {
     const node = await busy.join("a1");
     const { job } = await busy.jobs.submitJob({ spec: spec({ count: 2 }) });
     const jobId = job?.jobId ?? "";
-    const held = await eventually(() => [...busy.agents.assignments.values()], (list) => list.length === 2, { withinMs: 5_000 });
+    const held = await eventually(
+      () => [...busy.agents.assignments.values()],
+      (list) => list.length === 2,
+      { withinMs: 5_000 },
+    );
     const cids = ["bafyaaaaaaaaa", "bafybbbbbbbbb"];
-    await node.report(held.map(({ executionId, epoch, partition }) => ({ executionId, epoch, state: "completed", exitCode: 0, resultCid: cids[partition] ?? "", resultBytes: 9, manifestCid: "bafymmmmmmmmm", startedAtMs: 1, endedAtMs: 2 })));
+    await node.report(
+      held.map(({ executionId, epoch, partition }) => ({
+        executionId,
+        epoch,
+        state: "completed",
+        exitCode: 0,
+        resultCid: cids[partition] ?? "",
+        resultBytes: 9,
+        manifestCid: "bafymmmmmmmmm",
+        startedAtMs: 1,
+        endedAtMs: 2,
+      })),
+    );
     expect((await busy.jobs.getJob({ jobId })).job).toMatchObject({ state: 4, exitCode: 0, partitions: { completed: 2 } });
     expect((await busy.jobs.listExecutions({ jobId })).executions.map(({ state }) => state)).toEqual([6, 6]);
     const first = await busy.results.listResults({ jobId, pageSize: 1 });
     const second = await busy.results.listResults({ jobId, pageSize: 1, pageToken: first.nextPageToken });
-    expect([...first.results, ...second.results]).toMatchObject([{ partition: 0, cid: cids[0], accepted: true }, { partition: 1, cid: cids[1], accepted: true }]);
+    expect([...first.results, ...second.results]).toMatchObject([
+      { partition: 0, cid: cids[0], accepted: true },
+      { partition: 1, cid: cids[1], accepted: true },
+    ]);
     expect(second.nextPageToken).toBe("");
     const link = await busy.results.createDownloadLink({ jobId, cid: cids[0] ?? "" });
     expect(link.url).toMatch(/^http:\/\/127\.0\.0\.1:1236\/ipfs\/bafyaaaaaaaaa\?token=bafyaaaaaaaaa\.[\w.-]+$/u);
-    expect(await failureOf(busy.results.createDownloadLink({ jobId, cid: "bafyother" }))).toMatchObject({ kind: "notFound", reason: "RESULT_NOT_FOUND" });
-    expect(await failureOf(busy.results.createDownloadLink({ jobId, cid: cids[0] ?? "", timeToLive: { seconds: 90_000n } }))).toMatchObject({ reason: "FIELD_INVALID" });
+    expect(await failureOf(busy.results.createDownloadLink({ jobId, cid: "bafyother" }))).toMatchObject({
+      kind: "notFound",
+      reason: "RESULT_NOT_FOUND",
+    });
+    expect(await failureOf(busy.results.createDownloadLink({ jobId, cid: cids[0] ?? "", timeToLive: { seconds: 90_000n } }))).toMatchObject(
+      { reason: "FIELD_INVALID" },
+    );
     expect((await busy.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 5n })).token).toMatch(/^bafyaaaaaaaaa\./u);
     const { token } = await busy.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: 0n });
-    expect(verifyLink({ key: "link-key-of-the-test", purpose: "upload", token, nowMs: Date.now() })).toMatchObject({ cid: "bafyaaaaaaaaa", bytesMax: 1 });
-    expect(await failureOf(busy.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: -1n }))).toMatchObject({ reason: "FIELD_INVALID" });
+    expect(verifyLink({ key: "link-key-of-the-test", purpose: "upload", token, nowMs: Date.now() })).toMatchObject({
+      cid: "bafyaaaaaaaaa",
+      bytesMax: 1,
+    });
+    expect(await failureOf(busy.results.createUploadLink({ cid: "bafyaaaaaaaaa", sizeBytes: -1n }))).toMatchObject({
+      reason: "FIELD_INVALID",
+    });
     expect(await failureOf(busy.results.createUploadLink({ cid: "../x", sizeBytes: 5n }))).toMatchObject({ reason: "CONTENT_ID_INVALID" });
   });
 });

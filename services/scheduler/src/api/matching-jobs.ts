@@ -14,7 +14,11 @@ export interface MatchingJobs {
  * Up to `limit` jobs that match, older than `before`. States and namespace come from the store's indexes; for the rest at most
  * `scannedMax` jobs are looked at, so a page may be short although more follow.
  */
-export async function listMatchingJobs(store: StateStore, filter: JobFilter, page: { before: JobId | undefined; limit: number }): Promise<MatchingJobs> {
+export async function listMatchingJobs(
+  store: StateStore,
+  filter: JobFilter,
+  page: { before: JobId | undefined; limit: number },
+): Promise<MatchingJobs> {
   const { states, namespace, idPrefix, isEmpty } = indexedPart(filter);
   if (isEmpty || (idPrefix !== undefined && !ID_PREFIX.test(idPrefix))) return { jobs: [], before: undefined };
   const ids = idPrefix === undefined ? undefined : await store.findJobIds(idPrefix, BATCH);
@@ -25,7 +29,7 @@ export async function listMatchingJobs(store: StateStore, filter: JobFilter, pag
 async function scan(store: StateStore, filter: JobFilter, query: JobQuery): Promise<MatchingJobs> {
   const jobs: Job[] = [];
   let before = query.before;
-  for (let scanned = 0; scanned < SCANNED_MAX && jobs.length < query.limit; ) {
+  for (let scanned = 0; scanned < SCANNED_MAX && jobs.length < query.limit;) {
     const limit = Math.min(BATCH, Math.max(query.limit - jobs.length, scanned));
     const batch = await store.listJobs({ ...query, before, limit });
     const matching = batch.filter((job) => matchesJobFilter(filter, job));
@@ -39,7 +43,11 @@ async function scan(store: StateStore, filter: JobFilter, query: JobQuery): Prom
   return { jobs, before };
 }
 
-async function listAmong(store: StateStore, filter: JobFilter, page: { before: JobId | undefined; limit: number; ids: readonly JobId[] }): Promise<MatchingJobs> {
+async function listAmong(
+  store: StateStore,
+  filter: JobFilter,
+  page: { before: JobId | undefined; limit: number; ids: readonly JobId[] },
+): Promise<MatchingJobs> {
   const older = page.ids.filter((id) => page.before === undefined || id < page.before);
   const matching = (await store.getJobs(older)).filter((job) => matchesJobFilter(filter, job)).toSorted((a, b) => (a.id < b.id ? 1 : -1));
   const jobs = matching.slice(0, page.limit);

@@ -7,7 +7,13 @@ export interface StreamMerge<Item> extends AsyncIterable<Item> {
 }
 
 /** At most one item of each running stream is held, and only until the reader takes it. Read it once. */
-export function mergeStreams<Item>({ concurrencyMax, signal }: { readonly concurrencyMax: number; readonly signal: AbortSignal }): StreamMerge<Item> {
+export function mergeStreams<Item>({
+  concurrencyMax,
+  signal,
+}: {
+  readonly concurrencyMax: number;
+  readonly signal: AbortSignal;
+}): StreamMerge<Item> {
   return new Merge(concurrencyMax, signal);
 }
 

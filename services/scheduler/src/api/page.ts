@@ -5,7 +5,11 @@ import { DomainError, LIMITS } from "@skrei/domain";
 export function pageSizeOf(requested: number, defaultSize = 100): number {
   if (requested === 0) return defaultSize;
   if (requested > 0 && requested <= LIMITS.pageSizeMax) return requested;
-  throw new DomainError("invalid", "FIELD_INVALID", `page_size is ${requested}; allowed are 1 to ${LIMITS.pageSizeMax}, or 0 for ${defaultSize}.`);
+  throw new DomainError(
+    "invalid",
+    "FIELD_INVALID",
+    `page_size is ${requested}; allowed are 1 to ${LIMITS.pageSizeMax}, or 0 for ${defaultSize}.`,
+  );
 }
 
 /** An opaque token for the place after `cursor` in the list that `scope` names. */

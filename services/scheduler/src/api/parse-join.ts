@@ -15,13 +15,20 @@ import type { JoinCommand } from "../ports.ts";
  */
 export function parseJoin(request: JoinRequest, { joinToken, nowMs }: { readonly joinToken: string; readonly nowMs: number }): JoinCommand {
   if (joinToken === "" || !isSameSecret(request.joinToken, joinToken)) {
-    throw new DomainError("unauthenticated", "JOIN_TOKEN_INVALID", "The join token is wrong.", { hint: "Copy it from the scheduler; it prints the command that adds a node." });
+    throw new DomainError("unauthenticated", "JOIN_TOKEN_INVALID", "The join token is wrong.", {
+      hint: "Copy it from the scheduler; it prints the command that adds a node.",
+    });
   }
   const skewMs = Number(request.joinTimeMs) - nowMs;
   if (!(Math.abs(skewMs) <= SKEW_MS_MAX)) {
-    throw new DomainError("precondition", "CLOCK_SKEW", `The node's clock is ${Math.round(skewMs / 1000)} s off; at most ${SKEW_MS_MAX / 1000} s are allowed.`, {
-      hint: "Set the clock of the node, for example with NTP.",
-    });
+    throw new DomainError(
+      "precondition",
+      "CLOCK_SKEW",
+      `The node's clock is ${Math.round(skewMs / 1000)} s off; at most ${SKEW_MS_MAX / 1000} s are allowed.`,
+      {
+        hint: "Set the clock of the node, for example with NTP.",
+      },
+    );
   }
   const node = checkDescription(request.node);
   if (!isSigned(node, request)) {
@@ -38,14 +45,24 @@ function checkDescription(node: PbNode | undefined): PbNode {
   else addViolations(node, violations);
   if (node !== undefined && violations.count === 0) return node;
   const first = violations.all[0];
-  throw new DomainError("invalid", "FIELD_INVALID", `The join has a problem at ${first?.field ?? "node"}: ${first?.message ?? "unknown"}.`, { violations: violations.all });
+  throw new DomainError(
+    "invalid",
+    "FIELD_INVALID",
+    `The join has a problem at ${first?.field ?? "node"}: ${first?.message ?? "unknown"}.`,
+    { violations: violations.all },
+  );
 }
 
 function addViolations(node: PbNode, violations: Violations): void {
   if (parseNodeId(node.nodeId) === undefined) violations.found("node.nodeId", node.nodeId, "n- and 26 characters of Crockford's base 32");
-  violations.text("node.name", node.name, (name) => (/^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/u.test(name) ? undefined : "1 to 253 letters, digits, ., _ and -"));
-  violations.text("node.version", node.version, (version) => (/^[\x20-\x7e]{0,64}$/u.test(version) ? undefined : "at most 64 printable characters"));
-  if (node.publicKey.length !== 32) violations.found("node.publicKey", `${node.publicKey.length} bytes`, "32 bytes of a raw Ed25519 public key");
+  violations.text("node.name", node.name, (name) =>
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$/u.test(name) ? undefined : "1 to 253 letters, digits, ., _ and -",
+  );
+  violations.text("node.version", node.version, (version) =>
+    /^[\x20-\x7e]{0,64}$/u.test(version) ? undefined : "at most 64 printable characters",
+  );
+  if (node.publicKey.length !== 32)
+    violations.found("node.publicKey", `${node.publicKey.length} bytes`, "32 bytes of a raw Ed25519 public key");
   violations.atMost("node.engines", node.engines.length, ENGINES_MAX);
   for (const field of ["cpuMillis", "memoryBytes", "diskBytes"] as const) {
     violations.integer(`node.capacity.${field}`, Number(node.capacity?.[field] ?? 0), { min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -60,7 +77,9 @@ function addViolations(node: PbNode, violations: Violations): void {
 
 function isSigned(node: PbNode, { signature, joinTimeMs }: JoinRequest): boolean {
   const key = publicKeyOf(node.publicKey);
-  return key !== undefined && signature.length === 64 && verify(null, Buffer.from(`skrei-join:${node.nodeId}:${joinTimeMs}`), key, signature);
+  return (
+    key !== undefined && signature.length === 64 && verify(null, Buffer.from(`skrei-join:${node.nodeId}:${joinTimeMs}`), key, signature)
+  );
 }
 
 /** Undefined for bytes that are no point of the curve. */

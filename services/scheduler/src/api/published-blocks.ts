@@ -34,7 +34,11 @@ function gatewayLoader(publisherUrl: string, token: string, signal: AbortSignal)
     const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(BLOCK_TIMEOUT_MS)]), redirect: "error" });
     if (!response.ok || Number(response.headers.get("content-length") ?? 0) > LIMITS.blockBytesMax) {
       await response.body?.cancel();
-      throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `The publisher answered ${response.status} for block ${cid.toString()}.`);
+      throw new DomainError(
+        "unavailable",
+        "UPSTREAM_UNAVAILABLE",
+        `The publisher answered ${response.status} for block ${cid.toString()}.`,
+      );
     }
     return new Uint8Array(await response.arrayBuffer());
   };

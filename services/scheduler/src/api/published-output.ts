@@ -55,6 +55,7 @@ async function openFile(load: LoadBlock, root: ContentId, name: "stdout" | "stde
   const cid = await resolvePath(load, root, [name]);
   if (cid === undefined) return { name, cid, sizeBytes: 0 };
   const node = decodeNode(cid, await load(cid));
-  if (node.kind !== "file") throw new DomainError("corrupt", "RESULT_CORRUPT", `${name} of the result ${root.toString()} is no file but a ${node.kind}.`);
+  if (node.kind !== "file")
+    throw new DomainError("corrupt", "RESULT_CORRUPT", `${name} of the result ${root.toString()} is no file but a ${node.kind}.`);
   return { name, cid, sizeBytes: node.sizeBytes };
 }

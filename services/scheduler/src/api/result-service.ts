@@ -3,8 +3,20 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { contentIdRule, DomainError } from "@skrei/domain";
 import type { Execution, ExecutionId, JobId } from "@skrei/domain";
 import { signLink } from "@skrei/platform/signed-link.ts";
-import { CreateDownloadLinkResponseSchema, CreateUploadLinkResponseSchema, ListResultsResponseSchema } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
-import type { CreateDownloadLinkRequest, CreateDownloadLinkResponse, CreateUploadLinkRequest, CreateUploadLinkResponse, ListResultsRequest, ListResultsResponse, ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
+import {
+  CreateDownloadLinkResponseSchema,
+  CreateUploadLinkResponseSchema,
+  ListResultsResponseSchema,
+} from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
+import type {
+  CreateDownloadLinkRequest,
+  CreateDownloadLinkResponse,
+  CreateUploadLinkRequest,
+  CreateUploadLinkResponse,
+  ListResultsRequest,
+  ListResultsResponse,
+  ResultService,
+} from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { resultOf, resultToProto } from "@skrei/wire/result.ts";
 import type { Result } from "@skrei/wire/result.ts";
 import { msFromDuration, timestampFromMs } from "@skrei/wire/time.ts";
@@ -43,18 +55,30 @@ async function listResults({ store }: SchedulerApiDeps, request: ListResultsRequ
   });
 }
 
-async function createDownloadLink({ store, clock, config }: SchedulerApiDeps, request: CreateDownloadLinkRequest): Promise<CreateDownloadLinkResponse> {
+async function createDownloadLink(
+  { store, clock, config }: SchedulerApiDeps,
+  request: CreateDownloadLinkRequest,
+): Promise<CreateDownloadLinkResponse> {
   checkLinks(config);
   const lifeMs = request.timeToLive === undefined ? LINK_LIFE_MS : msFromDuration(request.timeToLive);
   if (!(lifeMs > 0 && lifeMs <= LINK_LIFE_MS_MAX)) {
-    throw new DomainError("invalid", "FIELD_INVALID", `time_to_live is ${lifeMs / 1000} s; allowed are more than 0 and at most ${LINK_LIFE_MS_MAX / 1000} s.`);
+    throw new DomainError(
+      "invalid",
+      "FIELD_INVALID",
+      `time_to_live is ${lifeMs / 1000} s; allowed are more than 0 and at most ${LINK_LIFE_MS_MAX / 1000} s.`,
+    );
   }
   const job = await findJob(store, request.jobId);
   if (!(await hasResult(store, job.id, request.cid))) {
-    throw new DomainError("notFound", "RESULT_NOT_FOUND", `Job ${job.id} has no result with the content id "${request.cid.slice(0, 128)}".`, {
-      metadata: { state: job.state },
-      hint: "List the results of the job; a job that runs has none yet.",
-    });
+    throw new DomainError(
+      "notFound",
+      "RESULT_NOT_FOUND",
+      `Job ${job.id} has no result with the content id "${request.cid.slice(0, 128)}".`,
+      {
+        metadata: { state: job.state },
+        hint: "List the results of the job; a job that runs has none yet.",
+      },
+    );
   }
   const expiresAtMs = clock.nowMs() + lifeMs;
   const token = signLink({ key: config.linkSecret, purpose: "download", cid: request.cid, expiresAtMs });
@@ -67,7 +91,8 @@ async function createDownloadLink({ store, clock, config }: SchedulerApiDeps, re
 function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes }: CreateUploadLinkRequest): CreateUploadLinkResponse {
   checkLinks(config);
   const allowed = contentIdRule(cid);
-  if (allowed !== undefined) throw new DomainError("invalid", "CONTENT_ID_INVALID", `cid is "${cid.slice(0, 128)}"; allowed is ${allowed}.`);
+  if (allowed !== undefined)
+    throw new DomainError("invalid", "CONTENT_ID_INVALID", `cid is "${cid.slice(0, 128)}"; allowed is ${allowed}.`);
   if (sizeBytes < 0n) throw new DomainError("invalid", "FIELD_INVALID", `size_bytes is ${sizeBytes}; it must not be negative.`);
   const expiresAtMs = clock.nowMs() + LINK_LIFE_MS;
   return create(CreateUploadLinkResponseSchema, {
@@ -81,9 +106,14 @@ function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes 
 /** An empty key would let anybody sign. */
 function checkLinks({ linkSecret, publicPublisherUrl }: SchedulerApiConfig): void {
   if (linkSecret !== "" && publicPublisherUrl !== "") return;
-  throw new DomainError("precondition", "FEATURE_NOT_AVAILABLE", "This scheduler makes no links: it has no link key or does not know the cluster's publisher.", {
-    hint: "Set linkSecret and publisherUrl of the scheduler.",
-  });
+  throw new DomainError(
+    "precondition",
+    "FEATURE_NOT_AVAILABLE",
+    "This scheduler makes no links: it has no link key or does not know the cluster's publisher.",
+    {
+      hint: "Set linkSecret and publisherUrl of the scheduler.",
+    },
+  );
 }
 
 /** Accepted ones first, by partition; then the rest, by partition; all in the order of their execution ids. */

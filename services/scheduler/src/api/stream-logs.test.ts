@@ -43,7 +43,9 @@ describe("the output of a job", () => {
     }
     const [first] = held;
     if (first === undefined) throw new Error("nothing is held");
-    const rest = await collect(cluster.jobs.streamLogs({ jobId, executionId: first.executionId, fromOffsets: { [first.executionId]: 6n } }));
+    const rest = await collect(
+      cluster.jobs.streamLogs({ jobId, executionId: first.executionId, fromOffsets: { [first.executionId]: 6n } }),
+    );
     expect(rest.map(({ nextOffset }) => nextOffset)).toEqual([11n, 11n]);
   });
 
@@ -58,10 +60,29 @@ describe("the output of a job", () => {
     const followed = collect(cluster.jobs.streamLogs({ jobId, follow: true }));
     await node.report([{ executionId: first.executionId, epoch: first.epoch, state: "running", startedAtMs: 1 }]);
     const failure = { class: "user", reason: "EXIT_NONZERO", message: "exit 1", hint: "" } as const;
-    await node.report([{ executionId: first.executionId, epoch: first.epoch, state: "failed", exitCode: 1, failure, startedAtMs: 1, endedAtMs: 2 }]);
-    const second = (await eventually(() => [...cluster.agents.assignments.values()], (list) => list.length === 2, { withinMs: 5_000 })).find(({ attempt }) => attempt === 2);
+    await node.report([
+      { executionId: first.executionId, epoch: first.epoch, state: "failed", exitCode: 1, failure, startedAtMs: 1, endedAtMs: 2 },
+    ]);
+    const second = (
+      await eventually(
+        () => [...cluster.agents.assignments.values()],
+        (list) => list.length === 2,
+        { withinMs: 5_000 },
+      )
+    ).find(({ attempt }) => attempt === 2);
     if (second === undefined) throw new Error("there is no second attempt");
-    await node.report([{ executionId: second.executionId, epoch: second.epoch, state: "completed", exitCode: 0, resultCid: "bafyaaaaaaaaa", resultBytes: 1, startedAtMs: 3, endedAtMs: 4 }]);
+    await node.report([
+      {
+        executionId: second.executionId,
+        epoch: second.epoch,
+        state: "completed",
+        exitCode: 0,
+        resultCid: "bafyaaaaaaaaa",
+        resultBytes: 1,
+        startedAtMs: 3,
+        endedAtMs: 4,
+      },
+    ]);
     expect((await followed).map(({ executionId }) => executionId)).toEqual([first.executionId, second.executionId]);
   });
 
@@ -78,7 +99,9 @@ describe("the output of a job", () => {
     const { jobId, held } = await runningJob(cluster, 1);
     const other = await cluster.jobs.submitJob({ spec: spec() });
     const executionId = held[0]?.executionId ?? "";
-    expect(await failureOf(cluster.jobs.streamLogs({ jobId: other.job?.jobId ?? "", executionId }))).toMatchObject({ reason: "EXECUTION_NOT_FOUND" });
+    expect(await failureOf(cluster.jobs.streamLogs({ jobId: other.job?.jobId ?? "", executionId }))).toMatchObject({
+      reason: "EXECUTION_NOT_FOUND",
+    });
     expect(await failureOf(cluster.jobs.streamLogs({ jobId, tailBytes: -1n }))).toMatchObject({ reason: "FIELD_INVALID" });
     const wide = await cluster.jobs.submitJob({ spec: spec({ count: 10_001, constraints: [{ key: "nowhere", operator: 5 }] }) });
     expect(await failureOf(cluster.jobs.streamLogs({ jobId: wide.job?.jobId ?? "" }))).toMatchObject({ reason: "FIELD_REQUIRED" });
@@ -99,7 +122,11 @@ describe("the output of a job", () => {
       }
     };
     for await (const _ of cluster.jobs.streamLogs({ jobId, follow: true })) break;
-    await eventually(() => isClosed, (value) => value, { withinMs: 5_000 });
+    await eventually(
+      () => isClosed,
+      (value) => value,
+      { withinMs: 5_000 },
+    );
   });
 });
 
@@ -125,13 +152,21 @@ describe("when the node no longer has it, the output", () => {
     const { cid, blocks } = publishedResult({ stdout: "from the gateway", stderr: "" });
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? "", "http://localhost");
-      const link = verifyLink({ key: "link-key-of-the-test", purpose: "download", token: url.searchParams.get("token") ?? "", nowMs: Date.now() });
-      const block = link.cid === cid && url.searchParams.get("format") === "raw" ? blocks.get(url.pathname.replace("/ipfs/", "")) : undefined;
+      const link = verifyLink({
+        key: "link-key-of-the-test",
+        purpose: "download",
+        token: url.searchParams.get("token") ?? "",
+        nowMs: Date.now(),
+      });
+      const block =
+        link.cid === cid && url.searchParams.get("format") === "raw" ? blocks.get(url.pathname.replace("/ipfs/", "")) : undefined;
       response.writeHead(block === undefined ? 404 : 200).end(block);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     try {
-      await using cluster = await startApiCluster({ config: { publisherUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` } });
+      await using cluster = await startApiCluster({
+        config: { publisherUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` },
+      });
       const { jobId } = await finishedJob(cluster, cid);
       const all = await collect(cluster.jobs.streamLogs({ jobId }));
       expect(all.map(({ data }) => new TextDecoder().decode(data))).toEqual(["from the gateway", ""]);
@@ -160,10 +195,18 @@ function chunk(stream: "stdout" | "stderr", text: string, nextOffset: number): L
   return { stream, data: bytes(text), nextOffset, atMs: 1_790_000_000_000, isEnd: false, isTruncated: false };
 }
 
-async function runningJob(cluster: ApiCluster, count: number, change: object = {}): Promise<{ jobId: string; node: JoinedNode; held: readonly Assignment[] }> {
+async function runningJob(
+  cluster: ApiCluster,
+  count: number,
+  change: object = {},
+): Promise<{ jobId: string; node: JoinedNode; held: readonly Assignment[] }> {
   const node = await cluster.join("a1");
   const { job } = await cluster.jobs.submitJob({ spec: spec({ count, ...change }) });
-  const held = await eventually(() => [...cluster.agents.assignments.values()], (list) => list.length === count, { withinMs: 5_000 });
+  const held = await eventually(
+    () => [...cluster.agents.assignments.values()],
+    (list) => list.length === count,
+    { withinMs: 5_000 },
+  );
   return { jobId: job?.jobId ?? "", node, held };
 }
 
@@ -171,12 +214,27 @@ async function finishedJob(cluster: ApiCluster, resultCid: string): Promise<{ jo
   const { jobId, node, held } = await runningJob(cluster, 1);
   const [first] = held;
   if (first === undefined) throw new Error("nothing is held");
-  await node.report([{ executionId: first.executionId, epoch: first.epoch, state: "completed", exitCode: 0, resultCid, resultBytes: 1, startedAtMs: 1, endedAtMs: 2 }]);
+  await node.report([
+    {
+      executionId: first.executionId,
+      epoch: first.epoch,
+      state: "completed",
+      exitCode: 0,
+      resultCid,
+      resultBytes: 1,
+      startedAtMs: 1,
+      endedAtMs: 2,
+    },
+  ]);
   return { jobId, executionId: first.executionId };
 }
 
 /** A content store with one result folder in it. */
-function publishedResult(files: Readonly<Record<string, string>>): { cid: string; transport: Transport; blocks: Map<string, Uint8Array<ArrayBuffer>> } {
+function publishedResult(files: Readonly<Record<string, string>>): {
+  cid: string;
+  transport: Transport;
+  blocks: Map<string, Uint8Array<ArrayBuffer>>;
+} {
   const blocks = new Map<string, Uint8Array<ArrayBuffer>>();
   const emit = (cid: { toString(): string }, block: Uint8Array): void => void blocks.set(cid.toString(), new Uint8Array(block));
   const entries = Object.entries(files).map(([name, text]) => {
@@ -197,7 +255,11 @@ function publishedResult(files: Readonly<Record<string, string>>): { cid: string
       },
     });
   };
-  return { cid: root.cid.toString(), transport: createRouterTransport(routes, { router: { interceptors: [serverErrors(silentLogger)] } }), blocks };
+  return {
+    cid: root.cid.toString(),
+    transport: createRouterTransport(routes, { router: { interceptors: [serverErrors(silentLogger)] } }),
+    blocks,
+  };
 }
 
 function unreachable(): Transport {

@@ -13,7 +13,11 @@ import { executionsOf } from "./result-service.ts";
  * Output of one execution, or of the newest of each partition. With `follow` it goes on with executions that are placed later and
  * ends with the job. Output that cannot be read does not stop the rest; it is the error at the end.
  */
-export async function* streamLogs(deps: SchedulerApiDeps, request: StreamLogsRequest, signal: AbortSignal): AsyncGenerator<StreamLogsResponse> {
+export async function* streamLogs(
+  deps: SchedulerApiDeps,
+  request: StreamLogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<StreamLogsResponse> {
   checkOffsets(request);
   const job = await findJob(deps.store, request.jobId);
   if (request.executionId !== "") {
@@ -30,7 +34,9 @@ export async function* streamLogs(deps: SchedulerApiDeps, request: StreamLogsReq
     add(id);
   }
   const left = new AbortController();
-  const followed = request.follow ? follow(deps, job, { merge, known, add, lastSequence, signal: AbortSignal.any([signal, left.signal]) }) : undefined;
+  const followed = request.follow
+    ? follow(deps, job, { merge, known, add, lastSequence, signal: AbortSignal.any([signal, left.signal]) })
+    : undefined;
   if (followed === undefined) merge.close();
   try {
     yield* merge;
@@ -71,12 +77,18 @@ async function follow(deps: SchedulerApiDeps, job: Job, following: Following): P
 }
 
 /** Returns the sequence number of the job's last event. */
-async function addPlaced({ store }: SchedulerApiDeps, job: Job, { known, add, after }: Following & { readonly after: number }): Promise<number> {
+async function addPlaced(
+  { store }: SchedulerApiDeps,
+  job: Job,
+  { known, add, after }: Following & { readonly after: number },
+): Promise<number> {
   let sequence = after;
   for (;;) {
     const events = await store.listJobEvents(job.id, sequence, EVENTS_A_ROUND);
     sequence = events.at(-1)?.sequence ?? sequence;
-    const placed = events.flatMap(({ executionId, type }) => (executionId !== undefined && type === PLACED && !known.has(executionId) ? executionId : []));
+    const placed = events.flatMap(({ executionId, type }) =>
+      executionId !== undefined && type === PLACED && !known.has(executionId) ? executionId : [],
+    );
     for (const id of placed) {
       known.add(id);
       if ((await store.getExecution(id))?.jobVersion === job.version) add(id);
@@ -102,9 +114,14 @@ async function* withoutMissing(log: AsyncIterable<StreamLogsResponse>, missing: 
 /** In partition order. @throws DomainError invalid/FIELD_REQUIRED for a job of more partitions than anybody can read at once. */
 async function newestOfEachPartition({ store }: SchedulerApiDeps, job: Job): Promise<readonly ExecutionId[]> {
   if (job.spec.count > PARTITIONS_MAX) {
-    throw new DomainError("invalid", "FIELD_REQUIRED", `Job ${job.id} has ${job.spec.count} partitions; the output of at most ${PARTITIONS_MAX} can be read at once.`, {
-      hint: "Name one execution in execution_id.",
-    });
+    throw new DomainError(
+      "invalid",
+      "FIELD_REQUIRED",
+      `Job ${job.id} has ${job.spec.count} partitions; the output of at most ${PARTITIONS_MAX} can be read at once.`,
+      {
+        hint: "Name one execution in execution_id.",
+      },
+    );
   }
   const newest = new Map<number, ExecutionId>();
   for await (const { id, partition, jobVersion } of executionsOf(store, job.id)) {
@@ -117,7 +134,9 @@ async function findExecution({ store }: SchedulerApiDeps, job: Job, text: string
   const id = parseExecutionId(text);
   const execution = id === undefined ? undefined : await store.getExecution(id);
   if (execution?.jobId === job.id) return execution;
-  throw new DomainError("notFound", "EXECUTION_NOT_FOUND", `Job ${job.id} has no execution "${text.slice(0, 80)}".`, { hint: "List the executions of the job." });
+  throw new DomainError("notFound", "EXECUTION_NOT_FOUND", `Job ${job.id} has no execution "${text.slice(0, 80)}".`, {
+    hint: "List the executions of the job.",
+  });
 }
 
 function queryFor({ fromOffsets, tailBytes, follow: isFollowing }: StreamLogsRequest, executionId: ExecutionId): LogQuery {

@@ -46,7 +46,11 @@ function parseSubmission(request: SubmitJobRequest): Submission | { readonly vio
     return { requestId: parseRequestId(request.requestId), spec: parseJobSpec(request.spec) };
   } catch (error) {
     if (!(error instanceof DomainError) || error.kind !== "invalid") throw error;
-    return { violations: error.violations.map((violation) => (violation.field === "requestId" ? violation : { ...violation, field: `spec.${violation.field}` })) };
+    return {
+      violations: error.violations.map((violation) =>
+        violation.field === "requestId" ? violation : { ...violation, field: `spec.${violation.field}` },
+      ),
+    };
   }
 }
 

@@ -16,7 +16,11 @@ import { pause, waitAtMost } from "./wait.ts";
  * Snapshot, `synced`, then changes. Pulled by the reader: while it does not read, nothing is read from the store for it, and when
  * it reads again it gets each changed job once, as it is then. So a slow reader costs no memory.
  */
-export async function* watchJobs(deps: SchedulerApiDeps, request: WatchJobsRequest, signal: AbortSignal): AsyncGenerator<WatchJobsResponse> {
+export async function* watchJobs(
+  deps: SchedulerApiDeps,
+  request: WatchJobsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchJobsResponse> {
   const watch: Watch = { store: deps.store, filter: parseJobFilter(request.filter), scope: ["watch-jobs", request.filter] };
   let sequence = resumeAt(watch, request.resumeToken);
   if (sequence === undefined) {
@@ -28,7 +32,9 @@ export async function* watchJobs(deps: SchedulerApiDeps, request: WatchJobsReque
     yield await synced(watch, sequence);
   }
   for (;;) {
-    const wasWoken = await waitAtMost(HEARTBEAT_MS, { clock: deps.clock, signal }, (until) => watch.store.waitForEvents(sequence ?? 0, until));
+    const wasWoken = await waitAtMost(HEARTBEAT_MS, { clock: deps.clock, signal }, (until) =>
+      watch.store.waitForEvents(sequence ?? 0, until),
+    );
     if (signal.aborted) return;
     if (!wasWoken) {
       yield create(WatchJobsResponseSchema, { resumeToken: pageTokenFor(watch.scope, String(sequence)) });
@@ -77,14 +83,21 @@ async function* changes(watch: Watch, after: number): AsyncGenerator<WatchJobsRe
       const batch = ids.slice(from, from + BATCH);
       // Only the last part of a round may move the reader on.
       const isLast = from + BATCH >= ids.length;
-      yield changesOf(watch, batch, { jobs: await watch.store.getJobs(batch), resumeToken: isLast ? pageTokenFor(watch.scope, String(sequence)) : "" });
+      yield changesOf(watch, batch, {
+        jobs: await watch.store.getJobs(batch),
+        resumeToken: isLast ? pageTokenFor(watch.scope, String(sequence)) : "",
+      });
     }
     if (events.length < EVENTS_A_ROUND) return sequence;
   }
 }
 
 /** Jobs that do not match are named as removed, whether the reader knew them or not: the server keeps no list of what it sent. */
-function changesOf(watch: Watch, ids: readonly JobId[], { jobs, resumeToken }: { readonly jobs: readonly Job[]; readonly resumeToken: string }): WatchJobsResponse {
+function changesOf(
+  watch: Watch,
+  ids: readonly JobId[],
+  { jobs, resumeToken }: { readonly jobs: readonly Job[]; readonly resumeToken: string },
+): WatchJobsResponse {
   const matching = jobs.filter((job) => matchesJobFilter(watch.filter, job));
   const matchingIds = new Set(matching.map(({ id }) => id));
   return create(WatchJobsResponseSchema, {
@@ -117,7 +130,11 @@ function expired(what: string, cause?: unknown): DomainError {
 function snapshotSizeOf(requested: number): number {
   if (requested === 0) return SNAPSHOT_DEFAULT;
   if (requested > 0 && requested <= LIMITS.watchSnapshotMax) return requested;
-  throw new DomainError("invalid", "FIELD_INVALID", `snapshot_size is ${requested}; allowed are 1 to ${LIMITS.watchSnapshotMax}, or 0 for ${SNAPSHOT_DEFAULT}.`);
+  throw new DomainError(
+    "invalid",
+    "FIELD_INVALID",
+    `snapshot_size is ${requested}; allowed are 1 to ${LIMITS.watchSnapshotMax}, or 0 for ${SNAPSHOT_DEFAULT}.`,
+  );
 }
 
 const SNAPSHOT_DEFAULT = 1_000;

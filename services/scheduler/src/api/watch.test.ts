@@ -87,7 +87,11 @@ describe("watching jobs", () => {
     const { resumeToken } = await nextWith(first, ({ synced }) => synced !== undefined);
     await first.return?.();
     await using empty = await startApiCluster();
-    for (const call of [cluster.jobs.watchJobs({ filter: "ns:b", resumeToken }), cluster.jobs.watchJobs({ resumeToken: "x" }), empty.jobs.watchJobs({ filter: "ns:a", resumeToken })]) {
+    for (const call of [
+      cluster.jobs.watchJobs({ filter: "ns:b", resumeToken }),
+      cluster.jobs.watchJobs({ resumeToken: "x" }),
+      empty.jobs.watchJobs({ filter: "ns:a", resumeToken }),
+    ]) {
       expect(await failureOf(call)).toMatchObject({ kind: "precondition", reason: "RESUME_TOKEN_EXPIRED" });
     }
     expect(await failureOf(cluster.jobs.watchJobs({ filter: "stat:x" }))).toMatchObject({ reason: "FILTER_INVALID" });
@@ -120,16 +124,36 @@ describe("when retention took what happened after a token", () => {
     const store = createSqliteStateStore({ path: ":memory:", clock: systemClock });
     await store.start();
     const left = new AbortController();
-    const watch = (resumeToken: string) => watchJobs({ store, clock: systemClock } as SchedulerApiDeps, create(WatchJobsRequestSchema, { resumeToken }), left.signal);
+    const watch = (resumeToken: string) =>
+      watchJobs({ store, clock: systemClock } as SchedulerApiDeps, create(WatchJobsRequestSchema, { resumeToken }), left.signal);
     try {
       const open = watch("");
       const { resumeToken } = await next(open);
       const lease = await store.acquireLease({ holder: "test", ttlMs: 60_000 });
       const term = lease.isHeld ? lease.term : 0;
       const nothing = { term, jobs: [], executions: [], nodes: [], requests: [], removedJobIds: [], removedNodeIds: [] };
-      const job: Job = { id: "j-00000000000000000000000000" as JobId, version: 1, spec: parseJobSpec(create(JobSpecSchema, spec())), state: "stopped", partitions: { waiting: 0, running: 0, completed: 0, failed: 0 }, createdAtMs: 1, submittedAtMs: 1, endedAtMs: 2, revision: 1 };
+      const job: Job = {
+        id: "j-00000000000000000000000000" as JobId,
+        version: 1,
+        spec: parseJobSpec(create(JobSpecSchema, spec())),
+        state: "stopped",
+        partitions: { waiting: 0, running: 0, completed: 0, failed: 0 },
+        createdAtMs: 1,
+        submittedAtMs: 1,
+        endedAtMs: 2,
+        revision: 1,
+      };
       const event = { atMs: 1, type: "job.submitted", jobId: job.id };
-      expect(await store.commit({ ...nothing, jobs: [job], events: [{ ...event, sequence: 1 }, { ...event, sequence: 2 }] })).toBe("committed");
+      expect(
+        await store.commit({
+          ...nothing,
+          jobs: [job],
+          events: [
+            { ...event, sequence: 1 },
+            { ...event, sequence: 2 },
+          ],
+        }),
+      ).toBe("committed");
       expect(await store.commit({ ...nothing, removedJobIds: [job.id], events: [] })).toBe("committed");
       expect(await failureOf(watch(resumeToken))).toMatchObject({ reason: "RESUME_TOKEN_EXPIRED" });
       expect(await failureOf(open)).toMatchObject({ reason: "RESUME_TOKEN_EXPIRED" });

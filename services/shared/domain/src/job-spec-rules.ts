@@ -76,9 +76,11 @@ function addRetryViolations(retry: RetryPolicy, violations: Violations): void {
   violations.integer("retry.maxAttempts", retry.attemptsMax, { min: 1, max: LIMITS.attemptsMax });
   violations.integer("retry.backoff", retry.backoffMs, { min: 0, max: DAY_MS, unit: "ms" });
   violations.integer("retry.backoffMax", retry.backoffMsMax, { min: 0, max: DAY_MS, unit: "ms" });
-  if (retry.backoffMs > retry.backoffMsMax) violations.found("retry.backoffMax", `${retry.backoffMsMax} ms`, `at least the backoff, ${retry.backoffMs} ms`);
+  if (retry.backoffMs > retry.backoffMsMax)
+    violations.found("retry.backoffMax", `${retry.backoffMsMax} ms`, `at least the backoff, ${retry.backoffMs} ms`);
   if (!violations.atMost("retry.retryExitCodes", retry.retryExitCodes.length, 32)) return;
-  for (const [index, code] of retry.retryExitCodes.entries()) violations.integer(`retry.retryExitCodes[${index}]`, code, { min: 1, max: 255 });
+  for (const [index, code] of retry.retryExitCodes.entries())
+    violations.integer(`retry.retryExitCodes[${index}]`, code, { min: 1, max: 255 });
 }
 
 function utf8Bytes(text: string): number {

@@ -18,10 +18,12 @@ export const labelValueRule: Rule = (value) =>
     ? undefined
     : "at most 63 characters of letters, digits, -, _ and ., beginning and ending with a letter or digit";
 
-export const metaKeyRule: Rule = (value) => (/^[\x21-\x7e]{1,63}$/u.test(value) ? undefined : "1 to 63 printable ASCII characters without spaces");
+export const metaKeyRule: Rule = (value) =>
+  /^[\x21-\x7e]{1,63}$/u.test(value) ? undefined : "1 to 63 printable ASCII characters without spaces";
 
 export const envNameRule: Rule = (value) => {
-  if (value.length > 255 || !/^[A-Za-z_][A-Za-z0-9_]*$/u.test(value)) return "at most 255 letters, digits and _, not beginning with a digit";
+  if (value.length > 255 || !/^[A-Za-z_][A-Za-z0-9_]*$/u.test(value))
+    return "at most 255 letters, digits and _, not beginning with a digit";
   return /^(?:SKREI|BACALHAU)_/u.test(value) ? "names that do not begin with SKREI_ or BACALHAU_, which the system sets" : undefined;
 };
 
@@ -36,7 +38,10 @@ export const absolutePathRule: Rule = (value) => {
   if (!value.startsWith("/") || value.length > 1024) return "an absolute path of at most 1,024 characters, such as /data";
   if (textRule(value) !== undefined) return "a path in UTF-8 without NUL";
   if (value === "/") return undefined;
-  const isNormal = value.slice(1).split("/").every((part) => part !== "" && part !== "." && part !== "..");
+  const isNormal = value
+    .slice(1)
+    .split("/")
+    .every((part) => part !== "" && part !== "." && part !== "..");
   return isNormal ? undefined : "a normalised path: no .., no ., no // and no / at the end";
 };
 
@@ -45,13 +50,16 @@ export const targetRule: Rule = (value) => {
   const problem = absolutePathRule(value);
   if (problem !== undefined) return problem;
   if (value === "/") return "a path below /, for / itself is the task's own";
-  return RESERVED_PATHS.some((reserved) => isAtOrBelow(value, reserved)) ? `a path outside ${RESERVED_PATHS.join(", ")}, which belong to the system` : undefined;
+  return RESERVED_PATHS.some((reserved) => isAtOrBelow(value, reserved))
+    ? `a path outside ${RESERVED_PATHS.join(", ")}, which belong to the system`
+    : undefined;
 };
 
 /** The grammar of the distribution project's reference package: `[host[:port]/]path[:tag][@digest]`. */
 export const imageRule: Rule = (value) => {
   if (value === "") return "an image such as debian:13 (required)";
-  if (looksLikeFile(value)) return "an image such as debian:13; this looks like a file, and a job file is submitted with `skrei job run FILE`";
+  if (looksLikeFile(value))
+    return "an image such as debian:13; this looks like a file, and a job file is submitted with `skrei job run FILE`";
   return value.length <= 255 && IMAGE.test(value) ? undefined : "name[:tag] or name@digest, at most 255 characters, the name in lower case";
 };
 

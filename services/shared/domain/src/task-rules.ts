@@ -59,14 +59,19 @@ function addInputViolations(inputs: readonly DraftInput[], violations: Violation
   let inlineBytes = 0;
   for (const [index, { alias, target, source }] of inputs.entries()) {
     const field = `task.inputs[${index}]`;
-    if (alias.length > 255 || /\p{Cc}/u.test(alias) || !alias.isWellFormed()) violations.found(`${field}.alias`, alias, "at most 255 characters, none of them control characters");
+    if (alias.length > 255 || /\p{Cc}/u.test(alias) || !alias.isWellFormed())
+      violations.found(`${field}.alias`, alias, "at most 255 characters, none of them control characters");
     violations.text(`${field}.target`, target, targetRule);
     if (source === undefined) continue;
     addSourceViolations(field, source, violations);
     if (source.type === "inline") inlineBytes += base64Bytes(source.dataBase64);
   }
   if (inlineBytes > LIMITS.inlineBytesMax) {
-    violations.found("task.inputs", `${inlineBytes} bytes inline`, `at most ${LIMITS.inlineBytesMax} bytes inline in all; upload larger data and refer to its content id`);
+    violations.found(
+      "task.inputs",
+      `${inlineBytes} bytes inline`,
+      `at most ${LIMITS.inlineBytesMax} bytes inline in all; upload larger data and refer to its content id`,
+    );
   }
 }
 
@@ -104,7 +109,11 @@ function addNestingViolations({ inputs, outputs }: Pick<DraftTask, "inputs" | "o
   for (const [index, place] of places.entries()) {
     const other = places.slice(0, index).find(({ path }) => isAtOrBelow(path, place.path) || isAtOrBelow(place.path, path));
     if (other === undefined) continue;
-    violations.found(place.field, place.path, `a path that is not, contains or lies in that of another input or output; ${other.field} is ${quote(other.path)}`);
+    violations.found(
+      place.field,
+      place.path,
+      `a path that is not, contains or lies in that of another input or output; ${other.field} is ${quote(other.path)}`,
+    );
   }
 }
 
@@ -115,14 +124,19 @@ function addDockerViolations({ image, entrypoint, parameters, workingDirectory }
   if (workingDirectory !== "") violations.text("task.docker.workingDirectory", workingDirectory, absolutePathRule);
 }
 
-function addWasmViolations({ entryModule, entrypoint, parameters }: WasmEngine, inputs: readonly DraftInput[], violations: Violations): void {
+function addWasmViolations(
+  { entryModule, entrypoint, parameters }: WasmEngine,
+  inputs: readonly DraftInput[],
+  violations: Violations,
+): void {
   const targets = inputs.map(({ target }) => target);
   if (entryModule === "" || !targets.includes(entryModule)) {
     const allowed = targets.length === 0 ? "add one that holds the module" : targets.slice(0, 5).map(quote).join(", ");
     const message = `${entryModule === "" ? "missing" : `found ${quote(entryModule)}`}; allowed: the target of an input (${allowed})`;
     violations.add("task.wasm.entryModule", message, entryModule === "" ? "FIELD_REQUIRED" : "FIELD_INVALID");
   }
-  if (entrypoint === "" || entrypoint.length > 255) violations.found("task.wasm.entrypoint", entrypoint, "the name of an exported function, at most 255 characters");
+  if (entrypoint === "" || entrypoint.length > 255)
+    violations.found("task.wasm.entrypoint", entrypoint, "the name of an exported function, at most 255 characters");
   violations.text("task.wasm.entrypoint", entrypoint, textRule);
   addTextsViolations("task.wasm.parameters", parameters, violations);
 }

@@ -24,7 +24,11 @@ export class Violations {
     else this.found(field, value, allowed);
   }
 
-  integer(field: string, value: number, { min, max, unit = "" }: { readonly min: number; readonly max: number; readonly unit?: string }): void {
+  integer(
+    field: string,
+    value: number,
+    { min, max, unit = "" }: { readonly min: number; readonly max: number; readonly unit?: string },
+  ): void {
     if (Number.isSafeInteger(value) && value >= min && value <= max) return;
     this.found(field, value, `${min} to ${max}${unit === "" ? "" : ` ${unit}`}`);
   }

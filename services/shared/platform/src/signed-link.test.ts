@@ -8,7 +8,12 @@ const link = { key, purpose: "upload", cid, expiresAtMs: 2_000, bytesMax: 5_000_
 
 describe("a signed link", () => {
   test("says what it was made for", () => {
-    expect(verifyLink({ key, purpose: "upload", token: signLink(link), nowMs: 1_999 })).toEqual({ purpose: "upload", cid, expiresAtMs: 2_000, bytesMax: 5_000_000 });
+    expect(verifyLink({ key, purpose: "upload", token: signLink(link), nowMs: 1_999 })).toEqual({
+      purpose: "upload",
+      cid,
+      expiresAtMs: 2_000,
+      bytesMax: 5_000_000,
+    });
   });
 
   test.each([

@@ -27,7 +27,12 @@ export function signLink({ key, purpose, cid, expiresAtMs, bytesMax = 0 }: Signe
  * What a token permits. The caller still compares `cid` with what is asked for.
  * @throws DomainError unauthenticated/LINK_INVALID when the signature, the purpose or the form is wrong or the link has expired.
  */
-export function verifyLink({ key, purpose, token, nowMs }: {
+export function verifyLink({
+  key,
+  purpose,
+  token,
+  nowMs,
+}: {
   readonly key: string;
   readonly purpose: LinkPurpose;
   readonly token: string;
@@ -37,13 +42,20 @@ export function verifyLink({ key, purpose, token, nowMs }: {
   // Compared even when the form is wrong, so that the time taken says nothing.
   const isSigned = isSameSecret(signature, signatureOf(key, purpose, body).toString("base64url"));
   if (!isSigned || body === "") {
-    throw new DomainError("unauthenticated", "LINK_INVALID", `The ${purpose} link has a wrong signature.`, { hint: "Ask the scheduler for a new link." });
+    throw new DomainError("unauthenticated", "LINK_INVALID", `The ${purpose} link has a wrong signature.`, {
+      hint: "Ask the scheduler for a new link.",
+    });
   }
   const expiresAtMs = Number.parseInt(expiry, 36);
   if (expiresAtMs <= nowMs) {
-    throw new DomainError("unauthenticated", "LINK_INVALID", `The ${purpose} link expired ${Math.ceil((nowMs - expiresAtMs) / 1000)} s ago.`, {
-      hint: "Ask the scheduler for a new link.",
-    });
+    throw new DomainError(
+      "unauthenticated",
+      "LINK_INVALID",
+      `The ${purpose} link expired ${Math.ceil((nowMs - expiresAtMs) / 1000)} s ago.`,
+      {
+        hint: "Ask the scheduler for a new link.",
+      },
+    );
   }
   return { purpose, cid, expiresAtMs, bytesMax: Number.parseInt(bytes, 36) };
 }
@@ -54,7 +66,9 @@ export function isSameSecret(a: string, b: string): boolean {
 }
 
 function signatureOf(key: string, purpose: LinkPurpose, body: string): Buffer {
-  return createHmac("sha256", key).update(`skrei-link|${purpose}|${body.replaceAll(".", "|")}`).digest();
+  return createHmac("sha256", key)
+    .update(`skrei-link|${purpose}|${body.replaceAll(".", "|")}`)
+    .digest();
 }
 
 const TOKEN = /^(([a-z0-9]{1,128})\.([0-9a-z]{1,10})\.([0-9a-z]{1,11}))\.([\w-]{43})$/u;

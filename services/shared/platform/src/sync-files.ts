@@ -10,7 +10,8 @@ import { join } from "node:path";
 export async function syncFiles(folder: string, paths: readonly string[]): Promise<void> {
   if (paths.length > FILES_AT_ONCE && (await syncFileSystem(folder))) return;
   // All at once, so that the file system's journal takes them together.
-  for (let start = 0; start < paths.length; start += FILES_AT_ONCE) await Promise.all(paths.slice(start, start + FILES_AT_ONCE).map(async (path) => await syncFile(join(folder, path))));
+  for (let start = 0; start < paths.length; start += FILES_AT_ONCE)
+    await Promise.all(paths.slice(start, start + FILES_AT_ONCE).map(async (path) => await syncFile(join(folder, path))));
   await syncFile(folder);
 }
 

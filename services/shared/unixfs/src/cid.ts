@@ -27,7 +27,10 @@ export function dagPbCid(block: Uint8Array): CID {
 export function parseCid(text: string): CID {
   const cid = tryParse(text);
   const isSupported =
-    cid !== undefined && (cid.code === RAW_CODE || cid.code === DAG_PB_CODE) && cid.multihash.code === SHA2_256_CODE && cid.multihash.digest.length === 32;
+    cid !== undefined &&
+    (cid.code === RAW_CODE || cid.code === DAG_PB_CODE) &&
+    cid.multihash.code === SHA2_256_CODE &&
+    cid.multihash.digest.length === 32;
   if (!isSupported) {
     throw new DomainError("invalid", "CONTENT_ID_INVALID", `"${text.slice(0, 128)}" is not a content id that is supported here.`, {
       hint: "Use a CID with sha2-256 and the codec raw or dag-pb.",
@@ -47,14 +50,24 @@ export function isBlockOf(cid: CID, block: Uint8Array): boolean {
  */
 export function verifyBlock(cid: CID, block: Uint8Array): void {
   if (block.length > LIMITS.blockBytesMax) {
-    throw new DomainError("invalid", "BLOCK_TOO_LARGE", `Block ${cid.toString()} has ${block.length} bytes; at most ${LIMITS.blockBytesMax} are taken.`, {
-      hint: "Cut files into chunks of 1 MiB.",
-    });
+    throw new DomainError(
+      "invalid",
+      "BLOCK_TOO_LARGE",
+      `Block ${cid.toString()} has ${block.length} bytes; at most ${LIMITS.blockBytesMax} are taken.`,
+      {
+        hint: "Cut files into chunks of 1 MiB.",
+      },
+    );
   }
   if (!isBlockOf(cid, block)) {
-    throw new DomainError("invalid", "BLOCK_HASH_MISMATCH", `The ${block.length} bytes sent for block ${cid.toString()} have another hash.`, {
-      hint: "Send the block again; if it fails again, the copy at the sender is damaged.",
-    });
+    throw new DomainError(
+      "invalid",
+      "BLOCK_HASH_MISMATCH",
+      `The ${block.length} bytes sent for block ${cid.toString()} have another hash.`,
+      {
+        hint: "Send the block again; if it fails again, the copy at the sender is damaged.",
+      },
+    );
   }
 }
 

@@ -51,7 +51,12 @@ function shardHeader(slots: readonly (readonly HashedEntry[])[]): UnixFS {
   });
   // Highest slot first, without leading zero bytes.
   const first = bits.findIndex((byte) => byte !== 0);
-  return new UnixFS({ type: "hamt-sharded-directory", data: bits.subarray(first < 0 ? bits.length : first), fanout: BigInt(FANOUT), hashType: HASH_CODE });
+  return new UnixFS({
+    type: "hamt-sharded-directory",
+    data: bits.subarray(first < 0 ? bits.length : first),
+    fanout: BigInt(FANOUT),
+    hashType: HASH_CODE,
+  });
 }
 
 /** Each level takes one byte of the hash; when they are used up, the name with the round's number is hashed again. */

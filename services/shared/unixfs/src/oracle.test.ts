@@ -15,7 +15,9 @@ type Tree = { readonly [name: string]: Tree | Uint8Array };
 const CHUNK_BYTES = 16;
 const LINKS_MAX = 4;
 
-const nameOf = fc.string({ unit: "binary", minLength: 1, maxLength: 12 }).filter((name) => !/[/\0\ud800-\udfff]/u.test(name) && !/^\.+$/u.test(name) && name.trim() === name && !name.includes("\\"));
+const nameOf = fc
+  .string({ unit: "binary", minLength: 1, maxLength: 12 })
+  .filter((name) => !/[/\0\ud800-\udfff]/u.test(name) && !/^\.+$/u.test(name) && name.trim() === name && !name.includes("\\"));
 const { tree: treeOf } = fc.letrec<{ tree: Tree; entry: Tree | Uint8Array }>((tie) => ({
   tree: fc.dictionary(nameOf, tie("entry"), { maxKeys: 6, noNullPrototype: true }),
   entry: fc.oneof({ depthSize: "small" }, fc.uint8Array({ maxLength: 400 }), tie("tree")),
@@ -32,7 +34,11 @@ test("builds the same content ids as the reference importer for random trees", {
 });
 
 test("shards large folders as the reference importer does, and finds every name again", { timeout: 60_000 }, async () => {
-  const tree = { folder: Object.fromEntries(Array.from({ length: 6_000 }, (_, index) => [`a file with quite some name ${index}`, Buffer.from(String(index))])) };
+  const tree = {
+    folder: Object.fromEntries(
+      Array.from({ length: 6_000 }, (_, index) => [`a file with quite some name ${index}`, Buffer.from(String(index))]),
+    ),
+  };
   const store = new Map<string, Uint8Array>();
   const root = buildTree(tree, store).cid;
   expect(root.toString()).toBe(await importTree(tree));
@@ -66,7 +72,10 @@ test("walks every block once, parents before their children", async () => {
 });
 
 function buildTree(tree: Tree, store: Map<string, Uint8Array>): DagEntry {
-  const entries = Object.entries(tree).map(([name, entry]) => ({ name, ...(entry instanceof Uint8Array ? buildFile(entry, store) : buildTree(entry, store)) }));
+  const entries = Object.entries(tree).map(([name, entry]) => ({
+    name,
+    ...(entry instanceof Uint8Array ? buildFile(entry, store) : buildTree(entry, store)),
+  }));
   return buildFolderDag(entries, (cid, block) => store.set(cid.toString(), block));
 }
 
@@ -89,7 +98,11 @@ async function importTree(tree: Tree): Promise<string> {
   const candidates = [{ path: "root" }, ...candidatesOf(tree, "root")];
   const store = { put: async (cid: CID) => cid, get: async () => Promise.reject(new Error("not needed")) };
   let last = "";
-  const options = { profile: "unixfs-v1-2025", chunker: fixedSize({ chunkSize: CHUNK_BYTES }), layout: balanced({ maxChildrenPerNode: LINKS_MAX }) } as const;
+  const options = {
+    profile: "unixfs-v1-2025",
+    chunker: fixedSize({ chunkSize: CHUNK_BYTES }),
+    layout: balanced({ maxChildrenPerNode: LINKS_MAX }),
+  } as const;
   for await (const entry of importer(candidates, store as never, options)) if (entry.path === "root") last = entry.cid.toString();
   return last;
 }

@@ -55,7 +55,11 @@ export async function* readFile(load: LoadBlock, cid: CID, range: ByteRange, dep
 }
 
 /** Every block below `root` once, parents first, in the order of links. Raw blocks come without bytes unless `loadsLeaves`. */
-export async function* walkDag(load: LoadBlock, root: CID, { loadsLeaves }: { readonly loadsLeaves: boolean }): AsyncGenerator<{ cid: CID; block: Uint8Array | undefined }> {
+export async function* walkDag(
+  load: LoadBlock,
+  root: CID,
+  { loadsLeaves }: { readonly loadsLeaves: boolean },
+): AsyncGenerator<{ cid: CID; block: Uint8Array | undefined }> {
   const seen = new Set<string>();
   const ahead: CID[] = [root];
   for (let cid = ahead.pop(); cid !== undefined; cid = ahead.pop()) {
@@ -70,7 +74,9 @@ export async function* walkDag(load: LoadBlock, root: CID, { loadsLeaves }: { re
 
 /** True for a name that stays inside its folder on every system we write to. */
 export function isSafeName(name: string): boolean {
-  return name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0") && Buffer.byteLength(name) <= NAME_BYTES_MAX;
+  return (
+    name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0") && Buffer.byteLength(name) <= NAME_BYTES_MAX
+  );
 }
 
 async function findEntry(load: LoadBlock, cid: CID, name: string): Promise<CID | undefined> {
@@ -97,7 +103,9 @@ function checkName(cid: CID, link: FolderLink): FolderLink {
 }
 
 function malformed(cid: CID, what: string): DomainError {
-  return new DomainError("corrupt", "RESULT_CORRUPT", `Block ${cid.toString()} has ${what}.`, { hint: "The content was built wrong or with ill intent; make it again." });
+  return new DomainError("corrupt", "RESULT_CORRUPT", `Block ${cid.toString()} has ${what}.`, {
+    hint: "The content was built wrong or with ill intent; make it again.",
+  });
 }
 
 /** 64 bits of hash give 8 levels; twice that is generous. */

@@ -31,7 +31,12 @@ test.each([
   const stream = streamOf("hamt-unixfs-v1-2025");
   const names = Array.from({ length: 4_766 }, (_, index) => stream.letters(index === 4_765 ? lastLetters : 11));
   const leaf = fileOf(Buffer.from("x"));
-  expect(buildFolderDag(names.map((name) => ({ ...leaf, name })), ignore).cid.toString()).toBe(cid);
+  expect(
+    buildFolderDag(
+      names.map((name) => ({ ...leaf, name })),
+      ignore,
+    ).cid.toString(),
+  ).toBe(cid);
 });
 
 test.runIf(process.env["SKREI_TEST_LARGE"] === "1").each([

@@ -20,7 +20,10 @@ export const EXECUTION_STATE_TO_PROTO = {
   lost: Execution_State.LOST,
 } as const satisfies Record<ExecutionState, Execution_State>;
 
-export const DESIRED_TO_PROTO = { run: Execution_Desired.RUN, stop: Execution_Desired.STOP } as const satisfies Record<Desired, Execution_Desired>;
+export const DESIRED_TO_PROTO = { run: Execution_Desired.RUN, stop: Execution_Desired.STOP } as const satisfies Record<
+  Desired,
+  Execution_Desired
+>;
 
 export const VERDICT_TO_PROTO = {
   open: Execution_Verdict.OPEN,
@@ -74,7 +77,10 @@ export type Outcome = Pick<
   "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "startedAtMs" | "endedAtMs"
 >;
 
-type PbOutcome = Pick<PbExecution, "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "startTime" | "endTime">;
+type PbOutcome = Pick<
+  PbExecution,
+  "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "startTime" | "endTime"
+>;
 
 /** Absent stays absent. */
 export function outcomeToProto(outcome: Outcome): Partial<PbOutcome> {

@@ -16,9 +16,14 @@ export function inputSourceToProto(input: InputSource): PbInputSource {
 export function inputSourceFromProto(pb: PbInputSource): InputSource {
   const source = sourceFromProto(pb.source);
   if (source === undefined) {
-    throw new DomainError("invalid", "SOURCE_TYPE_UNSUPPORTED", `The input at ${pb.target} has a kind of source that this version does not know.`, {
-      hint: "Upgrade this node.",
-    });
+    throw new DomainError(
+      "invalid",
+      "SOURCE_TYPE_UNSUPPORTED",
+      `The input at ${pb.target} has a kind of source that this version does not know.`,
+      {
+        hint: "Upgrade this node.",
+      },
+    );
   }
   return { alias: pb.alias, target: pb.target, source };
 }

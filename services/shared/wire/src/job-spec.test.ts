@@ -54,9 +54,19 @@ describe("a spec from a stranger", () => {
     const problems = problemsOf({
       name: "Not Good",
       count: -1,
-      task: aTask({ engine: docker("Debian"), inputs: [input("/a"), input("/b"), input("/a/../c")], outputs: [{ name: "../x", path: "/out" }] }),
+      task: aTask({
+        engine: docker("Debian"),
+        inputs: [input("/a"), input("/b"), input("/a/../c")],
+        outputs: [{ name: "../x", path: "/out" }],
+      }),
     });
-    expect(problems.map(({ field }) => field)).toEqual(["name", "count", "task.inputs[2].target", "task.outputs[0].name", "task.docker.image"]);
+    expect(problems.map(({ field }) => field)).toEqual([
+      "name",
+      "count",
+      "task.inputs[2].target",
+      "task.outputs[0].name",
+      "task.docker.image",
+    ]);
     expect(problems[1]?.message).toBe("found -1; allowed: 1 to 1000000");
     expect(problems[2]?.message).toBe('found "/a/../c"; allowed: a normalised path: no .., no ., no // and no / at the end');
   });
@@ -76,28 +86,67 @@ describe("a spec from a stranger", () => {
     ["a NUL in a variable", { task: aTask({ env: { A: "\0" } }) }, ['task.env["A"]']],
     ["a module that no input holds", { task: { engine: { case: "wasm", value: { entryModule: "/m.wasm" } } } }, ["task.wasm.entryModule"]],
     ["an empty resource", { task: aTask({ resources: { cpuMillis: -1n, memoryBytes: 5n, diskBytes: 5n } }) }, ["task.resources.cpuMillis"]],
-    ["a total shorter than its parts", { task: aTask({ timeouts: { total: { seconds: 5n }, execution: { seconds: 6n } } }) }, ["task.timeouts.total"]],
+    [
+      "a total shorter than its parts",
+      { task: aTask({ timeouts: { total: { seconds: 5n }, execution: { seconds: 6n } } }) },
+      ["task.timeouts.total"],
+    ],
     ["a negative duration", { task: aTask({ timeouts: { queue: { seconds: -5n } } }) }, ["task.timeouts.queue"]],
-    ["a backoff above its bound", { task: aTask(), retry: { backoff: { seconds: 9n }, backoffMax: { seconds: 8n } } }, ["retry.backoffMax"]],
+    [
+      "a backoff above its bound",
+      { task: aTask(), retry: { backoff: { seconds: 9n }, backoffMax: { seconds: 8n } } },
+      ["retry.backoffMax"],
+    ],
     ["21 attempts", { task: aTask(), retry: { maxAttempts: 21 } }, ["retry.maxAttempts"]],
     ["an exit code of 0 to retry", { task: aTask(), retry: { retryExitCodes: [0] } }, ["retry.retryExitCodes[0]"]],
-    ["a relative working directory", { task: aTask({ engine: { case: "docker", value: { image: "a", workingDirectory: "x" } } }) }, ["task.docker.workingDirectory"]],
+    [
+      "a relative working directory",
+      { task: aTask({ engine: { case: "docker", value: { image: "a", workingDirectory: "x" } } }) },
+      ["task.docker.workingDirectory"],
+    ],
     ["65 labels", { labels: Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`k${n}`, ""])), task: aTask() }, ["labels"]],
     ["a label that is no word", { labels: { "-a": "b" }, task: aTask() }, ['labels["-a"]']],
-    ["too much inline", { task: aTask({ inputs: [input("/a", { case: "inline", value: { data: new Uint8Array(LIMITS.inlineBytesMax + 1) } })] }) }, ["task.inputs"]],
+    [
+      "too much inline",
+      { task: aTask({ inputs: [input("/a", { case: "inline", value: { data: new Uint8Array(LIMITS.inlineBytesMax + 1) } })] }) },
+      ["task.inputs"],
+    ],
     ["more than a spec may have", { meta: { a: "x".repeat(LIMITS.specBytesMax) }, task: aTask() }, ["spec"]],
-    ["a user in a URL", { task: aTask({ inputs: [input("/a", { case: "http", value: { url: "https://u:p@h/x" } })] }) }, ["task.inputs[0].http.url"]],
-    ["a file URL", { task: aTask({ inputs: [input("/a", { case: "http", value: { url: "file:///etc/passwd" } })] }) }, ["task.inputs[0].http.url"]],
-    ["an upper-case digest", { task: aTask({ inputs: [input("/a", { case: "http", value: { url: "http://h/x", sha256: "A".repeat(64) } })] }) }, ["task.inputs[0].http.sha256"]],
-    ["an old content id", { task: aTask({ inputs: [input("/a", { case: "content", value: { cid: "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG" } })] }) }, ["task.inputs[0].content.cid"]],
-    ["a path with ..", { task: aTask({ inputs: [input("/a", { case: "local", value: { path: "/data/../etc" } })] }) }, ["task.inputs[0].local.path"]],
+    [
+      "a user in a URL",
+      { task: aTask({ inputs: [input("/a", { case: "http", value: { url: "https://u:p@h/x" } })] }) },
+      ["task.inputs[0].http.url"],
+    ],
+    [
+      "a file URL",
+      { task: aTask({ inputs: [input("/a", { case: "http", value: { url: "file:///etc/passwd" } })] }) },
+      ["task.inputs[0].http.url"],
+    ],
+    [
+      "an upper-case digest",
+      { task: aTask({ inputs: [input("/a", { case: "http", value: { url: "http://h/x", sha256: "A".repeat(64) } })] }) },
+      ["task.inputs[0].http.sha256"],
+    ],
+    [
+      "an old content id",
+      { task: aTask({ inputs: [input("/a", { case: "content", value: { cid: "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG" } })] }) },
+      ["task.inputs[0].content.cid"],
+    ],
+    [
+      "a path with ..",
+      { task: aTask({ inputs: [input("/a", { case: "local", value: { path: "/data/../etc" } })] }) },
+      ["task.inputs[0].local.path"],
+    ],
   ] as readonly [string, SpecInit, string[]][])("is refused with %s", (_, spec, fields) => {
     expect(fieldsOf(spec)).toEqual(fields);
   });
 
-  test.each(["/", "/proc", "/sys/fs", "/dev/shm", "a", "/a/", "/a//b", "/a/./b", "/a\0b", `/${"a".repeat(1024)}`])("may not have its input at %j", (target) => {
-    expect(fieldsOf({ task: aTask({ inputs: [input(target)] }) })).toEqual(["task.inputs[0].target"]);
-  });
+  test.each(["/", "/proc", "/sys/fs", "/dev/shm", "a", "/a/", "/a//b", "/a/./b", "/a\0b", `/${"a".repeat(1024)}`])(
+    "may not have its input at %j",
+    (target) => {
+      expect(fieldsOf({ task: aTask({ inputs: [input(target)] }) })).toEqual(["task.inputs[0].target"]);
+    },
+  );
 
   test.each([
     ["/a", "/a"],
@@ -111,16 +160,29 @@ describe("a spec from a stranger", () => {
     expect(fieldsOf({ task: aTask({ inputs: [input("/a"), input("/process")], outputs: [{ name: "o", path: "/ab" }] }) })).toEqual([]);
   });
 
-  test.each(["debian", "debian:13", "library/debian:13-slim", "localhost:5000/a/b:c", "ghcr.io/x/y@sha256:" + "a".repeat(64), "a__b/c-d", "[::1]:5000/x"])("may run the image %s", (image) => {
+  test.each([
+    "debian",
+    "debian:13",
+    "library/debian:13-slim",
+    "localhost:5000/a/b:c",
+    "ghcr.io/x/y@sha256:" + "a".repeat(64),
+    "a__b/c-d",
+    "[::1]:5000/x",
+  ])("may run the image %s", (image) => {
     expect(fieldsOf({ task: aTask({ engine: docker(image) }) })).toEqual([]);
   });
 
-  test.each(["Debian", "a:b:c", "a//b", "-a", "a b", "a@sha256:abc", "a:", "é", `a${"b".repeat(255)}`])("may not run the image %j", (image) => {
-    expect(fieldsOf({ task: aTask({ engine: docker(image) }) })).toEqual(["task.docker.image"]);
-  });
+  test.each(["Debian", "a:b:c", "a//b", "-a", "a b", "a@sha256:abc", "a:", "é", `a${"b".repeat(255)}`])(
+    "may not run the image %j",
+    (image) => {
+      expect(fieldsOf({ task: aTask({ engine: docker(image) }) })).toEqual(["task.docker.image"]);
+    },
+  );
 
   test.each(["./job.yaml", "job.json", "/tmp/x", "~/a", "main.wasm"])("is told that %s is a file and no image", (image) => {
-    expect(problemsOf({ task: aTask({ engine: docker(image) }) })[0]?.message).toContain("this looks like a file, and a job file is submitted with `skrei job run FILE`");
+    expect(problemsOf({ task: aTask({ engine: docker(image) }) })[0]?.message).toContain(
+      "this looks like a file, and a job file is submitted with `skrei job run FILE`",
+    );
   });
 
   test("bounds the default time of an execution by the total", () => {
@@ -129,7 +191,9 @@ describe("a spec from a stranger", () => {
   });
 
   test("keeps at most 100 problems of garbage and says how many there were", () => {
-    const spec = create(JobSpecSchema, { task: aTask({ engine: { case: "docker", value: { image: "a", parameters: Array.from({ length: 500 }, () => "\0") } } }) });
+    const spec = create(JobSpecSchema, {
+      task: aTask({ engine: { case: "docker", value: { image: "a", parameters: Array.from({ length: 500 }, () => "\0") } } }),
+    });
     expect(() => parseJobSpec(spec)).toThrow("499 more problems");
     expect(problemsOf(spec)).toHaveLength(100);
   });
@@ -148,14 +212,30 @@ const validSpec = fc.record({
   count: fc.integer({ min: 1, max: 1_000_000 }),
   priority: fc.integer({ min: -100, max: 100 }),
   labels: fc.dictionary(label, label, { maxKeys: 5 }),
-  constraints: fc.array(fc.record({ key: label, operator: fc.constantFrom(1 as const, 2 as const, 3 as const, 4 as const), values: label.map((value) => [value]) }), { maxLength: 3 }),
+  constraints: fc.array(
+    fc.record({
+      key: label,
+      operator: fc.constantFrom(1 as const, 2 as const, 3 as const, 4 as const),
+      values: label.map((value) => [value]),
+    }),
+    { maxLength: 3 },
+  ),
   task: fc.record({
     engine: fc.oneof(
-      fc.array(fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0")), { maxLength: 3 }).map((parameters) => ({ case: "docker" as const, value: { image: "a/b:c", parameters } })),
+      fc
+        .array(
+          fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0")),
+          { maxLength: 3 },
+        )
+        .map((parameters) => ({ case: "docker" as const, value: { image: "a/b:c", parameters } })),
       fc.constant({ case: "wasm" as const, value: { entryModule: "/i/0" } }),
     ),
-    inputs: fc.array(source, { minLength: 1, maxLength: 4 }).map((sources) => sources.map((one, index) => ({ target: `/i/${index}`, source: one }))),
-    timeouts: fc.record({ queue: fc.record({ seconds: fc.bigInt({ min: 0n, max: 10_000n }), nanos: fc.integer({ min: 0, max: 999_999_999 }) }) }),
+    inputs: fc
+      .array(source, { minLength: 1, maxLength: 4 })
+      .map((sources) => sources.map((one, index) => ({ target: `/i/${index}`, source: one }))),
+    timeouts: fc.record({
+      queue: fc.record({ seconds: fc.bigInt({ min: 0n, max: 10_000n }), nanos: fc.integer({ min: 0, max: 999_999_999 }) }),
+    }),
   }),
   retry: fc.record({ retryExitCodes: fc.uniqueArray(fc.integer({ min: 1, max: 255 }), { maxLength: 5 }) }),
 });
@@ -198,7 +278,16 @@ describe("a job spec on the wire", () => {
       },
       { requiredKeys: [] },
     );
-    const json = fc.record({ name: word, count: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), labels: fc.dictionary(word, word), meta: fc.dictionary(word, word), task }, { requiredKeys: [] });
+    const json = fc.record(
+      {
+        name: word,
+        count: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+        labels: fc.dictionary(word, word),
+        meta: fc.dictionary(word, word),
+        task,
+      },
+      { requiredKeys: [] },
+    );
     fc.assert(
       fc.property(json, (value) => void problemsOf(fromJson(JobSpecSchema, value))),
       { numRuns: 500 },

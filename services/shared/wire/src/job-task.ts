@@ -61,7 +61,13 @@ function jobTaskFromProto(pb: PbJobTask, taskIndex: number): JobTask {
   if (pb.task === undefined) {
     throw new DomainError("invalid", "FIELD_REQUIRED", `tasks[${taskIndex}] of job ${pb.jobId} has no task.`);
   }
-  return { jobId: pb.jobId as JobId, jobVersion: pb.jobVersion, jobName: pb.jobName, partitionCount: pb.partitionCount, task: taskFromProto(pb.task) };
+  return {
+    jobId: pb.jobId as JobId,
+    jobVersion: pb.jobVersion,
+    jobName: pb.jobName,
+    partitionCount: pb.partitionCount,
+    task: taskFromProto(pb.task),
+  };
 }
 
 function indexInvalid(taskIndex: number, count: number): DomainError {

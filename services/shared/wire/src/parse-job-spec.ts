@@ -1,9 +1,27 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { addSpecViolations, DEFAULTS, DomainError, LIMITS, Violations } from "@skrei/domain";
-import type { Constraint, DraftInput, DraftSpec, DraftTask, Engine, InputSource, JobSpec, NetworkMode, PublisherType, Resources, RetryPolicy, Timeouts } from "@skrei/domain";
+import type {
+  Constraint,
+  DraftInput,
+  DraftSpec,
+  DraftTask,
+  Engine,
+  InputSource,
+  JobSpec,
+  NetworkMode,
+  PublisherType,
+  Resources,
+  RetryPolicy,
+  Timeouts,
+} from "@skrei/domain";
 import { Constraint_Operator, JobSpecSchema, JobSpec_Type, Network_Mode, Publisher_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import type { JobSpec as PbJobSpec, RetryPolicy as PbRetryPolicy, Task as PbTask, Timeouts as PbTimeouts } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type {
+  JobSpec as PbJobSpec,
+  RetryPolicy as PbRetryPolicy,
+  Task as PbTask,
+  Timeouts as PbTimeouts,
+} from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintFromProto } from "./constraint.ts";
 import { sourceFromProto } from "./input-source.ts";
 import { JOB_TYPE_FROM_PROTO } from "./job-type.ts";
@@ -19,7 +37,11 @@ export function parseJobSpec(pb: PbJobSpec | undefined): JobSpec {
   if (pb === undefined) throw specInvalid(violations, "spec", "missing; allowed: a job spec");
   const specBytes = toBinary(JobSpecSchema, pb).length;
   if (specBytes > LIMITS.specBytesMax) {
-    throw specInvalid(violations, "spec", `found ${specBytes} bytes; allowed: at most ${LIMITS.specBytesMax} bytes; upload large data and refer to its content id`);
+    throw specInvalid(
+      violations,
+      "spec",
+      `found ${specBytes} bytes; allowed: at most ${LIMITS.specBytesMax} bytes; upload large data and refer to its content id`,
+    );
   }
   const draft = draftSpec(pb, violations);
   addSpecViolations(draft, violations);
@@ -51,7 +73,11 @@ function draftConstraints(pb: PbJobSpec, violations: Violations): readonly Const
     const constraint = constraintFromProto(pbConstraint);
     if (constraint !== undefined) return constraint;
     const isSet = pbConstraint.operator !== Constraint_Operator.UNSPECIFIED;
-    violations.add(`constraints[${index}].operator`, `${isSet ? `found ${pbConstraint.operator}` : "missing"}; allowed: ${OPERATOR_NAMES}`, isSet ? "FIELD_INVALID" : "FIELD_REQUIRED");
+    violations.add(
+      `constraints[${index}].operator`,
+      `${isSet ? `found ${pbConstraint.operator}` : "missing"}; allowed: ${OPERATOR_NAMES}`,
+      isSet ? "FIELD_INVALID" : "FIELD_REQUIRED",
+    );
     // Fits any number of values, so that nothing is reported twice.
     return { key: pbConstraint.key, operator: pbConstraint.values.length === 0 ? "exists" : "in", values: [...pbConstraint.values] };
   });
@@ -81,13 +107,15 @@ function draftNetworkMode(pb: PbTask, violations: Violations): NetworkMode {
 
 function draftPublisherType(pb: PbTask, violations: Violations): PublisherType {
   const type = PUBLISHER_FROM_PROTO.get(pb.publisher?.type || Publisher_Type.CLUSTER);
-  if (type === undefined) violations.add("task.publisher.type", `found ${pb.publisher?.type}; allowed: TYPE_CLUSTER`, "FEATURE_NOT_AVAILABLE");
+  if (type === undefined)
+    violations.add("task.publisher.type", `found ${pb.publisher?.type}; allowed: TYPE_CLUSTER`, "FEATURE_NOT_AVAILABLE");
   return type ?? "cluster";
 }
 
 function draftInputs(pb: PbTask, violations: Violations): readonly DraftInput[] {
   return pb.inputs.map(({ alias, target, source }, index) => {
-    if (source.case === undefined) violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local or http", "FIELD_REQUIRED");
+    if (source.case === undefined)
+      violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local or http", "FIELD_REQUIRED");
     return { alias, target: target === "" ? "/inputs" : target, source: sourceFromProto(source) };
   });
 }
@@ -109,7 +137,11 @@ function draftTimeouts(pb: PbTimeouts | undefined, violations: Violations): Time
   const totalMs = durationOr(0, { field: "task.timeouts.total", duration: pb?.total, violations });
   // A total shorter than the default bounds the default, else everybody who sets a total had to set both.
   const defaultMs = totalMs > 0 ? Math.min(DEFAULTS.executionTimeoutMs, Math.max(0, totalMs - queueMs)) : DEFAULTS.executionTimeoutMs;
-  return { executionMs: durationOr(defaultMs, { field: "task.timeouts.execution", duration: pb?.execution, violations }), queueMs, totalMs };
+  return {
+    executionMs: durationOr(defaultMs, { field: "task.timeouts.execution", duration: pb?.execution, violations }),
+    queueMs,
+    totalMs,
+  };
 }
 
 function draftRetry(pb: PbRetryPolicy | undefined, violations: Violations): RetryPolicy {
@@ -117,7 +149,11 @@ function draftRetry(pb: PbRetryPolicy | undefined, violations: Violations): Retr
   return {
     attemptsMax: pb?.maxAttempts || DEFAULTS.attemptsMax,
     backoffMs,
-    backoffMsMax: durationOr(Math.max(DEFAULTS.backoffMsMax, backoffMs), { field: "retry.backoffMax", duration: pb?.backoffMax, violations }),
+    backoffMsMax: durationOr(Math.max(DEFAULTS.backoffMsMax, backoffMs), {
+      field: "retry.backoffMax",
+      duration: pb?.backoffMax,
+      violations,
+    }),
     retriesUserFailures: pb?.retryUserFailures ?? false,
     retryExitCodes: [...(pb?.retryExitCodes ?? [])],
   };
@@ -150,11 +186,16 @@ function specInvalid(violations: Violations, field?: string, message?: string): 
   const [first] = violations.all;
   const count = violations.count;
   const rest = count === 1 ? "" : ` (and ${count - 1} more problem${count === 2 ? "" : "s"})`;
-  return new DomainError("invalid", "SPEC_INVALID", `The job spec has a problem at ${first?.field ?? "spec"}: ${first?.message ?? "unknown"}${rest}.`, {
-    violations: violations.all,
-    metadata: { problems: String(count) },
-    hint: "Change the fields listed and submit again; `skrei job plan` checks a spec without running it.",
-  });
+  return new DomainError(
+    "invalid",
+    "SPEC_INVALID",
+    `The job spec has a problem at ${first?.field ?? "spec"}: ${first?.message ?? "unknown"}${rest}.`,
+    {
+      violations: violations.all,
+      metadata: { problems: String(count) },
+      hint: "Change the fields listed and submit again; `skrei job plan` checks a spec without running it.",
+    },
+  );
 }
 
 const OPERATOR_NAMES = Object.keys(Constraint_Operator)

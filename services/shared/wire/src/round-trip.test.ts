@@ -2,7 +2,14 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { EXECUTION_STATES, JOB_STATES } from "@skrei/domain";
 import type { Execution, ExecutionId, Job, JobEvent, JobId, Node, NodeId } from "@skrei/domain";
-import { AskRequestSchema, AskResponseSchema, AssignRequestSchema, ExecutionReportSchema, StreamExecutionLogsRequestSchema, StreamExecutionLogsResponseSchema } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import {
+  AskRequestSchema,
+  AskResponseSchema,
+  AssignRequestSchema,
+  ExecutionReportSchema,
+  StreamExecutionLogsRequestSchema,
+  StreamExecutionLogsResponseSchema,
+} from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { ResultSchema } from "@skrei/proto/skrei/data/v1/result_pb.ts";
 import { ExecutionSchema } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { JobEventSchema, JobSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
@@ -23,7 +30,16 @@ import { resultFromProto, resultOf, resultToProto } from "./result.ts";
 const spec = parseJobSpec(create(JobSpecSchema, { name: "a", task: { engine: { case: "docker", value: { image: "a" } } } }));
 const jobTask = (jobId: string) => ({ jobId: jobId as JobId, jobVersion: 2, jobName: "a", partitionCount: 3, task: spec.task });
 const failure = { class: "resource", reason: "OUT_OF_MEMORY", message: "killed at 512 MiB", hint: "ask for more" } as const;
-const outcome = { exitCode: 137, failure, resultCid: "bafyx", resultBytes: 2 ** 40, manifestCid: "bafym", peakMemoryBytes: 5, startedAtMs: 1_790_000_000_123, endedAtMs: 1_790_000_000_456 };
+const outcome = {
+  exitCode: 137,
+  failure,
+  resultCid: "bafyx",
+  resultBytes: 2 ** 40,
+  manifestCid: "bafym",
+  peakMemoryBytes: 5,
+  startedAtMs: 1_790_000_000_123,
+  endedAtMs: 1_790_000_000_456,
+};
 const execution: Execution = {
   id: "e-1" as ExecutionId,
   jobId: "j-1" as JobId,
@@ -45,7 +61,13 @@ const job: Job = {
   state: "queued",
   failure,
   partitions: { waiting: 1, running: 0, completed: 0, failed: 0 },
-  waiting: { partitions: 1, nodes: 2, reasons: [{ reason: "CAPACITY_BUSY", message: "needs 8", nodes: 2 }], evaluatedAtMs: 1_790_000_000_001, isImpossible: true },
+  waiting: {
+    partitions: 1,
+    nodes: 2,
+    reasons: [{ reason: "CAPACITY_BUSY", message: "needs 8", nodes: 2 }],
+    evaluatedAtMs: 1_790_000_000_001,
+    isImpossible: true,
+  },
   exitCode: 0,
   createdAtMs: 1_790_000_000_000,
   submittedAtMs: 1_790_000_000_000,
@@ -80,7 +102,19 @@ test("states of a newer peer read as running, or failed once ended", () => {
 });
 
 test("an event comes back as it was, with partition 0 and without", () => {
-  const event: JobEvent = { sequence: 7, atMs: 1_790_000_000_000, type: "execution.failed", jobId: job.id, executionId: execution.id, nodeId: execution.nodeId, partition: 0, from: "running", to: "failed", reason: "EXIT_NONZERO", message: "exit 1" };
+  const event: JobEvent = {
+    sequence: 7,
+    atMs: 1_790_000_000_000,
+    type: "execution.failed",
+    jobId: job.id,
+    executionId: execution.id,
+    nodeId: execution.nodeId,
+    partition: 0,
+    from: "running",
+    to: "failed",
+    reason: "EXIT_NONZERO",
+    message: "exit 1",
+  };
   expect(jobEventFromProto(overTheWire(JobEventSchema, jobEventToProto(event)))).toEqual(event);
   const bare: JobEvent = { sequence: 8, atMs: 1, type: "node.joined" };
   expect(jobEventFromProto(overTheWire(JobEventSchema, jobEventToProto(bare)))).toEqual(bare);
@@ -110,7 +144,15 @@ test("a node comes back as it was but for the session, which never leaves", () =
 });
 
 test("asks share each job's task and come back as they were", () => {
-  const batch = { session: "s", bidWindowMs: 1_500, asks: [{ askId: "1", job: jobTask("j-1"), partitions: 2 }, { askId: "2", job: jobTask("j-2"), partitions: 1 }, { askId: "3", job: jobTask("j-1"), partitions: 5 }] };
+  const batch = {
+    session: "s",
+    bidWindowMs: 1_500,
+    asks: [
+      { askId: "1", job: jobTask("j-1"), partitions: 2 },
+      { askId: "2", job: jobTask("j-2"), partitions: 1 },
+      { askId: "3", job: jobTask("j-1"), partitions: 5 },
+    ],
+  };
   const pb = overTheWire(AskRequestSchema, askBatchToProto(batch));
   expect(pb.tasks).toHaveLength(2);
   expect(askBatchFromProto(pb)).toEqual(batch);
@@ -126,8 +168,25 @@ test("bids come back as they were", () => {
 });
 
 test("an assignment set comes back as it was", () => {
-  const assignment = { executionId: execution.id, job: jobTask("j-1"), partition: 1, attempt: 2, epoch: 3, desired: "run", verdict: "open", askId: "1", isAcceptedAtOnce: true } as const;
-  const set = { appliesTo: "a", resultsIn: "b", isComplete: false, assignments: [assignment, { ...assignment, partition: 2 }], releasedExecutionIds: [execution.id], releasedAskIds: ["9"] };
+  const assignment = {
+    executionId: execution.id,
+    job: jobTask("j-1"),
+    partition: 1,
+    attempt: 2,
+    epoch: 3,
+    desired: "run",
+    verdict: "open",
+    askId: "1",
+    isAcceptedAtOnce: true,
+  } as const;
+  const set = {
+    appliesTo: "a",
+    resultsIn: "b",
+    isComplete: false,
+    assignments: [assignment, { ...assignment, partition: 2 }],
+    releasedExecutionIds: [execution.id],
+    releasedAskIds: ["9"],
+  };
   const pb = overTheWire(AssignRequestSchema, assignmentSetToProto("s", set));
   expect(pb.session).toBe("s");
   expect(pb.tasks).toHaveLength(1);
@@ -142,7 +201,14 @@ test("a report comes back as it was", () => {
 test("log queries and pieces come back as they were, fractions of a millisecond included", () => {
   const query = { executionId: execution.id, fromOffset: 5, tailBytes: 6, isFollowing: true };
   expect(logQueryFromProto(overTheWire(StreamExecutionLogsRequestSchema, logQueryToProto(query)))).toEqual(query);
-  const chunk = { stream: "stderr", data: new Uint8Array([1, 2]), nextOffset: 7, atMs: 1_790_000_000_123.25, isEnd: true, isTruncated: true } as const;
+  const chunk = {
+    stream: "stderr",
+    data: new Uint8Array([1, 2]),
+    nextOffset: 7,
+    atMs: 1_790_000_000_123.25,
+    isEnd: true,
+    isTruncated: true,
+  } as const;
   expect(logChunkFromProto(overTheWire(StreamExecutionLogsResponseSchema, logChunkToProto(chunk)))).toEqual(chunk);
 });
 

@@ -94,9 +94,14 @@ function timeoutsFromProto(pb: PbTimeouts | undefined): Timeouts {
 }
 
 function notAvailable(what: string): DomainError {
-  return new DomainError("precondition", "FEATURE_NOT_AVAILABLE", `The task asks for something that this version does not know: its ${what}.`, {
-    hint: "Upgrade this service to the version of the scheduler.",
-  });
+  return new DomainError(
+    "precondition",
+    "FEATURE_NOT_AVAILABLE",
+    `The task asks for something that this version does not know: its ${what}.`,
+    {
+      hint: "Upgrade this service to the version of the scheduler.",
+    },
+  );
 }
 
 function raise(error: Error): never {

@@ -29,7 +29,9 @@ function blockListOf(cidrs: readonly string[]): BlockList {
     const [address = "", bits = ""] = cidr.split("/");
     const family = isIP(address) === 6 ? "ipv6" : "ipv4";
     if (isIP(address) === 0 || !/^\d{1,3}$/u.test(bits) || Number(bits) > (family === "ipv6" ? 128 : 32)) {
-      throw new DomainError("invalid", "CONFIG_INVALID", `"${cidr}" is not a network.`, { hint: "Write networks like 10.0.0.0/8 or fd00::/8." });
+      throw new DomainError("invalid", "CONFIG_INVALID", `"${cidr}" is not a network.`, {
+        hint: "Write networks like 10.0.0.0/8 or fd00::/8.",
+      });
     }
     list.addSubnet(address, Number(bits), family);
   }

@@ -15,7 +15,10 @@ export function createContentSource(blocks: Transport | undefined, { token }: { 
     keyOf: ({ cid }) => `cid:${parseCid(cid).toString()}`,
     check: ({ cid }) => {
       parseCid(cid);
-      if (blocks === undefined) throw new DomainError("invalid", "SOURCE_TYPE_UNSUPPORTED", "This node has no content store to read from.", { hint: "Set publisherUrl to the cluster's publisher." });
+      if (blocks === undefined)
+        throw new DomainError("invalid", "SOURCE_TYPE_UNSUPPORTED", "This node has no content store to read from.", {
+          hint: "Set publisherUrl to the cluster's publisher.",
+        });
     },
     estimate: async ({ cid }, signal) => await sizeOf(readerOf(signal), parseCid(cid)),
     fetch: async ({ cid }, target: FetchTarget) => {
@@ -80,11 +83,17 @@ function asSourceError(error: DomainError): DomainError {
 }
 
 function damaged(what: string, cause: unknown): DomainError {
-  return new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", `The content store has damaged bytes for ${what}.`, { hint: "Check the disk of the content store; publish the content again.", cause });
+  return new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", `The content store has damaged bytes for ${what}.`, {
+    hint: "Check the disk of the content store; publish the content again.",
+    cause,
+  });
 }
 
 function unreachable(message: string, cause: unknown): DomainError {
-  return new DomainError("unavailable", "SOURCE_UNREACHABLE", message, { hint: "Check that the content is pinned in the cluster's store and that the node can reach it.", cause });
+  return new DomainError("unavailable", "SOURCE_UNREACHABLE", message, {
+    hint: "Check that the content is pinned in the cluster's store and that the node can reach it.",
+    cause,
+  });
 }
 
 /** The contract's limit for one call. */

@@ -97,11 +97,19 @@ export class DirectoryCache implements InputCache, Disposable {
   }
 
   keepLocator(locator: string, { key, validators }: { readonly key: string; readonly validators: Validators }): void {
-    this.#database.run("INSERT OR REPLACE INTO locator (locator, key, etag, last_modified) VALUES (?, ?, ?, ?)", locator, key, validators.etag, validators.lastModified);
+    this.#database.run(
+      "INSERT OR REPLACE INTO locator (locator, key, etag, last_modified) VALUES (?, ?, ?, ?)",
+      locator,
+      key,
+      validators.etag,
+      validators.lastModified,
+    );
   }
 
   state(): CacheState {
-    const row = this.#database.first<StateRow>("SELECT count(*) AS entries, coalesce(sum(size_bytes), 0) AS bytes, count(*) FILTER (WHERE EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key)) AS pinned FROM entry");
+    const row = this.#database.first<StateRow>(
+      "SELECT count(*) AS entries, coalesce(sum(size_bytes), 0) AS bytes, count(*) FILTER (WHERE EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key)) AS pinned FROM entry",
+    );
     return { entries: row?.entries ?? 0, sizeBytes: row?.bytes ?? 0, pinnedEntries: row?.pinned ?? 0 };
   }
 
@@ -127,15 +135,27 @@ export class DirectoryCache implements InputCache, Disposable {
   }
 
   #evict(bytes: number, wantedBytes: number): void {
-    const rows = this.#database.all<EntryRow & { leased: number }>("SELECT *, EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key) AS leased FROM entry");
-    const entries = rows.map((row): Evictable => ({ key: row.key, sizeBytes: row.size_bytes, isLeased: row.leased === 1, usedAtMs: row.used_ms }));
+    const rows = this.#database.all<EntryRow & { leased: number }>(
+      "SELECT *, EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key) AS leased FROM entry",
+    );
+    const entries = rows.map((row): Evictable => ({
+      key: row.key,
+      sizeBytes: row.size_bytes,
+      isLeased: row.leased === 1,
+      usedAtMs: row.used_ms,
+    }));
     const { keys, missingBytes } = planEviction(entries, bytes);
     if (missingBytes > 0) {
       const leasedBytes = entries.reduce((sum, entry) => (entry.isLeased ? sum + entry.sizeBytes : sum), 0);
-      throw new DomainError("exhausted", "CACHE_FULL", `The input cache has no room for ${wantedBytes} bytes: ${leasedBytes} of its ${this.#options.bytesMax} bytes are in use by executions and ${missingBytes} bytes are missing.`, {
-        hint: "Wait for executions to end, or raise cacheBytesMax.",
-        metadata: { leasedBytes: String(leasedBytes), cacheBytesMax: String(this.#options.bytesMax), missingBytes: String(missingBytes) },
-      });
+      throw new DomainError(
+        "exhausted",
+        "CACHE_FULL",
+        `The input cache has no room for ${wantedBytes} bytes: ${leasedBytes} of its ${this.#options.bytesMax} bytes are in use by executions and ${missingBytes} bytes are missing.`,
+        {
+          hint: "Wait for executions to end, or raise cacheBytesMax.",
+          metadata: { leasedBytes: String(leasedBytes), cacheBytesMax: String(this.#options.bytesMax), missingBytes: String(missingBytes) },
+        },
+      );
     }
     for (const row of rows) if (keys.includes(row.key)) this.#remove(row);
   }

@@ -102,7 +102,10 @@ class DagExport {
     const { bytesMax, onBytes, signal } = this.#target;
     signal.throwIfAborted();
     this.bytesDone += sizeBytes;
-    if (this.bytesDone > bytesMax) throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The content has at least ${this.bytesDone} bytes; ${bytesMax} are allowed.`, { hint: "Ask for more disk in the job's resources." });
+    if (this.bytesDone > bytesMax)
+      throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The content has at least ${this.bytesDone} bytes; ${bytesMax} are allowed.`, {
+        hint: "Ask for more disk in the job's resources.",
+      });
     onBytes(this.bytesDone, this.#bytesTotal);
   }
 
@@ -128,7 +131,9 @@ async function asNew<T>(making: Promise<T>): Promise<T> {
 }
 
 function malformed(what: string): DomainError {
-  return new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", `The content has ${what}.`, { hint: "The content was built wrong or with ill intent; make it again." });
+  return new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", `The content has ${what}.`, {
+    hint: "The content was built wrong or with ill intent; make it again.",
+  });
 }
 
 const LEAVES_AT_ONCE = 500;

@@ -12,7 +12,11 @@ export interface SpeedLimit {
  * after what had arrived was taken; throws what `take` throws.
  * @throws DomainError unavailable/SOURCE_UNREACHABLE when the origin is too slow.
  */
-export async function readBody(response: IncomingMessage, limit: SpeedLimit, take: (pieces: readonly Buffer[], sizeBytes: number) => Promise<void>): Promise<unknown> {
+export async function readBody(
+  response: IncomingMessage,
+  limit: SpeedLimit,
+  take: (pieces: readonly Buffer[], sizeBytes: number) => Promise<void>,
+): Promise<unknown> {
   const batch = new Batch(take);
   using _ = watchSpeed(response, limit, batch);
   let failure: unknown;
@@ -64,7 +68,12 @@ function watchSpeed(response: IncomingMessage, { lowSpeedBytes, lowSpeedWindowMs
     // While we are the slow ones, few bytes say nothing about the origin.
     if (bytes >= lowSpeedBytes || batch.isTaking || response.readableLength > 0) return;
     response.destroy(
-      new DomainError("unavailable", "SOURCE_UNREACHABLE", `The origin sent ${bytes} bytes in ${lowSpeedWindowMs} ms; at least ${lowSpeedBytes} are expected.`, { hint: "Try again when the origin is faster, or use another." }),
+      new DomainError(
+        "unavailable",
+        "SOURCE_UNREACHABLE",
+        `The origin sent ${bytes} bytes in ${lowSpeedWindowMs} ms; at least ${lowSpeedBytes} are expected.`,
+        { hint: "Try again when the origin is faster, or use another." },
+      ),
     );
   }, lowSpeedWindowMs);
   return { [Symbol.dispose]: () => clearInterval(timer) };

@@ -53,7 +53,13 @@ export class HttpDownload {
   async #try(file: FileHandle): Promise<"whole" | "unchanged" | Hitch> {
     try {
       const { policy, answerTimeoutMs } = this.#settings;
-      const answer = await requestOrigin(this.#url, { method: "GET", headers: this.#headers(), policy, answerTimeoutMs, signal: this.#target.signal });
+      const answer = await requestOrigin(this.#url, {
+        method: "GET",
+        headers: this.#headers(),
+        policy,
+        answerTimeoutMs,
+        signal: this.#target.signal,
+      });
       try {
         return await this.#take(answer, file);
       } finally {
@@ -77,7 +83,9 @@ export class HttpDownload {
         return { what: `the origin answered ${status}` };
       case "redirect":
       case "refuse":
-        throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} answered ${status}.`, { hint: "Check the URL in a browser or with curl." });
+        throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} answered ${status}.`, {
+          hint: "Check the URL in a browser or with curl.",
+        });
       case "rest":
         if (parseContentRange(headers["content-range"])?.start !== this.#bytesDone) await this.#restart(file);
         else return await this.#receive(answer, file);
@@ -89,8 +97,16 @@ export class HttpDownload {
   }
 
   async #receive({ response, lateError }: HttpAnswer, file: FileHandle): Promise<"whole" | Hitch> {
-    const { "content-encoding": encoding = "identity", "content-length": length, etag = "", "last-modified": lastModified = "" } = response.headers;
-    if (encoding !== "identity") throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} sends ${encoding} although it was asked not to.`, { hint: "Use an origin that sends files as they are." });
+    const {
+      "content-encoding": encoding = "identity",
+      "content-length": length,
+      etag = "",
+      "last-modified": lastModified = "",
+    } = response.headers;
+    if (encoding !== "identity")
+      throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} sends ${encoding} although it was asked not to.`, {
+        hint: "Use an origin that sends files as they are.",
+      });
     this.#bytesTotal = length === undefined ? 0 : this.#bytesDone + Number(length);
     this.#validators = { etag, lastModified };
     this.#allow(this.#bytesDone);
@@ -109,7 +125,10 @@ export class HttpDownload {
   #allow(bytesDone: number): void {
     const { bytesMax, onBytes } = this.#target;
     const sizeBytes = Math.max(bytesDone, this.#bytesTotal);
-    if (sizeBytes > bytesMax) throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `${this.#url} has at least ${sizeBytes} bytes; ${bytesMax} are allowed.`, { hint: "Ask for more disk in the job's resources." });
+    if (sizeBytes > bytesMax)
+      throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `${this.#url} has at least ${sizeBytes} bytes; ${bytesMax} are allowed.`, {
+        hint: "Ask for more disk in the job's resources.",
+      });
     onBytes(bytesDone, this.#bytesTotal);
   }
 
@@ -133,12 +152,18 @@ export class HttpDownload {
   #gaveUp({ what, isShort = false, cause }: Hitch, tries: number): DomainError {
     if (isShort) return this.#sizeMismatch("fewer", cause);
     const hint = "Check that the node can reach the origin; then run the job again.";
-    return new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} could not be fetched in ${tries} tries: ${what}.`, { hint, cause });
+    return new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} could not be fetched in ${tries} tries: ${what}.`, {
+      hint,
+      cause,
+    });
   }
 
   #sizeMismatch(which: "more" | "fewer", cause: unknown): DomainError {
     const numbers = which === "more" ? `more than the ${this.#bytesTotal} bytes` : `${this.#bytesDone} of the ${this.#bytesTotal} bytes`;
-    return new DomainError("corrupt", "SOURCE_SIZE_MISMATCH", `${this.#url} sent ${numbers} that it had said.`, { hint: "The origin or a proxy before it is broken; try another.", cause });
+    return new DomainError("corrupt", "SOURCE_SIZE_MISMATCH", `${this.#url} sent ${numbers} that it had said.`, {
+      hint: "The origin or a proxy before it is broken; try another.",
+      cause,
+    });
   }
 }
 
@@ -155,7 +180,10 @@ async function keep(file: FileHandle, pieces: readonly Buffer[], at: number): Pr
   try {
     await file.writev(pieces, at);
   } catch (cause) {
-    throw new DomainError("exhausted", "CACHE_FULL", "The input cache could not write to its disk.", { hint: "Free space on the node's disk, or give the cache a smaller budget.", cause });
+    throw new DomainError("exhausted", "CACHE_FULL", "The input cache could not write to its disk.", {
+      hint: "Free space on the node's disk, or give the cache a smaller budget.",
+      cause,
+    });
   }
 }
 

@@ -43,9 +43,12 @@ export async function requestOrigin(url: string, options: HttpRequestOptions): P
 /** @throws DomainError forbidden/SOURCE_NOT_ALLOWED unless it is a plain http or https URL that does not step down from https. */
 export function parseHttpUrl(text: string, from: URL | undefined): URL {
   const url = URL.parse(text, from?.href);
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) throw notAllowed(`"${text.slice(0, 128)}" is not an http or https URL`, "Only http and https are fetched.");
-  if (url.username !== "" || url.password !== "") throw notAllowed(`the URL of ${url.host} carries credentials`, "Leave user name and password out of the URL.");
-  if (from?.protocol === "https:" && url.protocol === "http:") throw notAllowed(`${from.host} redirects from https to http`, "Use an origin that stays on https.");
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:"))
+    throw notAllowed(`"${text.slice(0, 128)}" is not an http or https URL`, "Only http and https are fetched.");
+  if (url.username !== "" || url.password !== "")
+    throw notAllowed(`the URL of ${url.host} carries credentials`, "Leave user name and password out of the URL.");
+  if (from?.protocol === "https:" && url.protocol === "http:")
+    throw notAllowed(`${from.host} redirects from https to http`, "Use an origin that stays on https.");
   return url;
 }
 

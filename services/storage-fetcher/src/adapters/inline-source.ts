@@ -10,9 +10,17 @@ export const inlineSource: SourceAdapter<"inline"> = {
   estimate: async ({ dataBase64 }) => Buffer.byteLength(dataBase64, "base64"),
   fetch: async ({ dataBase64 }, { path, bytesMax, onBytes }) => {
     const data = Buffer.from(dataBase64, "base64");
-    if (data.length > bytesMax) throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The inline input has ${data.length} bytes; ${bytesMax} are allowed.`, { hint: "Ask for more disk in the job's resources." });
+    if (data.length > bytesMax)
+      throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The inline input has ${data.length} bytes; ${bytesMax} are allowed.`, {
+        hint: "Ask for more disk in the job's resources.",
+      });
     onBytes(data.length, data.length);
     await writeFile(path, data, { flag: "wx", flush: true });
-    return { kind: "fetched", digest: `sha256:${hash("sha256", data)}`, sizeBytes: data.length, validators: { etag: "", lastModified: "" } };
+    return {
+      kind: "fetched",
+      digest: `sha256:${hash("sha256", data)}`,
+      sizeBytes: data.length,
+      validators: { etag: "", lastModified: "" },
+    };
   },
 };

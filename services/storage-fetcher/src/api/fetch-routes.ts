@@ -20,11 +20,16 @@ export function fetchHandlers(ports: FetchPorts, { clock, estimateTimeoutMs }: F
   return {
     estimateInputs: async ({ inputs }, { signal }) => {
       const bounded = AbortSignal.any([signal, AbortSignal.timeout(estimateTimeoutMs)]);
-      const sizes = await Promise.all(inputs.map(async (input) => await ports.fetcher.missingBytes(inputSourceFromProto(input).source, bounded)));
+      const sizes = await Promise.all(
+        inputs.map(async (input) => await ports.fetcher.missingBytes(inputSourceFromProto(input).source, bounded)),
+      );
       return { missingBytes: BigInt(sizes.reduce((sum, bytes) => sum + bytes, 0)) };
     },
     fetchInput: async function* ({ leaseId, input, bytesMax }, { signal }) {
-      if (input === undefined || leaseId === "") throw new DomainError("invalid", "FIELD_REQUIRED", "The request needs a lease id and an input.", { hint: "Use the execution's id as lease id." });
+      if (input === undefined || leaseId === "")
+        throw new DomainError("invalid", "FIELD_REQUIRED", "The request needs a lease id and an input.", {
+          hint: "Use the execution's id as lease id.",
+        });
       const request = { leaseId, source: inputSourceFromProto(input).source, bytesMax: Number(bytesMax) };
       for await (const event of fetchEvents(ports.fetcher, request, { clock, signal })) {
         if ("path" in event) yield { event: { case: "ready", value: { ...event, sizeBytes: BigInt(event.sizeBytes) } } };
@@ -37,13 +42,23 @@ export function fetchHandlers(ports: FetchPorts, { clock, estimateTimeoutMs }: F
     },
     getCacheState: () => {
       const { entries, sizeBytes, pinnedEntries } = ports.cache.state();
-      return { entries, sizeBytes: BigInt(sizeBytes), pinnedEntries, hits: BigInt(ports.fetcher.hits), misses: BigInt(ports.fetcher.misses) };
+      return {
+        entries,
+        sizeBytes: BigInt(sizeBytes),
+        pinnedEntries,
+        hits: BigInt(ports.fetcher.hits),
+        misses: BigInt(ports.fetcher.misses),
+      };
     },
   };
 }
 
 /** Progress four times a second at most, then the ready input. Leaving the iteration leaves the fetch. */
-async function* fetchEvents(fetcher: InputFetcher, request: Parameters<InputFetcher["fetch"]>[0], { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): AsyncGenerator<FetchProgress | ReadyInput> {
+async function* fetchEvents(
+  fetcher: InputFetcher,
+  request: Parameters<InputFetcher["fetch"]>[0],
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): AsyncGenerator<FetchProgress | ReadyInput> {
   const left = new AbortController();
   let progress: FetchProgress | undefined;
   const ready = fetcher.fetch(request, (latest) => (progress = latest), AbortSignal.any([signal, left.signal]));

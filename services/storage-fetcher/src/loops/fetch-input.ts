@@ -66,11 +66,19 @@ export class InputFetcher {
       const entry = await this.#cache.lease(key, leaseId);
       if (entry !== undefined) return this.#ready(entry, { wasCached, bytesMax });
     }
-    throw new DomainError("exhausted", "CACHE_FULL", `What was fetched was removed again ${ATTEMPTS_MAX} times before it could be used.`, { hint: "Raise cacheBytesMax; the cache is too small for the work of this node." });
+    throw new DomainError("exhausted", "CACHE_FULL", `What was fetched was removed again ${ATTEMPTS_MAX} times before it could be used.`, {
+      hint: "Raise cacheBytesMax; the cache is too small for the work of this node.",
+    });
   }
 
-  #ready({ key, path, sizeBytes }: CacheEntry, { wasCached, bytesMax }: { readonly wasCached: boolean; readonly bytesMax: number }): ReadyInput {
-    if (sizeBytes > bytesMax) throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The input has ${sizeBytes} bytes; ${bytesMax} are allowed.`, { hint: "Ask for more disk in the job's resources." });
+  #ready(
+    { key, path, sizeBytes }: CacheEntry,
+    { wasCached, bytesMax }: { readonly wasCached: boolean; readonly bytesMax: number },
+  ): ReadyInput {
+    if (sizeBytes > bytesMax)
+      throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The input has ${sizeBytes} bytes; ${bytesMax} are allowed.`, {
+        hint: "Ask for more disk in the job's resources.",
+      });
     if (wasCached) this.hits += 1;
     else this.misses += 1;
     return { path, digest: key, sizeBytes, wasCached };
@@ -97,7 +105,10 @@ export class InputFetcher {
     return flight;
   }
 
-  async #load(source: SourceOf<CachedKind>, { bytesMax, onBytes, signal }: Pick<FetchTarget, "bytesMax" | "onBytes" | "signal">): Promise<FlightEnd> {
+  async #load(
+    source: SourceOf<CachedKind>,
+    { bytesMax, onBytes, signal }: Pick<FetchTarget, "bytesMax" | "onBytes" | "signal">,
+  ): Promise<FlightEnd> {
     await using reservation = this.#cache.reserve();
     const locator = locatorOf(source);
     const known = this.#cache.findLocator(locator);
@@ -156,7 +167,8 @@ class Flight {
     } finally {
       signal.removeEventListener("abort", leave);
       this.#waiting.delete(onProgress);
-      if (this.#waiting.size === 0) this.#controller.abort(new DomainError("cancelled", "CANCELLED", "Nobody waits for the fetch any more."));
+      if (this.#waiting.size === 0)
+        this.#controller.abort(new DomainError("cancelled", "CANCELLED", "Nobody waits for the fetch any more."));
     }
   }
 }
