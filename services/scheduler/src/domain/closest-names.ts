@@ -5,7 +5,11 @@ export interface Named {
 }
 
 /** The few candidates that someone who typed `reference` probably meant, best first. */
-export function closestNames<Candidate extends Named>(reference: string, candidates: readonly Candidate[], countMax = 3): readonly Candidate[] {
+export function closestNames<Candidate extends Named>(
+  reference: string,
+  candidates: readonly Candidate[],
+  countMax = 3,
+): readonly Candidate[] {
   const wanted = reference.toLowerCase().slice(0, COMPARED_MAX);
   return candidates
     .map((candidate) => ({ candidate, distance: distanceTo(wanted, candidate) }))

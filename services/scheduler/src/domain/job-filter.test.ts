@@ -66,14 +66,23 @@ describe("a job filter", () => {
   });
 
   test("leaves to the indexes what they can answer, and never loses a match by it", () => {
-    expect(indexedPart(parseJobFilter("state:failed|queued !state:queued ns:web id:j-01"))).toEqual({ states: ["failed"], namespace: "web", idPrefix: "j-01", isEmpty: false });
+    expect(indexedPart(parseJobFilter("state:failed|queued !state:queued ns:web id:j-01"))).toEqual({
+      states: ["failed"],
+      namespace: "web",
+      idPrefix: "j-01",
+      isEmpty: false,
+    });
     expect(indexedPart(parseJobFilter("ns:a|b !ns:c"))).toEqual({ states: [], namespace: undefined, idPrefix: undefined, isEmpty: false });
     expect(indexedPart(parseJobFilter("state:failed state:queued")).isEmpty).toBe(true);
   });
 });
 
 test("the closest names are those that were probably meant", () => {
-  const jobs = [{ id: "j-77b3f4a", name: "sqlite-orders" }, { id: "j-77c01b2", name: "resize" }, { id: "j-900", name: "other" }];
+  const jobs = [
+    { id: "j-77b3f4a", name: "sqlite-orders" },
+    { id: "j-77c01b2", name: "resize" },
+    { id: "j-900", name: "other" },
+  ];
   expect(closestNames("sqlite", jobs).map(({ name }) => name)).toEqual(["sqlite-orders"]);
   expect(closestNames("j-77b4", jobs).map(({ id }) => id)).toEqual(["j-77b3f4a", "j-77c01b2"]);
   expect(closestNames("resise", jobs).map(({ name }) => name)).toEqual(["resize"]);

@@ -37,7 +37,8 @@ export const JOB_FILTER_KEYS: readonly string[] = Object.keys(TESTS).filter((key
 export function parseJobFilter(text: string): JobFilter {
   if (text.length > TEXT_MAX) throw invalid(TEXT_MAX + 1, `the filter has ${text.length} characters, at most ${TEXT_MAX} are allowed`);
   const words = [...text.matchAll(/\S+/gu)];
-  if (words.length > CLAUSES_MAX) throw invalid(words[CLAUSES_MAX]?.index ?? 0, `the filter has ${words.length} terms, at most ${CLAUSES_MAX} are allowed`);
+  if (words.length > CLAUSES_MAX)
+    throw invalid(words[CLAUSES_MAX]?.index ?? 0, `the filter has ${words.length} terms, at most ${CLAUSES_MAX} are allowed`);
   return words.map(({ 0: word, index }) => parseClause(word, index + 1));
 }
 
@@ -56,7 +57,9 @@ export interface IndexedFilter {
 }
 
 export function indexedPart(filter: JobFilter): IndexedFilter {
-  const states = JOB_STATES.filter((state) => filter.every(({ key, values, isNegated }) => key !== "state" || values.includes(state) !== isNegated));
+  const states = JOB_STATES.filter((state) =>
+    filter.every(({ key, values, isNegated }) => key !== "state" || values.includes(state) !== isNegated),
+  );
   return {
     states: states.length === JOB_STATES.length ? [] : states,
     namespace: onlyValue(filter, "ns"),
