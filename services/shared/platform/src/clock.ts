@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Time of this process; satisfies the `Clock` port of every service. */
@@ -19,10 +19,22 @@ export const systemClock = {
 /** Chance of this process; satisfies the `Randomness` port and, with the clock, `IdSource`. */
 export const systemRandomness = {
   /** 10 bytes that cannot be guessed. */
-  randomBytes: (): Uint8Array => randomBytes(10),
+  randomBytes: (): Uint8Array => {
+    if (used + ID_BYTES > pool.length) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    used += ID_BYTES;
+    return pool.slice(used - ID_BYTES, used);
+  },
   /** In [0, 1). Not for secrets. */
   random: (): number => Math.random(),
 };
+
+const ID_BYTES = 10;
+/** Filled at once: asking the kernel for each id costs more than the rest of making it. */
+const pool = new Uint8Array(4_096);
+let used = pool.length;
 
 /** Longer delays overflow the timer and would fire at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;

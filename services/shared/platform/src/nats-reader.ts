@@ -80,7 +80,9 @@ export class NatsReader {
 
   /** The caller is done with it; tells the server unless that has ended the call. */
   close(isEnded = this.#end !== undefined): void {
-    this.#finish({ error: new DomainError("cancelled", "CANCELLED", "the call was cancelled") }, isEnded);
+    if (this.#isClosed) return;
+    // An error takes a stack, which is a third of the cost of a unary call; one that ended needs none.
+    this.#finish({ error: isEnded ? undefined : new DomainError("cancelled", "CANCELLED", "the call was cancelled") }, isEnded);
   }
 
   /** Keeps the server's lease alive and checks ours. */
