@@ -52,7 +52,7 @@ export function newProbe(): EchoProbe {
 }
 
 /** The error with every part that must survive a wire. */
-export function fullError(): DomainError {
+function fullError(): DomainError {
   return new DomainError("precondition", "JOB_STILL_RUNNING", "the job äöü is still running", {
     metadata: { state: "running", allowed: "completed, failed" },
     hint: "wait for it",

@@ -19,7 +19,7 @@ interface Scheduler {
   isDead: boolean;
 }
 
-export const SIM_OPTIONS: LeaderOptions = {
+const SIM_OPTIONS: LeaderOptions = {
   heartbeatIntervalMs: 2_000,
   heartbeatTimeoutMs: 8_000,
   bidWindowMs: 500,

@@ -242,7 +242,7 @@ export interface NodeView {
 }
 
 /** What one node would do with a spec. */
-export interface NodePlan {
+interface NodePlan {
   readonly nodeId: NodeId;
   readonly partitions: number;
   readonly reason: Reason | undefined;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { DomainError } from "@skrei/domain";
 import { type ContentId, parseCid } from "@skrei/unixfs/cid.ts";
 
-export type GatewayFormat = "unixfs" | "raw" | "car" | "json";
+type GatewayFormat = "unixfs" | "raw" | "car" | "json";
 export type DagScope = "block" | "entity" | "all";
 
 /** What a caller of the gateway asks for. */

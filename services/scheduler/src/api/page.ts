@@ -29,7 +29,7 @@ export function cursorOf(scope: readonly string[], token: string): string | unde
 }
 
 /** Short digest that binds tokens to what they are about. */
-export function digestOf(scope: readonly string[]): string {
+function digestOf(scope: readonly string[]): string {
   return createHash("sha256").update(JSON.stringify(scope)).digest("base64url").slice(0, 12);
 }
 

@@ -4,7 +4,7 @@ import type { Job, JobState } from "@skrei/domain";
 /** A parsed filter; all clauses must hold. */
 export type JobFilter = readonly JobFilterClause[];
 
-export interface JobFilterClause {
+interface JobFilterClause {
   readonly key: JobFilterKey;
   /** One must match. */
   readonly values: readonly string[];
@@ -24,10 +24,10 @@ const TESTS = {
   text: (job, value) => job.id.startsWith(value.toLowerCase()) || job.spec.name.toLowerCase().includes(value.toLowerCase()),
 } as const satisfies Record<string, ClauseTest>;
 
-export type JobFilterKey = keyof typeof TESTS;
+type JobFilterKey = keyof typeof TESTS;
 
 /** What can be written before a colon. */
-export const JOB_FILTER_KEYS: readonly string[] = Object.keys(TESTS).filter((key) => key !== "text");
+const JOB_FILTER_KEYS: readonly string[] = Object.keys(TESTS).filter((key) => key !== "text");
 
 /**
  * `state:failed|stopped label:team=a !ns:web name-part`: space is AND, `|` OR between values, `!` negates. Empty: everything.

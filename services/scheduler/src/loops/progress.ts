@@ -44,7 +44,7 @@ export function loseFromNode(term: TermContext, execution: Execution, failure: F
 }
 
 /** Asks the node to end the execution. */
-export function stopExecution(term: TermContext, execution: Execution, details: EventDetails & { failure?: Failure }): void {
+function stopExecution(term: TermContext, execution: Execution, details: EventDetails & { failure?: Failure }): void {
   if (execution.desired === "stop") return;
   const { failure, ...event } = details;
   term.live.setExecution({ ...execution, desired: "stop", ...(failure && { failure }) });

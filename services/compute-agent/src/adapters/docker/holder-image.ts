@@ -46,7 +46,7 @@ export async function ensureHolderImage(docker: Docker): Promise<void> {
 }
 
 /** An ELF file that waits for ever, or undefined for an architecture that we have no code for. */
-export function holderProgram(architecture: string): Buffer | undefined {
+function holderProgram(architecture: string): Buffer | undefined {
   const target = WAIT_FOREVER[architecture];
   if (target === undefined) return undefined;
   const headerBytes = 64 + 56;

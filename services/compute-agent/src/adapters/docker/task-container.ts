@@ -7,7 +7,7 @@ import { engineCall, statusOf } from "./engine-call.ts";
 
 const INSPECT_TIMEOUT_MS = 20_000;
 
-export const LABEL = {
+const LABEL = {
   node: "skrei.node",
   role: "skrei.role",
   execution: "skrei.execution",

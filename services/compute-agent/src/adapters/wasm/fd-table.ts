@@ -9,7 +9,7 @@ interface Rights {
   flags: number;
 }
 
-export interface StdioEntry extends Rights {
+interface StdioEntry extends Rights {
   readonly kind: "stdin" | "stdout" | "stderr";
 }
 

@@ -12,7 +12,7 @@ export interface HostPlace {
   readonly stat: BigIntStats | undefined;
 }
 
-export interface SyntheticPlace {
+interface SyntheticPlace {
   readonly kind: "synthetic";
   readonly components: readonly string[];
   /** Undefined when nothing is there. */
