@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { DomainError, type ErrorKind, REASONS } from "@skrei/domain";
 import { describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "@skrei/proto/google/rpc/error_details_pb.ts";
-import { fromConnectError, toConnectError } from "./connect-errors.ts";
+import { fromConnectError, isBug, toConnectError } from "./connect-errors.ts";
 import { ERROR_CODES } from "./error-codes.ts";
 import { decodeError, encodeError } from "./wire-error.ts";
 
@@ -55,6 +55,12 @@ describe("errors over a wire", () => {
       expect(error.message).toBe("plain");
     },
   );
+
+  test("a caller that hung up while it was read from is no bug", () => {
+    const gone = Object.assign(new Error("Premature close"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
+    expect(isBug(gone)).toBe(false);
+    expect(toConnectError(gone).code).toBe(Code.Canceled);
+  });
 
   test("hide bugs and name the request id", () => {
     const error = toConnectError(new TypeError("password 1234"), "r-1");

@@ -17,7 +17,7 @@ export function toConnectError(error: unknown, requestId: string = randomUUID())
   if (error instanceof ConnectError) return error;
   if (isNamed(error, "TimeoutError"))
     return fromDomain(new DomainError("timeout", "DEADLINE_EXCEEDED", "the call ran out of time", { cause: error }));
-  if (isNamed(error, "AbortError"))
+  if (isNamed(error, "AbortError") || isCallerGone(error))
     return fromDomain(new DomainError("cancelled", "CANCELLED", "the call was cancelled", { cause: error }));
   const info = { desc: ErrorInfoSchema, value: { reason: "INTERNAL_ERROR", domain: ERROR_DOMAIN, metadata: { requestId } } };
   return new ConnectError(`internal error, request id ${requestId}`, Code.Internal, undefined, [info], error);
@@ -25,7 +25,7 @@ export function toConnectError(error: unknown, requestId: string = randomUUID())
 
 /** True when `toConnectError` would call it a bug. */
 export function isBug(error: unknown): boolean {
-  return !(error instanceof DomainError || error instanceof ConnectError || isAbort(error));
+  return !(error instanceof DomainError || error instanceof ConnectError || isAbort(error) || isCallerGone(error));
 }
 
 /** True for what the platform throws when a signal aborts or times out. */
@@ -75,15 +75,13 @@ function fromDomain(error: DomainError): ConnectError {
 }
 
 function violationsOf(error: ConnectError): Violation[] {
-  return error
-    .findDetails(BadRequestSchema)
-    .flatMap(({ fieldViolations }) =>
-      fieldViolations.map(({ field, description, reason }) => ({
-        field,
-        message: description,
-        reason: parseReason(reason) ?? "REASON_UNKNOWN",
-      })),
-    );
+  return error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) =>
+    fieldViolations.map(({ field, description, reason }) => ({
+      field,
+      message: description,
+      reason: parseReason(reason) ?? "REASON_UNKNOWN",
+    })),
+  );
 }
 
 function fromAbort(reason: unknown, cause: unknown): DomainError {
@@ -118,6 +116,11 @@ function nodeCodesOf(error: Error): string[] {
     current = current.cause;
   }
   return codes;
+}
+
+/** A handler that reads a request stream hears that its caller hung up from the stream, before any signal says so. */
+function isCallerGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
 function isNamed(error: unknown, name: string): boolean {
