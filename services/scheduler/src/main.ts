@@ -6,6 +6,7 @@ import { ServiceStack } from "@skrei/platform/lifecycle.ts";
 import { connectNatsBus } from "@skrei/platform/nats-bus.ts";
 import { reflectionRoutes } from "@skrei/platform/reflection.ts";
 import { runMain } from "@skrei/platform/run-main.ts";
+import { Health } from "@skrei/proto/grpc/health/v1/health_pb.ts";
 import { AgentService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
@@ -49,7 +50,7 @@ await runMain({
                 scheduler.isReady,
                 SERVICES.map(({ typeName }) => typeName),
               );
-              reflectionRoutes(router, SERVICES);
+              reflectionRoutes(router, [...SERVICES, Health]);
             },
             logger,
             ...(config.allowedHosts.length > 0 && { allowedHosts: config.allowedHosts }),
