@@ -49,7 +49,7 @@ test("a result that one node publishes is an input of another, file for file", a
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}, 180_000);
 
 function makeTree(root: string): string {
   mkdirSync(join(root, "outputs", "many"), { recursive: true });

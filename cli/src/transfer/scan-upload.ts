@@ -7,7 +7,7 @@ import { rawCid } from "@skrei/unixfs/cid.ts";
 import { buildFileDag, buildSymlink, CHUNK_BYTES } from "@skrei/unixfs/file-dag.ts";
 import type { DagEntry } from "@skrei/unixfs/file-dag.ts";
 import { buildFolderDag } from "@skrei/unixfs/folder-dag.ts";
-import type { NamedEntry } from "@skrei/unixfs/folder-dag.ts";
+import type { NamedEntry } from "@skrei/unixfs/folder-shard.ts";
 
 /** Where the bytes of a block are: here, or in a file that stays where it is. */
 export type BlockPlace = { readonly block: Uint8Array } | { readonly path: string; readonly offset: number; readonly sizeBytes: number };

@@ -2,7 +2,7 @@ import type { ContentId } from "@skrei/unixfs/cid.ts";
 import { decodeNode } from "@skrei/unixfs/node.ts";
 import { type LoadBlock, walkDag } from "@skrei/unixfs/read-dag.ts";
 import type { DagScope } from "./gateway-request.ts";
-import type { Exchange } from "./gateway.ts";
+import type { Exchange } from "./gateway-exchange.ts";
 import { contentHeaders, isUnchanged, sendPieces } from "./gateway-send.ts";
 
 /** A CAR (version 1): the blocks on the way to the target, then those that `dag-scope` names, depth first, each once. */

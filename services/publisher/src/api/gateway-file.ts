@@ -1,6 +1,6 @@
 import { readFile } from "@skrei/unixfs/read-dag.ts";
 import { parseRange } from "../domain/byte-range.ts";
-import type { Exchange } from "./gateway.ts";
+import type { Exchange } from "./gateway-exchange.ts";
 import { contentHeaders, isUnchanged, sendPieces } from "./gateway-send.ts";
 
 /** A file, or the part that a Range header asks for, verified leaf by leaf while it is read. */

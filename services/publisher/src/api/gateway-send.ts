@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { DomainError, type ErrorKind } from "@skrei/domain";
-import type { Exchange } from "./gateway.ts";
+import type { Exchange } from "./gateway-exchange.ts";
 
 /** Headers of every answer with content: never run, never guessed, kept as long as one likes. */
 export function contentHeaders(etag: string, type: string, more: OutgoingHttpHeaders = {}): OutgoingHttpHeaders {

@@ -7,24 +7,16 @@ import { type LoadBlock, resolvePath } from "@skrei/unixfs/read-dag.ts";
 import type { Clock, ContentStore } from "../ports.ts";
 import { type AccessKeys, checkDownloadLink } from "./access.ts";
 import { sendCar } from "./gateway-car.ts";
+import type { Exchange } from "./gateway-exchange.ts";
 import { sendFile } from "./gateway-file.ts";
 import { sendFolder } from "./gateway-folder.ts";
-import { type GatewayRequest, parseGatewayRequest } from "./gateway-request.ts";
+import { parseGatewayRequest } from "./gateway-request.ts";
 import { sendError, sendWhole } from "./gateway-send.ts";
 
 export interface GatewayOptions {
   readonly keys: AccessKeys;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** One answer in the making. */
-export interface Exchange {
-  readonly request: GatewayRequest;
-  readonly response: ServerResponse;
-  readonly load: LoadBlock;
-  /** What the path leads to. */
-  readonly target: ContentId;
 }
 
 /** Trustless gateway with signed links: `GET /ipfs/<cid>[/path]?token=…`, as file, folder, raw block or CAR. */

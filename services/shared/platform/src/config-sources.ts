@@ -1,8 +1,17 @@
 import { readFileSync } from "node:fs";
 import type { Violation } from "@skrei/domain";
 import { parse as parseYaml } from "yaml";
-import type { ConfigInput } from "./config.ts";
 import { envName, envPrefix, flagName, keyOf, suggestion } from "./config-names.ts";
+
+export interface ConfigInput {
+  /** `scheduler` for SKREI_SCHEDULER_…; `compute-agent` for SKREI_COMPUTE_AGENT_… */
+  readonly service: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Without the program's name. `--key value`, `--key=value`, `--flag` for true, `--no-flag` for false. */
+  readonly argv: readonly string[];
+  /** YAML or JSON files, later ones win; `--config FILE` and SKREI_<SERVICE>_CONFIG come after them. */
+  readonly files?: readonly string[];
+}
 
 /** Values of one source by key. */
 export interface ConfigSource {

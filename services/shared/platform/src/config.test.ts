@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { DomainError } from "@skrei/domain";
 import { afterAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { type ConfigInput, configTable, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
+import type { ConfigInput } from "./config-sources.ts";
+import { configTable, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
 import { flagField, listField, portField } from "./config-fields.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skrei-config-"));

@@ -2,18 +2,8 @@ import { readFileSync } from "node:fs";
 import { DomainError, type Violation } from "@skrei/domain";
 import { z } from "zod";
 import { envName, flagName } from "./config-names.ts";
-import { type ConfigSource, readSources } from "./config-sources.ts";
+import { type ConfigInput, type ConfigSource, readSources } from "./config-sources.ts";
 import { SECRET_KEYS } from "./logger.ts";
-
-export interface ConfigInput {
-  /** `scheduler` for SKREI_SCHEDULER_…; `compute-agent` for SKREI_COMPUTE_AGENT_… */
-  readonly service: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Without the program's name. `--key value`, `--key=value`, `--flag` for true, `--no-flag` for false. */
-  readonly argv: readonly string[];
-  /** YAML or JSON files, later ones win; `--config FILE` and SKREI_<SERVICE>_CONFIG come after them. */
-  readonly files?: readonly string[];
-}
 
 export interface LoadedConfig<Config> {
   readonly config: Config;

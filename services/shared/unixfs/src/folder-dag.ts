@@ -2,12 +2,7 @@ import { createLink, createNode, encode } from "@ipld/dag-pb";
 import { UnixFS } from "ipfs-unixfs";
 import { dagPbCid } from "./cid.ts";
 import type { DagEntry, EmitBlock } from "./file-dag.ts";
-import { buildFolderShard } from "./folder-shard.ts";
-
-/** An entry of a folder under its name. */
-export interface NamedEntry extends DagEntry {
-  readonly name: string;
-}
+import { buildFolderShard, type NamedEntry } from "./folder-shard.ts";
 
 /** A folder's block may have this many bytes; a larger one becomes a HAMT. IPIP-499, profile unixfs-v1-2025. */
 const FOLDER_BLOCK_BYTES_MAX = 262_144;

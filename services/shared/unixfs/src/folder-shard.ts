@@ -2,13 +2,17 @@ import { createLink, createNode, encode, type PBLink } from "@ipld/dag-pb";
 import { UnixFS } from "ipfs-unixfs";
 import { dagPbCid } from "./cid.ts";
 import type { DagEntry, EmitBlock } from "./file-dag.ts";
-import type { NamedEntry } from "./folder-dag.ts";
 import { murmur3Head } from "./murmur3.ts";
 
 const FANOUT = 256;
 /** Murmur3-x64-64 in the multicodec table. */
 const HASH_CODE = 0x22n;
 const HASH_BYTES = 8;
+
+/** An entry of a folder under its name. */
+export interface NamedEntry extends DagEntry {
+  readonly name: string;
+}
 
 /** A folder as a HAMT of fanout 256 over Murmur3 of the name, as Kubo builds it. */
 export function buildFolderShard(entries: readonly NamedEntry[], emit: EmitBlock): Omit<DagEntry, "sizeBytes"> {
