@@ -13,15 +13,23 @@ export async function runLease(
 ): Promise<void> {
   const { clock, store, options, holder, logger } = parts;
   const pauseMs = options.leaseTtlMs / RENEWALS_PER_TTL;
+  const giveUp = (): Promise<void> =>
+    store.releaseLease(holder).catch((error: unknown) => logger.warn({ err: error }, "lease was not given up, it runs out"));
+  let ledTerm: number | undefined;
   try {
     while (!signal.aborted) {
       const sentAtMs = clock.nowMs();
       const answer = await acquire(parts);
-      if (answer?.isHeld === true) await holdTerm(parts, { term: answer.term, sentAtMs, lead, signal });
+      // A term is led once: tokens and asks of another start of it would be taken for those that nodes have seen already.
+      if (answer?.isHeld === true && answer.term === ledTerm) await giveUp();
+      else if (answer?.isHeld === true) {
+        ledTerm = answer.term;
+        await holdTerm(parts, { term: answer.term, sentAtMs, lead, signal });
+      }
       if (!signal.aborted) await clock.sleep(pauseMs, signal).catch(ignoreAbort);
     }
   } finally {
-    await store.releaseLease(holder).catch((error: unknown) => logger.warn({ err: error }, "lease was not given up, it runs out"));
+    await giveUp();
   }
 }
 
