@@ -286,3 +286,20 @@ test("higher priority goes first, then the earlier job", async () => {
   const order = [...cluster.truth.executions.values()].filter(({ state }) => isExecutionEnded(state)).map(({ jobId }) => jobId);
   expect(order).toEqual([high.id, low.id, lower.id]);
 });
+
+test.each([
+  ["forward, or a machine that slept,", 3_600_000],
+  ["back", -3_600_000],
+])("a clock that was set %s costs no node its work and keeps nothing waiting", async (_, leapMs) => {
+  // What is due is looked at more often than the lease, which would end the term first.
+  const cluster = await aCluster({ sweepIntervalMs: 100 });
+  cluster.addAgent({ taskMsMax: 60_000 });
+  await joined(cluster);
+  const { id } = await cluster.clock.until(cluster.submit("request-1", aSpec({ count: 3 })));
+  for (let leaps = 0; leaps < 20; leaps++) {
+    await cluster.run(1_130);
+    cluster.clock.leap(leapMs);
+  }
+  expect(await cluster.run(120_000, ended(cluster, id))).toBe(true);
+  expect([...cluster.truth.executions.values()].map(({ state }) => state)).toEqual(["completed", "completed", "completed"]);
+});

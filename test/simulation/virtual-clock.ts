@@ -10,12 +10,20 @@ interface Sleeper {
 
 /** Time that passes only when told to. Two runs with the same seed see the same order of events. */
 export class VirtualClock implements Clock {
+  /** Time that passed; who sleeps does so by this. */
   #nowMs = 1_760_000_000_000;
+  /** How far the clock on the wall was set ahead of it. */
+  #leapMs = 0;
   #order = 0;
   readonly #sleepers = new Heap<Sleeper>((a, b) => (a.atMs === b.atMs ? a.order < b.order : a.atMs < b.atMs));
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#leapMs;
+  }
+
+  /** Somebody sets the clock, or the machine was suspended: nobody who sleeps notices. */
+  leap(byMs: number): void {
+    this.#leapMs += byMs;
   }
 
   sleep(delayMs: number, signal: AbortSignal): Promise<void> {
