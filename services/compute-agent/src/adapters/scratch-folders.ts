@@ -1,6 +1,7 @@
-import { chmod, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseExecutionId, type ExecutionId } from "@skrei/domain";
+import { removeTree } from "@skrei/platform/remove-tree.ts";
 import type { WorkFolder, WorkFolders } from "../ports.ts";
 
 /** One folder per execution: `result/` (with `outputs/<name>/`) and `scratch/`. */
@@ -38,29 +39,11 @@ export class ScratchFolders implements WorkFolders {
   }
 
   async remove(executionId: ExecutionId): Promise<void> {
-    const folder = join(this.#folder, executionId);
-    try {
-      await rm(folder, { recursive: true, force: true });
-    } catch {
-      // The task may have taken the right to list or empty its folders; `rm` itself follows no links, and neither does this.
-      await openFolders(folder);
-      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-    }
+    await removeTree(join(this.#folder, executionId));
   }
 
   async list(): Promise<readonly ExecutionId[]> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     return (await readdir(this.#folder)).map(parseExecutionId).filter((id) => id !== undefined);
-  }
-}
-
-async function openFolders(root: string): Promise<void> {
-  const waiting = [root];
-  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-    if (!(await lstat(folder)).isDirectory()) continue;
-    await chmod(folder, 0o700);
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) waiting.push(join(folder, entry.name));
-    }
   }
 }

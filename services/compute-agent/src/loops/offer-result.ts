@@ -1,4 +1,4 @@
-import { DomainError } from "@skrei/domain";
+import { DomainError, hasReason } from "@skrei/domain";
 import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
 import type { Provenance } from "../ports.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
@@ -39,12 +39,19 @@ export async function publishResult(record: ExecutionRecord, { parts, signal }: 
 }
 
 function patiently<T>(record: ExecutionRecord, { parts, signal }: OfferContext, attempt: () => Promise<T>): Promise<T> {
-  const onRetry = (error: unknown, delayMs: number): void =>
+  let bugs = 0;
+  const onRetry = (error: unknown, delayMs: number): void => {
+    // A store that is away comes back; one that fails at this result in a way it did not expect may do so for ever.
+    bugs = hasReason(error, "INTERNAL_ERROR") ? bugs + 1 : 0;
+    if (bugs === BUGS_MAX) throw error;
     parts.logger.warn({ executionId: idOf(record), err: error, delayMs }, "the result could not be handed over, trying again");
+  };
   return untilAvailable(attempt, { clock: parts.clock, backoff: HAND_OVER_BACKOFF, signal, onRetry });
 }
 
 const HAND_OVER_BACKOFF = { firstMs: 500, maxMs: 30_000 };
+/** In a row; about two minutes. */
+const BUGS_MAX = 9;
 /** stdout, stderr and exitCode come on top of what the task may write. */
 const RESULT_BYTES_EXTRA = 64 * 1_024 * 1_024 + 4_096;
 

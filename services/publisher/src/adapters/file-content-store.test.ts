@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { importer } from "ipfs-unixfs-importer";
 import type { CID } from "multiformats/cid";
 import { systemClock } from "@skrei/platform/clock.ts";
+import { removeTree } from "@skrei/platform/remove-tree.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { randomExecutionId } from "../../../../test/kit/random-execution-id.ts";
 import { FileContentStore } from "./file-content-store.ts";
@@ -98,6 +99,18 @@ test("refuses a folder that is nested too deeply", async () => {
   });
 });
 
+test("refuses a folder with a path too long to be read again, gives it back, and takes what follows", async () => {
+  const executionId = randomExecutionId();
+  const source = makeFolder({ stdout: "ok" });
+  const script = `for i in $(seq 200); do mkdir ${"n".repeat(100)} && cd -P ${"n".repeat(100)}; done; echo x > file`;
+  execFileSync("bash", ["-c", script], { cwd: source });
+  const staging = store.stage({ executionId, folder: source, bytesMax: MIB }, noSignal);
+  await expect(staging).rejects.toMatchObject({ reason: "RESULT_TOO_LARGE" });
+  expect(readdirSync(source)).toContain("stdout");
+  await removeTree(source);
+  expect(existsSync(source)).toBe(false);
+});
+
 test("reads nothing from elsewhere while names are swapped for links under it", { timeout: 60_000 }, async () => {
   const secret = "the secret of another tenant";
   writeFileSync(join(folder, "secret"), secret);
@@ -126,6 +139,14 @@ test("refuses a folder over its limit without reading it all, and gives it back"
   await expect(staging).rejects.toMatchObject({ reason: "RESULT_TOO_LARGE" });
   expect(readdirSync(source).toSorted()).toEqual(["outputs", "stdout"]);
   expect(readdirSync(join(folder, "store", "results"))).toEqual([]);
+});
+
+test("gives a refused folder back though a name in it is not UTF-8", async () => {
+  const source = makeFolder({ stdout: "ok", "outputs/large": "x".repeat(MIB) });
+  mkdirSync(Buffer.concat([Buffer.from(`${join(source, "outputs")}/`), Buffer.from([0x66, 0xff, 0xfe])]));
+  const staging = store.stage({ executionId: randomExecutionId(), folder: source, bytesMax: 1_000 }, noSignal);
+  await expect(staging).rejects.toMatchObject({ reason: "RESULT_TOO_LARGE" });
+  expect(readdirSync(source).toSorted()).toEqual(["outputs", "stdout"]);
 });
 
 test("says when there is no folder", async () => {

@@ -4,7 +4,8 @@ import { closeSync, constants, type Dirent, fchmodSync, fstatSync, openSync, rea
 import { DomainError, LIMITS } from "@skrei/domain";
 import { rawCid } from "@skrei/unixfs/cid.ts";
 import { buildFileDag, buildSymlink, CHUNK_BYTES, type DagEntry, type EmitBlock } from "@skrei/unixfs/file-dag.ts";
-import { buildFolderDag, type NamedEntry } from "@skrei/unixfs/folder-dag.ts";
+import { buildFolderDag } from "@skrei/unixfs/folder-dag.ts";
+import type { NamedEntry } from "@skrei/unixfs/folder-shard.ts";
 import { Pace } from "./pace.ts";
 
 /** Receives what is found, while it is found. */
@@ -78,6 +79,8 @@ export class FolderReader {
     this.#files += 1;
     if (this.#files > LIMITS.resultFilesMax) throw tooLarge(`has more than ${LIMITS.resultFilesMax} files and folders`);
     if (!isUtf8(dirent.name)) return this.#skip(path);
+    if (Buffer.byteLength(path) > LIMITS.resultPathBytesMax)
+      throw tooLarge(`has a path of more than ${LIMITS.resultPathBytesMax} bytes: ${path.slice(0, 64)}…`);
     const entry = await this.#readKind(handlePath, { dirent, path, depth });
     return entry === undefined ? undefined : { name, ...entry };
   }

@@ -1,12 +1,13 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError } from "@skrei/domain";
+import { removeTree } from "@skrei/platform/remove-tree.ts";
 import type { ContentId } from "@skrei/unixfs/cid.ts";
 import type { StagedResult } from "../domain/staged-result.ts";
 import type { BlockTable } from "./block-table.ts";
 import { FolderIndex, provisionalRoot } from "./folder-index.ts";
 import { FolderReader } from "./folder-reader.ts";
-import { isFolder, moveFolder, removeFolder, unsealFolder } from "./sealed-folder.ts";
+import { isFolder, moveFolder, unsealFolder } from "./sealed-folder.ts";
 import type { StoreDatabase } from "./store-database.ts";
 import { asStoreError, type StoreLayout } from "./store-layout.ts";
 
@@ -93,14 +94,14 @@ export class ResultFolders {
 
   async remove(executionId: string): Promise<void> {
     await this.#forget(executionId);
-    await removeFolder(this.homeOf(executionId));
+    await removeTree(this.homeOf(executionId));
   }
 
   async #takeOver(executionId: string, folder: string): Promise<void> {
     const home = this.homeOf(executionId);
     if (await isFolder(folder)) {
       // What an earlier try left is older than what the caller offers now.
-      await removeFolder(home);
+      await removeTree(home);
       await moveFolder(folder, home, join(this.#layout.scratch, executionId));
     } else if (!(await isFolder(home))) {
       throw new DomainError("notFound", "RESULT_FOLDER_MISSING", `There is no result folder at ${folder}.`, {

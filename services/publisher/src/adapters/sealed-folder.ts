@@ -1,5 +1,7 @@
-import { chmod, cp, lstat, readdir, rename, rm } from "node:fs/promises";
+import { isUtf8 } from "node:buffer";
+import { chmod, cp, lstat, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { removeTree } from "@skrei/platform/remove-tree.ts";
 
 /** Moves a folder, between file systems too; then the copy appears under its name only when it is whole. */
 export async function moveFolder(from: string, to: string, scratch: string): Promise<void> {
@@ -9,25 +11,16 @@ export async function moveFolder(from: string, to: string, scratch: string): Pro
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
     await cp(from, scratch, { recursive: true, verbatimSymlinks: true, filter: isCopied });
     await rename(scratch, to);
-    await removeFolder(from);
+    await removeTree(from);
   }
 }
 
-/** Removes a tree, sealed or not. Missing is fine. */
-export async function removeFolder(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    if (!isRefused(error)) throw error;
-    await unsealFolder(path);
-    await rm(path, { recursive: true, force: true });
-  }
-}
-
-/** Makes the folders of a sealed tree writable for their owner again. */
+/** Makes the folders of a sealed tree writable for their owner again. Those with paths too long or not UTF-8 were never sealed. */
 export async function unsealFolder(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > PATH_BYTES_MAX) return;
   await chmod(path, 0o755);
-  for (const entry of await readdir(path, { withFileTypes: true })) if (entry.isDirectory()) await unsealFolder(join(path, entry.name));
+  for (const entry of await readdir(path, { withFileTypes: true, encoding: "buffer" }))
+    if (entry.isDirectory() && isUtf8(entry.name)) await unsealFolder(join(path, entry.name.toString()));
 }
 
 /** True for a folder; false when there is nothing, or something else. */
@@ -45,7 +38,5 @@ async function isCopied(path: string): Promise<boolean> {
   return stat.isFile() || stat.isDirectory() || stat.isSymbolicLink();
 }
 
-function isRefused(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code === "EACCES" || code === "EPERM";
-}
+/** Of Linux, with room for one more name. */
+const PATH_BYTES_MAX = 4_096 - 256 - 1;

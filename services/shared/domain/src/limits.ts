@@ -31,6 +31,8 @@ export const LIMITS = {
   /** Files of one result folder. */
   resultFilesMax: 1_000_000,
   resultDepthMax: 256,
+  /** A path inside a result; half of what Linux takes, so that a store and a reader have room for a folder above it. */
+  resultPathBytesMax: 2 * KIB,
   /** Interoperable ceiling of IPFS implementations. */
   blockBytesMax: 2 * MIB,
   /** Batches of asks, assignments and reports are cut at this size to stay under the bus' 1 MiB. */

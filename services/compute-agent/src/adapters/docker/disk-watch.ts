@@ -1,7 +1,7 @@
 import { opendir, lstat } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Folders deeper or fuller than this are over any quota. */
+/** Folders fuller than this are over any quota, and so are those too deep to be looked into. */
 const ENTRIES_MAX = 1_000_000;
 
 /**
@@ -13,7 +13,9 @@ export async function measureDiskUse(folders: readonly string[], bytesMax: numbe
   let bytes = 0;
   let entries = 0;
   for (let folder = todo.pop(); folder !== undefined && bytes <= bytesMax; folder = todo.pop()) {
-    for (const entry of await listFolder(folder)) {
+    const found = await listFolder(folder);
+    if (found === "too deep") return Number.POSITIVE_INFINITY;
+    for (const entry of found) {
       entries += 1;
       if (entries > ENTRIES_MAX) return Number.POSITIVE_INFINITY;
       if (entry.isDirectory) todo.push(entry.path);
@@ -23,12 +25,13 @@ export async function measureDiskUse(folders: readonly string[], bytesMax: numbe
   return bytes;
 }
 
-async function listFolder(path: string): Promise<readonly { path: string; isDirectory: boolean }[]> {
+async function listFolder(path: string): Promise<readonly { path: string; isDirectory: boolean }[] | "too deep"> {
   try {
     const found: { path: string; isDirectory: boolean }[] = [];
     for await (const entry of await opendir(path)) found.push({ path: join(path, entry.name), isDirectory: entry.isDirectory() });
     return found;
-  } catch {
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return "too deep";
     // Gone or closed to us since it was listed; the next round sees what is there then.
     return [];
   }
