@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +8,7 @@ import Docker from "dockerode";
 import { newExecutionId, newJobId, newNodeId, type DockerEngine } from "@skrei/domain";
 import { createDockerExecutor } from "@skrei/compute-agent/docker-executor";
 import type { Clock, Mount, RunEnd, RunLimits, RunSpec } from "@skrei/compute-agent/ports";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CollectedOutput } from "../kit/collected-output.ts";
 import { DOCKER_HOST } from "../kit/docker-host.ts";
 
@@ -150,6 +151,37 @@ describe("what cannot start", { timeout: 90_000 }, () => {
     expect(names).toEqual([]);
   });
 });
+
+describe("what an image says of its own", { timeout: 90_000 }, () => {
+  test("its volumes take no more than memory of the task, and nothing of the host", async () => {
+    const image = await buildImage("RUN mkdir -p /vol && chmod 777 /vol\nVOLUME /vol /tmp /tmp/");
+    const script = "echo y > /vol/y && cat /vol/y; mount | grep -c '^tmpfs on /\\(vol\\|tmp\\) '; yes > /vol/fill || echo full";
+    const { stdout, end } = await run({ image, parameters: ["sh", "-c", script] }, { limits: { memoryBytes: 32 * MIB } });
+    expect(stdout).toMatch(/^y\n2\n/u);
+    expect(stdout.includes("full") || end.failure?.reason === "OUT_OF_MEMORY").toBe(true);
+  });
+
+  test("its health check does not run", async () => {
+    const image = await buildImage("HEALTHCHECK --interval=1s CMD echo checked >> /tmp/checked");
+    const { stdout } = await run({ image, parameters: ["sh", "-c", "sleep 2.5; ls /tmp"] });
+    expect(stdout).toBe("");
+  });
+
+  test("a command that it lacks and a working directory that cannot be are the job's own mistake", async () => {
+    const mute = await buildImage("CMD []\nENTRYPOINT []");
+    await expect(run({ image: mute })).rejects.toMatchObject({ kind: "invalid", reason: "COMMAND_NOT_FOUND" });
+    const image = await buildImage("WORKDIR /proc/self/fd/8");
+    await expect(run({ image, parameters: ["ls"] })).rejects.toMatchObject({ kind: "invalid", reason: "FIELD_INVALID" });
+  });
+});
+
+/** On top of busybox; gone with the test. */
+async function buildImage(lines: string): Promise<string> {
+  const image = `skrei-sandbox-test:${randomBytes(6).toString("hex")}`;
+  execFileSync("docker", ["--host", DOCKER_HOST, "build", "--quiet", "--tag", image, "-"], { input: `FROM busybox\n${lines}\n` });
+  onTestFinished(() => void execFileSync("docker", ["--host", DOCKER_HOST, "image", "rm", "--force", image]));
+  return image;
+}
 
 test("neither adopts nor sweeps a container that only carries our labels", { timeout: 60_000 }, async () => {
   const stranger = newExecutionId(ids);

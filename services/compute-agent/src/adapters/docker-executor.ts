@@ -9,7 +9,7 @@ import { measureDiskUse } from "./docker/disk-watch.ts";
 import { abortable, engineCall, refusalText, statusOf } from "./docker/engine-call.ts";
 import { ensureHolderImage } from "./docker/holder-image.ts";
 import { HolderPool } from "./docker/holder-pool.ts";
-import { ImageStore } from "./docker/image-store.ts";
+import { type ImageFacts, ImageStore } from "./docker/image-store.ts";
 import { runEnd, startError } from "./docker/run-end.ts";
 import { holderOf, TaskContainers } from "./docker/task-container.ts";
 
@@ -102,8 +102,8 @@ class DockerExecutor implements Executor {
     signal.throwIfAborted();
     if (this.#runs.has(spec.executionId)) return;
     await this.#ensureSetUp();
-    await abortable(this.#images.ensure(dockerEngine(spec).image), signal);
-    const made = (await this.#containers.find(spec.executionId)) ?? (await this.#create(spec));
+    const image = await abortable(this.#images.ensure(dockerEngine(spec).image), signal);
+    const made = (await this.#containers.find(spec.executionId)) ?? (await this.#create(spec, image));
     this.#track(spec, made.Id, holderOf(made.HostConfig.NetworkMode));
     signal.throwIfAborted();
   }
@@ -118,7 +118,7 @@ class DockerExecutor implements Executor {
       // The holder died (engine restarted): a new one, once.
       await this.#removeContainer(spec.executionId);
       await this.#holders.discard(run.holderId);
-      const made = await this.#create(spec);
+      const made = await this.#create(spec, await this.#images.ensure(dockerEngine(spec).image));
       await this.#attachAndStart(this.#track(spec, made.Id, holderOf(made.HostConfig.NetworkMode)), sink);
     }
   }
@@ -183,12 +183,13 @@ class DockerExecutor implements Executor {
     this.#warming = this.#holders.warm().catch(() => undefined);
   }
 
-  async #create(spec: RunSpec): Promise<Docker.ContainerInspectInfo> {
+  async #create(spec: RunSpec, { volumes }: ImageFacts): Promise<Docker.ContainerInspectInfo> {
     const holderId = await this.#holders.acquire();
     try {
       await this.#giveOutputsToTask(spec);
       const labels = this.#containers.labels(spec.executionId);
-      const request = containerOptions(spec, { holderId, labels, user: this.#options.user, cores: this.#cores });
+      const { user } = this.#options;
+      const request = containerOptions(spec, { holderId, labels, user, cores: this.#cores, imageVolumes: volumes });
       const container = await engineCall("create container", CALL_TIMEOUT_MS, (abortSignal) =>
         this.#docker.createContainer({ ...request, abortSignal }),
       );

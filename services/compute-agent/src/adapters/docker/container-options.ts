@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { ContainerCreateOptions } from "dockerode";
 import type { DockerEngine } from "@skrei/domain";
 import { DomainError, LIMITS } from "@skrei/domain";
@@ -18,6 +19,8 @@ export interface ContainerContext {
   readonly user: string;
   /** Of the engine; a task that asks for more is not limited. */
   readonly cores: number;
+  /** Paths for which the image wants volumes. */
+  readonly imageVolumes: readonly string[];
 }
 
 /**
@@ -35,6 +38,8 @@ export function containerOptions(run: RunSpec, context: ContainerContext): Conta
     Env: environment(run.env),
     Labels: { ...context.labels },
     User: context.user,
+    // The image's own would run inside the task now and then, and nobody asks for its word.
+    Healthcheck: { Test: ["NONE"] },
     AttachStdout: true,
     AttachStderr: true,
     HostConfig: hostConfig(run, context),
@@ -75,19 +80,35 @@ function hostConfig(run: RunSpec, context: ContainerContext): HostConfig {
       { Name: "core", Soft: 0, Hard: 0 },
       { Name: "fsize", Soft: run.limits.diskBytes, Hard: run.limits.diskBytes },
     ],
-    // Counts as the task's memory; gone with the container.
-    Tmpfs: { "/tmp": `rw,nosuid,nodev,mode=1777,size=${String(Math.min(TMP_BYTES_MAX, memoryBytes))}` },
-    Mounts: run.mounts.map(({ hostPath, target, isReadOnly }) => ({
-      Type: "bind",
-      Source: hostPath,
-      Target: target,
-      ReadOnly: isReadOnly,
-      BindOptions: { Propagation: "rprivate" },
-    })),
+    Tmpfs: scratchMounts(run, context.imageVolumes, memoryBytes),
+    Mounts: bindMounts(run),
     // The engine's own copy serves only a restarted agent; it keeps as much as the agent would.
     LogConfig: { Type: "local", Config: { "max-size": String(LIMITS.outputBytesMax), "max-file": "2", compress: "false" } },
     RestartPolicy: { Name: "no" },
   };
+}
+
+type Mounts = NonNullable<HostConfig["Mounts"]>;
+
+function bindMounts({ mounts }: RunSpec): Mounts {
+  return mounts.map(({ hostPath, target, isReadOnly }) => ({
+    Type: "bind",
+    Source: hostPath,
+    Target: target,
+    ReadOnly: isReadOnly,
+    BindOptions: { Propagation: "rprivate" },
+  }));
+}
+
+/**
+ * What a task may write beside its outputs: in memory, which counts as its own, and gone with the container. The volumes that an
+ * image wants are among it, as the engine's own are files of the host without a limit.
+ */
+function scratchMounts({ mounts }: RunSpec, imageVolumes: readonly string[], memoryBytes: number): Record<string, string> {
+  const options = `rw,nosuid,nodev,exec,mode=1777,size=${String(Math.min(TMP_BYTES_MAX, memoryBytes))}`;
+  const taken = new Set(mounts.map(({ target }) => target));
+  const paths = ["/tmp", ...imageVolumes].map((path) => posix.resolve(path)).filter((path) => !taken.has(path));
+  return Object.fromEntries(paths.map((path) => [path, options]));
 }
 
 function environment(env: Readonly<Record<string, string>>): string[] {

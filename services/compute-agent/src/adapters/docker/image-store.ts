@@ -1,11 +1,16 @@
 import type Docker from "dockerode";
 import { DomainError } from "@skrei/domain";
 import { imageReference } from "./container-options.ts";
-import { engineCall, refusalText, statusOf } from "./engine-call.ts";
+import { engineCall, engineFailed, refusalText, statusOf } from "./engine-call.ts";
 
 const INSPECT_TIMEOUT_MS = 10_000;
 /** What registries say when an image does not exist or may not be seen. */
 const MISSING = /not found|manifest unknown|pull access denied|repository does not exist|name unknown|invalid reference format/iu;
+
+export interface ImageFacts {
+  /** Paths for which the engine would make a volume: writable, outside every limit. */
+  readonly volumes: readonly string[];
+}
 
 /** The engine's images. Concurrent pulls of one reference share one download. */
 export class ImageStore {
@@ -18,11 +23,13 @@ export class ImageStore {
     this.#pullTimeoutMs = options.pullTimeoutMs;
   }
 
-  /** The image's id, or undefined when it is not here. @throws DomainError unavailable/ENGINE_FAILED. */
-  async find(image: string): Promise<string | undefined> {
+  /** What the image says of itself, or undefined when it is not here. @throws DomainError unavailable/ENGINE_FAILED. */
+  async find(image: string): Promise<ImageFacts | undefined> {
     try {
-      const found = await engineCall("inspect image", INSPECT_TIMEOUT_MS, () => this.#docker.getImage(imageReference(image)).inspect());
-      return found.Id;
+      const { Config } = await engineCall("inspect image", INSPECT_TIMEOUT_MS, () =>
+        this.#docker.getImage(imageReference(image)).inspect(),
+      );
+      return { volumes: Object.keys(Config.Volumes ?? {}) };
     } catch (error) {
       if (statusOf(error) === 404) return undefined;
       throw error;
@@ -30,12 +37,16 @@ export class ImageStore {
   }
 
   /** Pulls the image unless it is here. @throws DomainError notFound/IMAGE_NOT_FOUND, unavailable/IMAGE_PULL_FAILED. */
-  async ensure(image: string): Promise<void> {
-    if ((await this.find(image)) !== undefined) return;
+  async ensure(image: string): Promise<ImageFacts> {
+    const present = await this.find(image);
+    if (present !== undefined) return present;
     const reference = imageReference(image);
     const running = this.#pulls.get(reference) ?? this.#pull(reference).finally(() => this.#pulls.delete(reference));
     this.#pulls.set(reference, running);
     await running;
+    const pulled = await this.find(image);
+    if (pulled === undefined) throw engineFailed(`image ${reference} was pulled and is not there`);
+    return pulled;
   }
 
   async #pull(reference: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { Failure } from "@skrei/domain";
 import { DomainError } from "@skrei/domain";
 import type { RunEnd, RunSpec } from "../../ports.ts";
 import { dockerEngine } from "./container-options.ts";
-import { refusalText } from "./engine-call.ts";
+import { refusalText, statusOf } from "./engine-call.ts";
 
 /** 128 + SIGXFSZ: a file grew beyond the limit. */
 const EXIT_FILE_TOO_LARGE = 153;
@@ -54,6 +54,18 @@ export function startError(run: RunSpec, error: unknown): DomainError {
     return new DomainError("invalid", "COMMAND_NOT_EXECUTABLE", `"${program}" of image ${image} cannot be executed (exit 126)`, {
       cause: error,
       hint: "check that it is an executable file for this machine",
+    });
+  }
+  if (/no command specified/iu.test(text)) {
+    return new DomainError("invalid", "COMMAND_NOT_FOUND", `image ${image} says no command of its own, and the job names none`, {
+      cause: error,
+      hint: 'name the program after "--"',
+    });
+  }
+  if (statusOf(error) === 400) {
+    return new DomainError("invalid", "FIELD_INVALID", `the Docker engine refuses image ${image} with these settings: ${text}`, {
+      cause: error,
+      hint: "check the job's working directory and targets, and what the image says of its own",
     });
   }
   return new DomainError("unavailable", "ENGINE_FAILED", `the Docker engine could not start the task: ${text}`, { cause: error });
