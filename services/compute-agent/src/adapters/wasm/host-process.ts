@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { Duplex, type Readable } from "node:stream";
+import { setImmediate as immediate } from "node:timers/promises";
 import { DomainError } from "@skrei/domain";
 import type { HostCommand } from "./host-command.ts";
 import { CONTROL_FD, type HostMessage, type HostRun } from "./host-protocol.ts";
@@ -113,9 +114,19 @@ export class HostProcess {
     return Buffer.concat(pieces).toString().slice(-LAST_WORDS_LENGTH_MAX);
   }
 
+  /**
+   * An exit may be heard before what was written just ahead of it is read, and our own write to a socket whose other end is gone
+   * would throw that away. Whatever the host wrote is in the kernel by now, so one whole turn of the event loop reads it.
+   */
+  async #readLastMessage(): Promise<void> {
+    await immediate();
+    await immediate();
+  }
+
   async #awaitExit(): Promise<HostExit> {
     const drained = once(this.#control, "close");
     const [exitCode, signal] = await exitOf(this.#child);
+    await this.#readLastMessage();
     // Tells a watching shell that all is over.
     this.#control.end("\n");
     await drained.catch(() => undefined);
