@@ -261,6 +261,23 @@ describe("a compute-agent with processes as its engine", () => {
     expect(scheduler.reportOf(executionId)).toMatchObject({ state: "completed" });
   });
 
+  test("runs nothing any more once an operator has rejected it, and works again when approved", async () => {
+    const { executionId } = await assign({ does: "runForever", ignoresTerm: false });
+    await scheduler.reported(executionId, ["running"]);
+    scheduler.isRejecting = true;
+    await eventually(
+      () => executor.held(),
+      (held) => held.length === 0,
+      { withinMs: 20_000 },
+    );
+    scheduler.isRejecting = false;
+    await scheduler.joined(2);
+    const next = anAssignment(aTask("true"));
+    await scheduler.assign([next], { isComplete: true });
+    expect(await scheduler.reported(next.executionId, ENDED)).toMatchObject({ state: "completed" });
+    await expectNothingLeft();
+  });
+
   test("keeps its heartbeat when an engine hangs", async () => {
     executor.probe = () => new Promise(() => undefined);
     const before = scheduler.heartbeats.length;

@@ -28,6 +28,8 @@ export class ScriptedScheduler {
   nodeId: NodeId | undefined;
   /** While true, reports fail: they must come again. */
   isDeaf = false;
+  /** While true, an operator has rejected the node. */
+  isRejecting = false;
   #token = "";
   #tokens = 0;
 
@@ -103,6 +105,7 @@ export class ScriptedScheduler {
   readonly routes = ({ service }: ConnectRouter): void => {
     service(AgentService, {
       join: ({ node }) => {
+        this.#refuseRejected();
         this.nodeId = node?.nodeId as NodeId;
         this.joins++;
         this.session = `session-${this.joins}`;
@@ -131,7 +134,12 @@ export class ScriptedScheduler {
   };
 
   #check(session: string): void {
+    this.#refuseRejected();
     if (session !== this.session) throw new DomainError("precondition", "SESSION_ENDED", "join again");
+  }
+
+  #refuseRejected(): void {
+    if (this.isRejecting) throw new DomainError("forbidden", "NODE_REJECTED", "an operator rejected this node");
   }
 
   #control() {

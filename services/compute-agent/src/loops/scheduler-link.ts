@@ -1,5 +1,6 @@
 import { hasReason, heldDigest } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
+import type { AssignmentSet } from "../domain/assignment-set.ts";
 import { hasEnded, idOf } from "../domain/execution-record.ts";
 import type { Clock, JoinDetails, SchedulerPort, Session } from "../ports.ts";
 import type { EngineWatch } from "./engine-watch.ts";
@@ -44,7 +45,7 @@ export class SchedulerLink {
   }
 
   async #join(signal: AbortSignal): Promise<Session> {
-    const { scheduler, engines, clock, logger, node } = this.#parts;
+    const { scheduler, engines, held, clock, logger, node } = this.#parts;
     for (let failures = 1; ; failures++) {
       try {
         const details = { ...node, engines: await engines.look(ENGINES_WITHIN_MS) };
@@ -53,6 +54,7 @@ export class SchedulerLink {
         return session;
       } catch (error) {
         signal.throwIfAborted();
+        if (hasReason(error, "NODE_REJECTED")) await held.apply(NOTHING_WANTED);
         const delayMs = backoffMs(JOIN_BACKOFF, failures) * (0.5 + this.#parts.random() / 2);
         logger.warn({ err: error, delayMs: Math.round(delayMs) }, "could not join the cluster, trying again");
         await clock.sleep(delayMs, signal);
@@ -120,6 +122,15 @@ interface LinkParts {
   readonly logger: Logger;
 }
 
+/** For a node that was shut out: nobody will come to say what it shall end. */
+const NOTHING_WANTED: AssignmentSet = {
+  appliesTo: "",
+  resultsIn: "",
+  isComplete: true,
+  assignments: [],
+  releasedExecutionIds: [],
+  releasedAskIds: [],
+};
 const JOIN_BACKOFF = { firstMs: 200, maxMs: 15_000 };
 const CALL_TIMEOUT_MS = 10_000;
 /** After so many the scheduler or its bus may have moved: ask one of its addresses again. */
