@@ -12,11 +12,13 @@ const MIB = 1024 * 1024;
 /** How a run ended, from the engine's record of the container and from what the agent saw. */
 export function runEnd(run: RunSpec, info: ContainerInspectInfo, seen: { isOverDisk: boolean; nowMs: number }): RunEnd {
   const { State: state } = info;
+  const startedAtMs = timeOf(state.StartedAt) ?? seen.nowMs;
   return {
     exitCode: state.ExitCode,
     failure: failureOf(run, info, seen.isOverDisk),
-    startedAtMs: timeOf(state.StartedAt) ?? seen.nowMs,
-    endedAtMs: timeOf(state.FinishedAt) ?? seen.nowMs,
+    startedAtMs,
+    // The engine takes the start's time after the start; a task that ends at once was seen to end before it.
+    endedAtMs: Math.max(startedAtMs, timeOf(state.FinishedAt) ?? seen.nowMs),
     peakMemoryBytes: 0,
     imageDigest: info.Image,
   };
