@@ -11,13 +11,13 @@ import { executionToProto } from "@skrei/wire/execution.ts";
 import { jobEventToProto } from "@skrei/wire/job-event.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { findJob } from "./find-job.ts";
-import { cursorOf, pageSizeOf, pageTokenFor } from "./page.ts";
+import { cursorOf, pageSizeOf, pageTokenFor, parseSequence } from "./page.ts";
 
 export async function listJobEvents({ store }: SchedulerApiDeps, request: ListJobEventsRequest): Promise<ListJobEventsResponse> {
   const { id } = await findJob(store, request.jobId);
   const scope = ["events", id];
   const limit = pageSizeOf(request.pageSize);
-  const events = await store.listJobEvents(id, Number(cursorOf(scope, request.pageToken) ?? 0), limit);
+  const events = await store.listJobEvents(id, cursorOf(scope, request.pageToken, parseSequence) ?? 0, limit);
   const last = events.length < limit ? undefined : events.at(-1);
   return create(ListJobEventsResponseSchema, {
     events: events.map(jobEventToProto),
@@ -29,7 +29,7 @@ export async function listExecutions({ store }: SchedulerApiDeps, request: ListE
   const { id } = await findJob(store, request.jobId);
   const scope = ["executions", id];
   const limit = pageSizeOf(request.pageSize);
-  const executions = await store.listExecutions(id, parseExecutionId(cursorOf(scope, request.pageToken) ?? ""), limit);
+  const executions = await store.listExecutions(id, cursorOf(scope, request.pageToken, parseExecutionId), limit);
   const last = executions.length < limit ? undefined : executions.at(-1);
   return create(ListExecutionsResponseSchema, {
     executions: executions.map(executionToProto),

@@ -3,6 +3,7 @@ import { verifyLink } from "@skrei/platform/signed-link.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../../../../test/kit/eventually.ts";
 import { type ApiCluster, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
+import { pageTokenFor } from "./page.ts";
 
 const spec = (change: object = {}) => ({ task: { engine: { case: "docker" as const, value: { image: "debian:13" } } }, ...change });
 
@@ -97,6 +98,18 @@ describe("listing", () => {
     });
     expect(await failureOf(cluster.jobs.listJobs({ pageSize: 1_001 }))).toMatchObject({ reason: "FIELD_INVALID" });
     expect(await failureOf(cluster.jobs.listJobs({ pageToken: "nonsense" }))).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+  });
+
+  test("refuses a page token that somebody made up for the right list", async () => {
+    const jobId = (await cluster.jobs.submitJob({ spec: spec() })).job?.jobId ?? "";
+    for (const cursor of ["abc", "NaN", "-1", "1e400", "0x10"]) {
+      const calls = [
+        cluster.jobs.listJobs({ pageToken: pageTokenFor(["jobs", ""], cursor) }),
+        cluster.jobs.listJobEvents({ jobId, pageToken: pageTokenFor(["events", jobId], cursor) }),
+        cluster.jobs.listExecutions({ jobId, pageToken: pageTokenFor(["executions", jobId], cursor) }),
+      ];
+      for (const call of calls) expect(await failureOf(call)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+    }
   });
 
   test("finds a job by a prefix of its id", async () => {

@@ -11,7 +11,7 @@ import { cursorOf, pageSizeOf, pageTokenFor } from "./page.ts";
 export async function listJobs({ store }: SchedulerApiDeps, { pageSize, pageToken, filter }: ListJobsRequest): Promise<ListJobsResponse> {
   const scope = ["jobs", filter];
   const limit = pageSizeOf(pageSize, 50);
-  const before = parseJobId(cursorOf(scope, pageToken) ?? "");
+  const before = cursorOf(scope, pageToken, parseJobId);
   const page = await listMatchingJobs(store, parseJobFilter(filter), { before, limit });
   return create(ListJobsResponseSchema, {
     jobs: page.jobs.map(jobToProto),

@@ -25,7 +25,7 @@ export function createNodeService(deps: SchedulerApiDeps): ServiceImpl<typeof No
 
 function listNodes({ commands }: SchedulerApiDeps, { pageSize, pageToken }: ListNodesRequest): ListNodesResponse {
   const limit = pageSizeOf(pageSize);
-  const cursor = cursorOf(SCOPE, pageToken) ?? "";
+  const cursor = cursorOf(SCOPE, pageToken, String) ?? "";
   const after = commands
     .nodes()
     .map((view) => ({ key: `${view.node.name}\n${view.node.id}`, view }))

@@ -17,15 +17,24 @@ export function pageTokenFor(scope: readonly string[], cursor: string): string {
   return Buffer.from(`${digestOf(scope)}${cursor}`).toString("base64url");
 }
 
-/** The cursor, or undefined for an empty token. @throws DomainError invalid/PAGE_TOKEN_INVALID for a token of another list. */
-export function cursorOf(scope: readonly string[], token: string): string | undefined {
+/**
+ * The cursor, or undefined for an empty token.
+ * @throws DomainError invalid/PAGE_TOKEN_INVALID for a token of another list, or one whose cursor `parse` does not know.
+ */
+export function cursorOf<Cursor>(scope: readonly string[], token: string, parse: (text: string) => Cursor | undefined): Cursor | undefined {
   if (token === "") return undefined;
   const text = token.length <= TOKEN_MAX ? Buffer.from(token, "base64url").toString() : "";
   const digest = digestOf(scope);
-  if (text.startsWith(digest)) return text.slice(digest.length);
+  const cursor = text.startsWith(digest) ? parse(text.slice(digest.length)) : undefined;
+  if (cursor !== undefined) return cursor;
   throw new DomainError("invalid", "PAGE_TOKEN_INVALID", "The page token is not from this list with this filter.", {
     hint: "Use the token of the previous page with the same request, or start without one.",
   });
+}
+
+/** For `cursorOf`: the number of an event. */
+export function parseSequence(text: string): number | undefined {
+  return /^\d{1,15}$/u.test(text) ? Number(text) : undefined;
 }
 
 /** Short digest that binds tokens to what they are about. */

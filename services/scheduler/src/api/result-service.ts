@@ -38,7 +38,7 @@ async function listResults({ store }: SchedulerApiDeps, request: ListResultsRequ
   const { id, version } = await findJob(store, request.jobId);
   const scope = ["results", id, String(version)];
   const limit = pageSizeOf(request.pageSize);
-  const cursor = cursorOf(scope, request.pageToken) ?? "";
+  const cursor = cursorOf(scope, request.pageToken, String) ?? "";
   let next: { readonly key: string; readonly result: Result }[] = [];
   for await (const execution of executionsOf(store, id)) {
     const result = execution.jobVersion === version ? resultOf(execution) : undefined;

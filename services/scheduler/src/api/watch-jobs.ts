@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { DomainError, LIMITS } from "@skrei/domain";
-import type { Job, JobId } from "@skrei/domain";
+import type { Job, JobEvent, JobId } from "@skrei/domain";
 import { WatchJobsResponseSchema } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import type { WatchJobsRequest, WatchJobsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { jobToProto } from "@skrei/wire/job.ts";
@@ -9,7 +9,7 @@ import type { JobFilter } from "../domain/job-filter.ts";
 import type { StateStore } from "../ports.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { listMatchingJobs } from "./matching-jobs.ts";
-import { cursorOf, pageTokenFor } from "./page.ts";
+import { cursorOf, pageTokenFor, parseSequence } from "./page.ts";
 import { pause, waitAtMost } from "./wait.ts";
 
 /**
@@ -22,29 +22,36 @@ export async function* watchJobs(
   signal: AbortSignal,
 ): AsyncGenerator<WatchJobsResponse> {
   const watch: Watch = { store: deps.store, filter: parseJobFilter(request.filter), scope: ["watch-jobs", request.filter] };
-  let sequence = resumeAt(watch, request.resumeToken);
-  if (sequence === undefined) {
+  let position = resumeAt(watch, request.resumeToken);
+  if (position === undefined) {
     // Read before the jobs: what changes in between is sent twice rather than never.
-    sequence = (await watch.store.eventRange()).lastSequence;
-    yield* snapshot(watch, snapshotSizeOf(request.snapshotSize), sequence);
+    position = await endOfLog(watch.store);
+    yield* snapshot(watch, snapshotSizeOf(request.snapshotSize), position);
   } else {
-    await checkRetained(watch.store, sequence);
-    yield await synced(watch, sequence);
+    await checkRetained(watch.store, position);
+    await checkSameLog(watch.store, position);
+    yield await synced(watch, position);
   }
   for (;;) {
     const wasWoken = await waitAtMost(HEARTBEAT_MS, { clock: deps.clock, signal }, (until) =>
-      watch.store.waitForEvents(sequence ?? 0, until),
+      watch.store.waitForEvents(position?.sequence ?? 0, until),
     );
     if (signal.aborted) return;
     if (!wasWoken) {
-      yield create(WatchJobsResponseSchema, { resumeToken: pageTokenFor(watch.scope, String(sequence)) });
+      yield create(WatchJobsResponseSchema, { resumeToken: tokenFor(watch, position) });
       continue;
     }
     // Changes of a burst become one message a job.
     await pause(COALESCE_MS, { clock: deps.clock, signal });
     if (signal.aborted) return;
-    sequence = yield* changes(watch, sequence);
+    position = yield* changes(watch, position);
   }
+}
+
+/** Where a reader is in the log. The time tells the event from one of the same number in another log. */
+interface Position {
+  readonly sequence: number;
+  readonly atMs: number;
 }
 
 interface Watch {
@@ -53,7 +60,7 @@ interface Watch {
   readonly scope: readonly string[];
 }
 
-async function* snapshot(watch: Watch, size: number, sequence: number): AsyncGenerator<WatchJobsResponse> {
+async function* snapshot(watch: Watch, size: number, position: Position): AsyncGenerator<WatchJobsResponse> {
   let before: JobId | undefined;
   let left = size;
   for (let pages = 0; left > 0 && pages < PAGES_MAX; pages++) {
@@ -63,21 +70,21 @@ async function* snapshot(watch: Watch, size: number, sequence: number): AsyncGen
     before = page.before;
     if (before === undefined) break;
   }
-  yield await synced(watch, sequence);
+  yield await synced(watch, position);
 }
 
-async function synced({ store, scope }: Watch, sequence: number): Promise<WatchJobsResponse> {
-  const totalSize = BigInt(await store.countJobs());
-  return create(WatchJobsResponseSchema, { synced: { totalSize }, resumeToken: pageTokenFor(scope, String(sequence)) });
+async function synced(watch: Watch, position: Position): Promise<WatchJobsResponse> {
+  const totalSize = BigInt(await watch.store.countJobs());
+  return create(WatchJobsResponseSchema, { synced: { totalSize }, resumeToken: tokenFor(watch, position) });
 }
 
-/** Everything after `sequence` that is there now, in rounds of bounded size. Returns where it ended. */
-async function* changes(watch: Watch, after: number): AsyncGenerator<WatchJobsResponse, number> {
-  let sequence = after;
+/** Everything after `after` that is there now, in rounds of bounded size. Returns where it ended. */
+async function* changes(watch: Watch, after: Position): AsyncGenerator<WatchJobsResponse, Position> {
+  let position = after;
   for (;;) {
-    await checkRetained(watch.store, sequence);
-    const events = await watch.store.listEvents(sequence, EVENTS_A_ROUND);
-    sequence = events.at(-1)?.sequence ?? sequence;
+    await checkRetained(watch.store, position);
+    const events = await watch.store.listEvents(position.sequence, EVENTS_A_ROUND);
+    position = events.at(-1) ?? position;
     const ids = [...new Set(events.flatMap(({ jobId }) => jobId ?? []))];
     for (let from = 0; from < ids.length; from += BATCH) {
       const batch = ids.slice(from, from + BATCH);
@@ -85,10 +92,10 @@ async function* changes(watch: Watch, after: number): AsyncGenerator<WatchJobsRe
       const isLast = from + BATCH >= ids.length;
       yield changesOf(watch, batch, {
         jobs: await watch.store.getJobs(batch),
-        resumeToken: isLast ? pageTokenFor(watch.scope, String(sequence)) : "",
+        resumeToken: isLast ? tokenFor(watch, position) : "",
       });
     }
-    if (events.length < EVENTS_A_ROUND) return sequence;
+    if (events.length < EVENTS_A_ROUND) return position;
   }
 }
 
@@ -107,19 +114,44 @@ function changesOf(
   });
 }
 
-function resumeAt({ scope }: Watch, token: string): number | undefined {
+async function endOfLog(store: StateStore): Promise<Position> {
+  const { lastSequence: sequence } = await store.eventRange();
+  return { sequence, atMs: (await eventAt(store, sequence))?.atMs ?? 0 };
+}
+
+/** Undefined when retention took it, or nothing has happened yet. */
+async function eventAt(store: StateStore, sequence: number): Promise<JobEvent | undefined> {
+  const [event] = await store.listEvents(sequence - 1, 1);
+  return event?.sequence === sequence ? event : undefined;
+}
+
+function tokenFor({ scope }: Watch, { sequence, atMs }: Position): string {
+  return pageTokenFor(scope, `${sequence}.${atMs}`);
+}
+
+function parsePosition(text: string): Position | undefined {
+  const [sequence, atMs] = text.split(".").map(parseSequence);
+  return sequence === undefined || atMs === undefined ? undefined : { sequence, atMs };
+}
+
+function resumeAt({ scope }: Watch, token: string): Position | undefined {
   try {
-    const cursor = cursorOf(scope, token);
-    return cursor === undefined ? undefined : Number(cursor);
+    return cursorOf(scope, token, parsePosition);
   } catch (error) {
     throw expired("The resume token belongs to another filter or another cluster", error);
   }
 }
 
-async function checkRetained(store: StateStore, sequence: number): Promise<void> {
+/** A state that was lost and began anew may have as many events, and other jobs. */
+async function checkSameLog(store: StateStore, { sequence, atMs }: Position): Promise<void> {
+  const event = atMs === 0 ? undefined : await eventAt(store, sequence);
+  if (event !== undefined && event.atMs !== atMs) throw expired(`The resume token points to event ${sequence} of another log`);
+}
+
+async function checkRetained(store: StateStore, { sequence }: Position): Promise<void> {
   const { firstSequence, lastSequence } = await store.eventRange();
   const isRetained = sequence <= lastSequence && (sequence === lastSequence || sequence + 1 >= firstSequence);
-  if (Number.isSafeInteger(sequence) && isRetained) return;
+  if (isRetained) return;
   throw expired(`The resume token points to event ${sequence}; the log has ${firstSequence} to ${lastSequence}`);
 }
 

@@ -98,6 +98,20 @@ describe("watching jobs", () => {
     expect(await failureOf(cluster.jobs.watchJobs({ snapshotSize: 10_001 }))).toMatchObject({ reason: "FIELD_INVALID" });
   });
 
+  test("refuses a token of another log, however long that is: the state was lost, or is another cluster's", async () => {
+    const [one, other] = [await startApiCluster(), await startApiCluster()];
+    await using stack = new AsyncDisposableStack();
+    for (const own of [one, other]) {
+      stack.use(own);
+      await own.jobs.submitJob({ spec: spec() });
+    }
+    const first = one.jobs.watchJobs({})[Symbol.asyncIterator]();
+    const { resumeToken } = await nextWith(first, ({ synced }) => synced !== undefined);
+    await first.return?.();
+    for (let jobs = 0; jobs < 3; jobs++) await other.jobs.submitJob({ spec: spec() });
+    expect(await failureOf(other.jobs.watchJobs({ resumeToken }))).toMatchObject({ reason: "RESUME_TOKEN_EXPIRED" });
+  });
+
   test("gives a reader that was slow each changed job once", async () => {
     const watch = cluster.jobs.watchJobs({ filter: "ns:slow" })[Symbol.asyncIterator]();
     expect((await next(watch)).synced).toBeDefined();
