@@ -114,6 +114,17 @@ describe("HTTP server", () => {
     expect(answer.status).toBe(415);
   });
 
+  test("names a field of JSON that it does not know, instead of doing something else than was meant", async () => {
+    await start();
+    const answer = await fetch(`${server.url}/grpc.health.v1.Health/Check`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: `{"serivce": "scheduler"}`,
+    });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: "invalid_argument", message: expect.stringContaining('"serivce"') });
+  });
+
   test.each([
     ["nothing", ""],
     ["half a preface", "PR"],

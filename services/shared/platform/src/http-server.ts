@@ -145,6 +145,8 @@ function createHandler(options: HttpServerOptions, shutdownSignal: AbortSignal):
     fallback: fallback as never,
     interceptors: [serverErrors(logger), ...interceptors],
     acceptCompression: [compressionGzip],
+    // A misspelt field would be left out in silence, and something else done than was meant. Binary messages may be newer.
+    jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: readBytesMax,
     maxTimeoutMs: CALL_TIMEOUT_MS_MAX,
     shutdownSignal,
