@@ -57,6 +57,11 @@ await runMain({
           });
           started.defer(async () => await server.close());
           logger.info({ event: "scheduler.listening", url: server.url }, "listening");
+          logger.info(
+            { hint: `node services/compute-agent/src/main.ts --scheduler-urls ${server.url} --join-token-file FILE --data-folder FOLDER` },
+            "to add a node",
+          );
+          logger.info({ hint: `export SKREI_SERVER=${server.url}` }, "to use this cluster as a client");
         }),
       stop: async (reason) => await stack.stop(reason),
     };
