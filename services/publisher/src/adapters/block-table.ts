@@ -154,7 +154,8 @@ export class BlockTable {
     const name = randomUUID();
     const scratch = join(this.#layout.scratch, name);
     await using file = await open(scratch, "wx");
-    await file.writev(blocks.map(({ data }) => data));
+    // Not writev, which on a disk that is nearly full writes a part and says so in a number only.
+    for (const { data } of blocks) await file.appendFile(data);
     await file.datasync();
     await rename(scratch, join(this.#layout.packs, name));
     await using folder = await open(this.#layout.packs, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -193,7 +194,8 @@ interface FileRow extends Place {
 const INLINE_BYTES_MAX = 64 * 1024;
 
 const INSERT_PACKED = "INSERT OR IGNORE INTO block (digest, size, pack, at, stored_ms) VALUES (?, ?, ?, ?, ?)";
-const FIND_IN_FILES = `SELECT execution_id, path, at, size FROM file_block JOIN file ON file.id = file_block.file JOIN folder ON folder.id = file.folder WHERE digest = ? LIMIT 4`;
+/** One place a file: a damaged file that repeats the block must not hide the sound ones. */
+const FIND_IN_FILES = `SELECT execution_id, path, min(at) AS at, size FROM file_block JOIN file ON file.id = file_block.file JOIN folder ON folder.id = file.folder WHERE digest = ? GROUP BY file_block.file LIMIT 16`;
 /** A folder that is still being staged may yet go back to its owner, so nobody may rely on it. */
 const IS_IN_STAGED = `SELECT 1 FROM file_block JOIN file ON file.id = file_block.file JOIN folder ON folder.id = file.folder WHERE digest = ? AND state = 'staged' LIMIT 1`;
 const REMOVE_MEMBERS = `DELETE FROM block WHERE digest IN (SELECT digest FROM member WHERE root = ?1)

@@ -185,6 +185,20 @@ test("never serves a file that was changed on the disk", async () => {
   await expect(readAll(staged.cid)).rejects.toMatchObject({ reason: "RESULT_CORRUPT", kind: "corrupt" });
 });
 
+test("reads a block from a sound result though others that repeat it are damaged", async () => {
+  const large = "x".repeat(6 * MIB);
+  const executionIds = [randomExecutionId(), randomExecutionId(), randomExecutionId()];
+  let cid = "";
+  for (const executionId of executionIds)
+    ({ cid } = await store.stage({ executionId, folder: makeFolder({ large }), bytesMax: 10 * MIB }, noSignal));
+  for (const executionId of executionIds.slice(0, 2)) {
+    const path = join(folder, "store", "results", executionId, "large");
+    chmodSync(path, 0o644);
+    truncateSync(path, 0);
+  }
+  for await (const block of store.list(cid)) expect((await store.get(block.cid)).length).toBe(block.sizeBytes);
+});
+
 test("takes blocks only under their own hash, and pins a root only when all of it is there", async () => {
   const staged = await stageFolder({ "outputs/a": randomBytes(3 * MIB), stdout: "x" });
   const blocks = [];
