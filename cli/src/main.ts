@@ -69,11 +69,35 @@ async function report(error: unknown, { terminal, settings, isVerbose, signal }:
   if (signal.aborted) return EXIT.interrupted;
   // Commander ends with one after it has printed help.
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-  const known = error instanceof CommanderError ? toUsageError(error) : (toCallError(error, settings) ?? toBug(error));
+  const known =
+    error instanceof CommanderError ? toUsageError(error) : (toCallError(error, settings) ?? toMachineError(error) ?? toBug(error));
   await say(terminal, ...renderError(known, terminal.stderr));
   if (isVerbose && error instanceof Error && error.stack !== undefined) await say(terminal, error.stack);
   return exitCodeOf(known);
 }
+
+/** What this machine refuses is no bug of ours. */
+function toMachineError(error: unknown): DomainError | undefined {
+  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
+  const what = MACHINE_REFUSALS[String(error.code)];
+  if (what === undefined) return undefined;
+  const path = "path" in error ? ` at ${String(error.path)}` : "";
+  return new DomainError("invalid", "FIELD_INVALID", `This machine says${path}: ${what}.`, { cause: error });
+}
+
+const MACHINE_REFUSALS: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EROFS: "the file system is read-only",
+  EACCES: "you may not do that here",
+  EPERM: "you may not do that here",
+  ENOENT: "it is not there, or not any more",
+  ENOTDIR: "this is no folder",
+  EISDIR: "this is a folder",
+  EEXIST: "it exists already",
+  ENAMETOOLONG: "the path is too long",
+  EMFILE: "too many files are open",
+};
 
 function toBug(error: unknown): DomainError {
   return new DomainError("unavailable", "INTERNAL_ERROR", `bug: ${error instanceof Error ? error.message : String(error)}`, {

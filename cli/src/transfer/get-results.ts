@@ -38,7 +38,7 @@ export async function getResults(session: Session, request: GetRequest): Promise
   stack.defer(() => rm(parts, { recursive: true, force: true }));
   const totals = { files: 0, sizeBytes: 0 };
   for (const result of results) {
-    const written = await download(session, result, join(parts, String(result.partition)));
+    const written = await download(session, result, { to: join(parts, String(result.partition)), output: request.output });
     totals.files += written.files;
     totals.sizeBytes += written.sizeBytes;
     for (const link of written.refusedLinks)
@@ -82,7 +82,11 @@ function newestOfEach(results: readonly Result[]): readonly Result[] {
   return [...chosen.values()].toSorted((a, b) => a.partition - b.partition);
 }
 
-async function download(session: Session, result: Result, to: string): Promise<WrittenDag> {
+async function download(
+  session: Session,
+  result: Result,
+  { to, output }: { readonly to: string; readonly output: string | undefined },
+): Promise<WrittenDag> {
   const { url } = await session.cluster.results.createDownloadLink({ jobId: result.jobId, cid: result.cid });
   const response = await fetchCar(url, session.signal);
   const live = createLiveLine(session.terminal.stderr, () => performance.now());
@@ -95,9 +99,23 @@ async function download(session: Session, result: Result, to: string): Promise<W
     }
   }
   try {
-    return await writeDag(parseCid(result.cid), to, readCar(counted(response)));
+    const kept = output === undefined ? undefined : join(to, "outputs", output);
+    return await writeDag(parseCid(result.cid), to, readCar(counted(whole(response, session.signal))), { kept });
   } finally {
     await live.clear();
+  }
+}
+
+/** What comes of a download whose connection is cut is an error of its own: nothing of it may look like the end. */
+async function* whole(stream: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", "The content store cut the download before its end; nothing was kept.", {
+      hint: "Try again; if it fails again, a part of the result is damaged in the store: its log says which.",
+      cause,
+    });
   }
 }
 

@@ -1,5 +1,6 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Stats } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, LIMITS } from "@skrei/domain";
@@ -17,7 +18,7 @@ export interface ScannedUpload {
   /** Every block once, by content id. */
   readonly blocks: ReadonlyMap<string, BlockPlace>;
   readonly files: number;
-  /** FIFOs, sockets and devices. */
+  /** FIFOs, sockets, devices, and names that are not UTF-8. */
   readonly skippedPaths: readonly string[];
 }
 
@@ -45,8 +46,13 @@ export async function scanUpload(path: string, signal: AbortSignal): Promise<Sca
   }
   async function scanFolder(at: string, depth: number): Promise<DagEntry> {
     const entries: NamedEntry[] = [];
-    for (const name of (await readdir(at)).toSorted()) {
+    for (const bytes of (await readdir(at, { encoding: "buffer" })).toSorted(Buffer.compare)) {
+      const name = bytes.toString();
       const child = join(at, name);
+      if (!isUtf8(bytes)) {
+        skippedPaths.push(child);
+        continue;
+      }
       const entry = await scan(child, await lstat(child), depth + 1);
       if (entry !== undefined) entries.push({ ...entry, name });
     }
@@ -69,7 +75,8 @@ async function statOf(path: string): Promise<Stats> {
 }
 
 async function scanFile(path: string, blocks: Map<string, BlockPlace>): Promise<readonly DagEntry[]> {
-  await using file = await open(path);
+  // Not to wait for a FIFO, nor to follow a link, that took the file's place.
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const leaves: DagEntry[] = [];
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let offset = 0;

@@ -4,6 +4,7 @@ import type { Client, Interceptor } from "@connectrpc/connect";
 import { DomainError } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import { isBlockOf, parseCid } from "@skrei/unixfs/cid.ts";
 import { say } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import type { Session } from "../session.ts";
@@ -18,7 +19,8 @@ const BATCH_BYTES_MAX = 3 * 1024 * 1024;
 export async function uploadPath(session: Session, path: string, { isQuiet }: { readonly isQuiet: boolean }): Promise<string> {
   const scanned = await scanUpload(path, session.signal);
   const cid = scanned.root.cid.toString();
-  for (const skipped of scanned.skippedPaths) await say(session.terminal, `note: ${skipped} is no file, folder or link and is left out`);
+  for (const skipped of scanned.skippedPaths)
+    await say(session.terminal, `note: ${skipped} is no file, folder or link with a name in UTF-8 and is left out`);
   const link = await session.cluster.results.createUploadLink({ cid, sizeBytes: BigInt(scanned.root.sizeBytes) });
   const blocks = createClient(
     BlockService,
@@ -50,7 +52,7 @@ async function sendMissing(blocks: Client<typeof BlockService>, scanned: Scanned
     for (const cid of missingCids) {
       const place = scanned.blocks.get(cid);
       if (place === undefined) continue;
-      const data = await readBlock(place);
+      const data = await readBlock(cid, place);
       if (batchBytes + data.length > BATCH_BYTES_MAX) await flush();
       batch.push({ cid, data });
       batchBytes += data.length;
@@ -60,13 +62,13 @@ async function sendMissing(blocks: Client<typeof BlockService>, scanned: Scanned
   return sentBytes;
 }
 
-async function readBlock(place: BlockPlace): Promise<Uint8Array> {
+async function readBlock(cid: string, place: BlockPlace): Promise<Uint8Array> {
   if ("block" in place) return place.block;
   await using file = await open(place.path);
   const data = new Uint8Array(place.sizeBytes);
   const { bytesRead } = await file.read(data, 0, place.sizeBytes, place.offset);
-  if (bytesRead !== place.sizeBytes)
-    throw new DomainError("invalid", "SOURCE_SIZE_MISMATCH", `${place.path} became shorter while it was sent.`, {
+  if (bytesRead !== place.sizeBytes || !isBlockOf(parseCid(cid), data))
+    throw new DomainError("invalid", "SOURCE_DIGEST_MISMATCH", `${place.path} changed while it was sent.`, {
       hint: "Run the command again when nothing writes to the file.",
     });
   return data;

@@ -126,6 +126,27 @@ test("leaves out links that lead out of the folder, and writes nothing through a
   expect(await readlink(join(to, "inside"))).toBe("./b");
 });
 
+test("leaves out links that only lead out by way of other links, or once their folder is somewhere else", async () => {
+  const store = new Store();
+  const out = store.folder({
+    sibling: buildSymlink("../../stdout", store.emit),
+    own: buildSymlink("./file", store.emit),
+    file: store.file("y"),
+  });
+  const root = store.folder({
+    deep: store.folder({ er: store.folder({ top: buildSymlink("../..", store.emit) }) }),
+    sly: buildSymlink("deep/er/top/../../etc/passwd", store.emit),
+    stdout: store.file("x"),
+    outputs: store.folder({ out }),
+  });
+  const to = join(folder, "out");
+  const kept = join(to, "outputs", "out");
+  const { refusedLinks } = await writeDag(root.cid, to, readCar(carOf(store.blocks)), { kept });
+  expect(refusedLinks.toSorted()).toEqual(["outputs/out/sibling", "sly"]);
+  expect((await readdir(kept)).toSorted()).toEqual(["file", "own"]);
+  expect(await readlink(join(to, "deep/er/top"))).toBe("../..");
+});
+
 test("does not write blocks that nobody asked for", async () => {
   const store = new Store();
   const root = store.folder({ a: store.file("x") });

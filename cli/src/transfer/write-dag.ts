@@ -1,4 +1,4 @@
-import { mkdir, open, symlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, symlink } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { decodeNode } from "@skrei/unixfs/node.ts";
 import type { FileNode, UnixfsNode } from "@skrei/unixfs/node.ts";
@@ -25,10 +25,16 @@ const RAW_CODE = 0x55;
 /**
  * Writes a UnixFS DAG below `path` from verified blocks that come parents first, one at a time. A block that occurs in several
  * places may come once: leaves are read back from where they were written, nodes are kept.
+ * Links below `kept`, a folder that will be moved elsewhere by itself, must not lead out of that.
  * @throws DomainError corrupt/RESULT_CORRUPT when a block is missing, a name is unsafe or sizes do not add up.
  */
-export async function writeDag(root: CID, path: string, blocks: AsyncIterable<CarBlock>): Promise<WrittenDag> {
-  const writer = new DagWriter(path);
+export async function writeDag(
+  root: CID,
+  path: string,
+  blocks: AsyncIterable<CarBlock>,
+  { kept }: { readonly kept?: string | undefined } = {},
+): Promise<WrittenDag> {
+  const writer = new DagWriter(path, kept);
   await writer.want(root, { kind: "entry", path });
   for await (const block of blocks) await writer.take(block);
   return writer.finish();
@@ -36,6 +42,7 @@ export async function writeDag(root: CID, path: string, blocks: AsyncIterable<Ca
 
 class DagWriter {
   readonly #root: string;
+  readonly #kept: string | undefined;
   readonly #wanted = new Map<string, Place[]>();
   readonly #nodes = new Map<string, { cid: CID; bytes: Uint8Array }>();
   readonly #leaves = new Map<string, { path: string; offset: number; sizeBytes: number }>();
@@ -44,8 +51,9 @@ class DagWriter {
   #files = 0;
   #sizeBytes = 0;
 
-  constructor(root: string) {
+  constructor(root: string, kept: string | undefined) {
     this.#root = root;
+    this.#kept = kept;
   }
 
   async want(cid: CID, place: Place): Promise<void> {
@@ -133,7 +141,7 @@ class DagWriter {
   async #putBytes(cid: CID, node: FileNode, at: { path: string; offset: number }): Promise<void> {
     if (node.data.length > 0) {
       await using file = await open(at.path, "r+");
-      await file.write(node.data, 0, node.data.length, at.offset);
+      await writeFully(file, node.data, at.offset);
     }
     if (cid.code === RAW_CODE) this.#leaves.set(cid.toString(), { path: at.path, offset: at.offset, sizeBytes: node.data.length });
     let offset = at.offset + node.data.length;
@@ -143,11 +151,21 @@ class DagWriter {
     }
   }
 
+  /** `..` counts only at the start, where real folders lie above: after a name, that name may be a link and `..` lead anywhere. */
   #staysInside(path: string, target: string): boolean {
     if (target === "" || target.startsWith("/") || target.includes("\0")) return false;
+    const names = target.split("/");
+    const down = names.findIndex((name) => name !== "" && name !== "." && name !== "..");
+    if (down >= 0 && names.includes("..", down)) return false;
+    const root = this.#kept !== undefined && path.startsWith(`${this.#kept}${sep}`) ? this.#kept : this.#root;
     const end = resolve(dirname(path), target);
-    return end === this.#root || end.startsWith(`${this.#root}${sep}`);
+    return end === root || end.startsWith(`${root}${sep}`);
   }
+}
+
+/** A disk that is nearly full takes a part, and says so only when it is asked for the rest. */
+async function writeFully(file: FileHandle, data: Uint8Array, offset: number): Promise<void> {
+  for (let done = 0; done < data.length;) done += (await file.write(data, done, data.length - done, offset + done)).bytesWritten;
 }
 
 async function readBack({ path, offset, sizeBytes }: { path: string; offset: number; sizeBytes: number }): Promise<Uint8Array> {
