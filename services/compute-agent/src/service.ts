@@ -29,6 +29,7 @@ import { EngineWatch } from "./loops/engine-watch.ts";
 import type { ExecutionParts } from "./loops/execution-parts.ts";
 import { ExecutionRunner } from "./loops/execution-runner.ts";
 import { HeldExecutions } from "./loops/held-executions.ts";
+import { Leftovers } from "./loops/leftovers.ts";
 import { OrphanSweep } from "./loops/orphan-sweep.ts";
 import { ReportOutbox } from "./loops/report-outbox.ts";
 import { SchedulerLink } from "./loops/scheduler-link.ts";
@@ -118,7 +119,8 @@ async function startAgent(
   await sweep.sweep();
   runner.resume();
   const linking = new AbortController();
-  const loops = [link.run(linking.signal), sweep.run(started.signal)];
+  parts.leftovers.addEnded(parts);
+  const loops = [link.run(linking.signal), sweep.run(started.signal), parts.leftovers.run(started.signal)];
   started.defer(async () => {
     await runner.stop();
     await endMortalRuns(parts);
@@ -151,6 +153,7 @@ async function buildParts(
     folders: new ScratchFolders(folder("executions")),
     capacity: new Capacity(capacityOf(config)),
     startsGate: new StartsGate(config.startsMax ?? 2 * machineCores()),
+    leftovers: new Leftovers({ clock, clearMs: CLEAR_MS }),
     clock,
     logger,
     limits: { stopGraceMs: config.stopGraceMs, keepFailedMs: config.keepFailedMs, clearMs: CLEAR_MS, engineAwayMs: ENGINE_AWAY_MS },

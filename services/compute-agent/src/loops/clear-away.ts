@@ -1,7 +1,8 @@
 import type { ExecutionRecord } from "../domain/execution-record.ts";
+import { clearWithin } from "./clear-within.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
 
-/** Takes away what the engine, the proxy and the fetcher hold for an execution whose run is over. Never throws; the sweep repeats it. */
+/** Takes away what the engine, the proxy and the fetcher hold for an execution whose run is over. Never throws; what fails becomes a leftover. */
 export async function clearSandbox(record: ExecutionRecord, parts: ExecutionParts): Promise<void> {
   const { executionId, job } = record.assignment;
   await Promise.all([
@@ -26,22 +27,14 @@ export async function clearFolders(
 async function attempt(
   component: string,
   record: ExecutionRecord,
-  { clock, limits, logger }: ExecutionParts,
+  { clock, limits, logger, leftovers }: ExecutionParts,
   clear: () => Promise<void>,
 ): Promise<void> {
-  const done = new AbortController();
-  const tooLate = clock.sleep(limits.clearMs, done.signal).then(
-    () => Promise.reject(new Error(`not done within ${limits.clearMs} ms`)),
-    () => undefined,
-  );
+  const { executionId } = record.assignment;
   try {
-    await Promise.race([clear(), tooLate]);
+    await clearWithin(clear, { clock, clearMs: limits.clearMs });
   } catch (error) {
-    logger.warn(
-      { executionId: record.assignment.executionId, component, err: error },
-      "something of an execution could not be cleared away, the sweep tries again",
-    );
-  } finally {
-    done.abort();
+    leftovers.add(`${component} of ${executionId}`, clear);
+    logger.warn({ executionId, component, err: error }, "something of an execution could not be cleared away, it is tried again");
   }
 }

@@ -3,6 +3,7 @@ import type { Logger } from "@skrei/platform/logger.ts";
 import type { Capacity } from "../domain/capacity.ts";
 import type { Clock, DoorPort, Executor, InputPort, OutputLogs, ResultPort, WorkFolders } from "../ports.ts";
 import type { HeldExecutions } from "./held-executions.ts";
+import type { Leftovers } from "./leftovers.ts";
 import type { StartsGate } from "./starts-gate.ts";
 
 /** What the steps of an execution work with. */
@@ -17,6 +18,7 @@ export interface ExecutionParts {
   readonly folders: WorkFolders;
   readonly capacity: Capacity;
   readonly startsGate: StartsGate;
+  readonly leftovers: Leftovers;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: RunnerLimits;
