@@ -38,7 +38,6 @@ describe("compose.yaml", { timeout: 240_000 }, () => {
       SKREI_DOCKER_SOCKET: DOCKER_HOST.replace("unix://", ""),
       SKREI_PORT: String(port),
       SKREI_PUBLISHER_PORT: String(publisherPort),
-      SKREI_PUBLISHER_URL: `http://127.0.0.1:${String(publisherPort)}`,
       SKREI_NATS_PORT: String(natsPort),
     };
     await compose("up", "--detach", "--wait", "--build");
