@@ -7,7 +7,7 @@ import { silentLogger } from "@skrei/platform/logger.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { aJobTask, aTask, anAssignment } from "../kit/an-assignment.ts";
 import { eventually } from "../kit/eventually.ts";
-import { readTree, startNodeServices, type NodeServices } from "../kit/node-services.ts";
+import { cidOf, readTree, startNodeServices, type NodeServices } from "../kit/node-services.ts";
 import { ProcessExecutor } from "../kit/process-executor.ts";
 import { ScriptedScheduler } from "../kit/scripted-scheduler.ts";
 
@@ -82,8 +82,8 @@ describe("a compute-agent with processes as its engine", () => {
     expect(report).toMatchObject({
       state: "completed",
       exitCode: 0,
-      resultCid: `cid-of-${assignment.executionId}`,
-      manifestCid: `manifest-of-${assignment.executionId}`,
+      resultCid: cidOf(assignment.executionId),
+      manifestCid: cidOf(`manifest ${assignment.executionId}`),
     });
     expect(await readTree(node.resultFolder(assignment.executionId))).toEqual({
       exitCode: "0",
@@ -102,7 +102,7 @@ describe("a compute-agent with processes as its engine", () => {
       exitCode: 3,
       failure: { class: "user", reason: "EXIT_NONZERO", message: "the task ended with exit code 3: no such thing" },
     });
-    expect(report.resultCid).toBe(`cid-of-${executionId}`);
+    expect(report.resultCid).toBe(cidOf(executionId));
     expect(await readTree(node.resultFolder(executionId))).toMatchObject({ exitCode: "3", stdout: "before\n" });
     await expectNothingLeft();
   });
@@ -179,7 +179,7 @@ describe("a compute-agent with processes as its engine", () => {
     for (const { executionId } of [one, two]) {
       await eventually(
         () => scheduler.reportOf(executionId)?.resultCid,
-        (cid) => cid === `cid-of-${executionId}`,
+        (cid) => cid === cidOf(executionId),
         { withinMs: 20_000 },
       );
       expect(scheduler.statesOf(executionId).at(-1)).toBe("proposing");

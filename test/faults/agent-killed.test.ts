@@ -11,7 +11,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { aTask, anAssignment } from "../kit/an-assignment.ts";
 import { eventually } from "../kit/eventually.ts";
 import { type NatsServer, startNatsServer } from "../kit/nats-server.ts";
-import { readTree } from "../kit/node-services.ts";
+import { cidOf, readTree } from "../kit/node-services.ts";
 import { ProcessExecutor } from "../kit/process-executor.ts";
 import { ScriptedScheduler } from "../kit/scripted-scheduler.ts";
 
@@ -76,7 +76,7 @@ test.each([0, 5, 20, 60, 150, 300])(
       expect(await scheduler.reported(executionId, ENDED)).toMatchObject({
         state: "completed",
         exitCode: 0,
-        resultCid: `cid-of-${executionId}`,
+        resultCid: cidOf(executionId),
       });
       const stdout = Array.from({ length: 8 + index }, (_, line) => `line ${line + 1}\n`).join("");
       expect(await readTree(join(folder, "node", "results", executionId))).toMatchObject({ stdout, exitCode: "0" });

@@ -78,18 +78,26 @@ export async function startNodeServices(folder: string): Promise<NodeServices> {
           await rename(from, resultFolder(executionId)).catch((error: NodeJS.ErrnoException) => {
             if (error.code !== "ENOENT") throw error; // Staged before.
           });
-          return { cid: `cid-of-${executionId}`, sizeBytes: BigInt((await filesOf(resultFolder(executionId))).length) };
+          return { cid: cidOf(executionId), sizeBytes: BigInt((await filesOf(resultFolder(executionId))).length) };
         },
         publishResult: async function* ({ executionId }) {
           if (services.isUpstreamAway) throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", "the cluster's store does not answer");
           published.add(executionId);
-          yield { event: { case: "done", value: { cid: `cid-of-${executionId}`, manifestCid: `manifest-of-${executionId}` } } };
+          yield { event: { case: "done", value: { cid: cidOf(executionId), manifestCid: cidOf(`manifest ${executionId}`) } } };
         },
         dropResult: () => ({}),
       }),
     { router },
   );
   return Object.assign(services, { fetcher: clientErrors(fetcher), proxy: clientErrors(proxy), publisher: clientErrors(publisher) });
+}
+
+/** A content id by its looks, for what is never read. */
+export function cidOf(text: string): string {
+  return `b${createHash("sha256")
+    .update(text)
+    .digest("hex")
+    .replaceAll(/[0189]/gu, "z")}`;
 }
 
 /** Every file below a folder, by path, as text. */

@@ -14,9 +14,9 @@ import type {
   ReportResponse,
 } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { MEMBERSHIP_TO_PROTO, nodeEnginesFromProto } from "@skrei/wire/node.ts";
-import { reportFromProto } from "@skrei/wire/report.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { parseJoin } from "./parse-join.ts";
+import { parseReport } from "./parse-report.ts";
 
 /** What agents call. Each call carries a credential of its own, the join token or the session, so no access token is asked for. */
 export function createAgentService(deps: SchedulerApiDeps): ServiceImpl<typeof AgentService> {
@@ -57,7 +57,7 @@ async function report({ commands }: SchedulerApiDeps, request: ReportRequest): P
   if (request.reports.length > REPORTS_MAX) {
     throw new DomainError("invalid", "FIELD_INVALID", `reports has ${request.reports.length} entries; at most ${REPORTS_MAX} are allowed.`);
   }
-  const reports = request.reports.flatMap((pb) => reportFromProto(pb) ?? []);
+  const reports = request.reports.flatMap((pb) => parseReport(pb) ?? []);
   await commands.report({ nodeId: nodeIdOf(request.nodeId), session: request.session, reports, isComplete: request.complete });
   return create(ReportResponseSchema);
 }

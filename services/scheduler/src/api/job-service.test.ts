@@ -1,4 +1,4 @@
-import type { DomainError } from "@skrei/domain";
+import type { DomainError, ExecutionId } from "@skrei/domain";
 import { verifyLink } from "@skrei/platform/signed-link.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../../../../test/kit/eventually.ts";
@@ -159,6 +159,25 @@ describe("a job's life", () => {
     });
     expect(none.nodes[0]).toMatchObject({ partitions: 0, reason: "CAPACITY_TOO_SMALL", fitsWhenIdle: false });
     expect((await cluster.jobs.listJobs({})).totalSize).toBe(before);
+  });
+
+  test("takes neither a made-up content id nor a novel from a node", async () => {
+    await using busy = await startApiCluster();
+    const node = await busy.join("a1");
+    const { job } = await busy.jobs.submitJob({ spec: spec({ retry: { attemptsMax: 1 } }) });
+    const held = await eventually(
+      () => [...busy.agents.assignments.values()][0],
+      (assignment) => assignment !== undefined,
+      { withinMs: 5_000 },
+    );
+    const { executionId, epoch } = held ?? { executionId: "" as ExecutionId, epoch: 0 };
+    const report = { executionId, epoch, state: "failed" as const };
+    const forged = node.report([{ ...report, resultCid: "../../job/of/others", resultBytes: 1 }]);
+    expect(await failureOf(forged)).toMatchObject({ reason: "CONTENT_ID_INVALID" });
+    const text = "x".repeat(1_000_000);
+    await node.report([{ ...report, failure: { class: "user", reason: "EXIT_NONZERO", message: text, hint: text } }]);
+    const { failure } = (await busy.jobs.getJob({ jobId: job?.jobId ?? "" })).job ?? {};
+    expect(failure).toMatchObject({ message: `${"x".repeat(4_095)}…`, hint: `${"x".repeat(4_095)}…` });
   });
 
   test("shows its executions and results as its node reports them", async () => {

@@ -1,0 +1,36 @@
+import { contentIdRule, DomainError } from "@skrei/domain";
+import type { Failure } from "@skrei/domain";
+import type { ExecutionReport as PbExecutionReport } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { reportFromProto } from "@skrei/wire/report.ts";
+import type { ExecutionReport } from "../ports.ts";
+
+/**
+ * What a node says of an execution, within bounds: it is stored and shown to everybody, and its content ids become links.
+ * Undefined for a state that this version does not know.
+ * @throws DomainError invalid/CONTENT_ID_INVALID.
+ */
+export function parseReport(pb: PbExecutionReport): ExecutionReport | undefined {
+  const report = reportFromProto(pb);
+  if (report === undefined) return undefined;
+  for (const cid of [report.resultCid, report.manifestCid]) checkContentId(cid);
+  return report.failure === undefined ? report : { ...report, failure: shortened(report.failure) };
+}
+
+function checkContentId(cid: string | undefined): void {
+  const allowed = cid === undefined ? undefined : contentIdRule(cid);
+  if (allowed === undefined) return;
+  throw new DomainError("invalid", "CONTENT_ID_INVALID", `A result has the content id "${cid?.slice(0, 128)}"; allowed is ${allowed}.`);
+}
+
+function shortened(failure: Failure): Failure {
+  const { message, hint } = failure;
+  if (message.length <= TEXT_LENGTH_MAX && hint.length <= TEXT_LENGTH_MAX) return failure;
+  return { ...failure, message: cut(message), hint: cut(hint) };
+}
+
+function cut(text: string): string {
+  return text.length <= TEXT_LENGTH_MAX ? text : `${text.slice(0, TEXT_LENGTH_MAX - 1)}…`;
+}
+
+/** The words of a failure go into the execution, its event and its job. */
+const TEXT_LENGTH_MAX = 4_096;
