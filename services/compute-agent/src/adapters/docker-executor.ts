@@ -33,11 +33,15 @@ export interface DockerExecutorOptions {
   readonly clock: Clock;
 }
 
-/** One container, from prepare to remove. */
-interface Run {
-  readonly spec: RunSpec;
+/** A container and the holder whose network it joined. */
+interface Place {
   readonly containerId: string;
   readonly holderId: string;
+}
+
+/** One container, from prepare to remove. */
+interface Run extends Place {
+  readonly spec: RunSpec;
   /** Ends everything that this process does for the run; not the run itself. */
   readonly leaving: AbortController;
   output: Promise<void>;
@@ -103,8 +107,8 @@ class DockerExecutor implements Executor {
     if (this.#runs.has(spec.executionId)) return;
     await this.#ensureSetUp();
     const image = await abortable(this.#images.ensure(dockerEngine(spec).image), signal);
-    const made = (await this.#containers.find(spec.executionId)) ?? (await this.#create(spec, image));
-    this.#track(spec, made.Id, holderOf(made.HostConfig.NetworkMode));
+    const found = await this.#containers.find(spec.executionId);
+    this.#track(spec, found === undefined ? await this.#create(spec, image) : placeOf(found));
     signal.throwIfAborted();
   }
 
@@ -116,10 +120,10 @@ class DockerExecutor implements Executor {
     } catch (error) {
       if (!isHolderGone(error, run.holderId)) throw error instanceof DomainError ? error : startError(spec, error);
       // The holder died (engine restarted): a new one, once.
-      await this.#removeContainer(spec.executionId);
+      await this.#removeContainer(run.containerId);
       await this.#holders.discard(run.holderId);
       const made = await this.#create(spec, await this.#images.ensure(dockerEngine(spec).image));
-      await this.#attachAndStart(this.#track(spec, made.Id, holderOf(made.HostConfig.NetworkMode)), sink);
+      await this.#attachAndStart(this.#track(spec, made), sink);
     }
   }
 
@@ -138,13 +142,16 @@ class DockerExecutor implements Executor {
 
   async remove(executionId: ExecutionId): Promise<void> {
     const run = this.#runs.get(executionId);
-    const holderId = run?.holderId ?? holderOf((await this.#containers.find(executionId))?.HostConfig.NetworkMode);
-    await this.#removeContainer(executionId);
+    // What this process tracks it has made or recognised before; anything else is looked at first.
+    const found = run === undefined ? await this.#containers.find(executionId) : undefined;
+    const place = run ?? (found === undefined ? undefined : placeOf(found));
+    if (place === undefined) return;
+    await this.#removeContainer(place.containerId);
     run?.leaving.abort(new DomainError("cancelled", "CANCELLED", "the execution was removed"));
     await run?.output.catch(() => undefined);
     this.#runs.delete(executionId);
     if (run !== undefined) await this.#holders.release(run.holderId);
-    else if (holderId !== "") await this.#holders.discard(holderId);
+    else if (place.holderId !== "") await this.#holders.discard(place.holderId);
   }
 
   async held(): Promise<readonly HeldRun[]> {
@@ -156,7 +163,7 @@ class DockerExecutor implements Executor {
     const found = await this.#containers.find(spec.executionId);
     // A container that never started has nothing to take up.
     if (found === undefined || found.State.Status === "created") return false;
-    const run = this.#track(spec, found.Id, holderOf(found.HostConfig.NetworkMode));
+    const run = this.#track(spec, placeOf(found));
     const source = await engineCall("logs", CALL_TIMEOUT_MS, (abortSignal) =>
       this.#docker.getContainer(found.Id).logs({ follow: true, stdout: true, stderr: true, abortSignal }),
     );
@@ -183,7 +190,7 @@ class DockerExecutor implements Executor {
     this.#warming = this.#holders.warm().catch(() => undefined);
   }
 
-  async #create(spec: RunSpec, { volumes }: ImageFacts): Promise<Docker.ContainerInspectInfo> {
+  async #create(spec: RunSpec, { volumes }: ImageFacts): Promise<Place> {
     const holderId = await this.#holders.acquire();
     try {
       await this.#giveOutputsToTask(spec);
@@ -193,7 +200,7 @@ class DockerExecutor implements Executor {
       const container = await engineCall("create container", CALL_TIMEOUT_MS, (abortSignal) =>
         this.#docker.createContainer({ ...request, abortSignal }),
       );
-      return await engineCall("inspect container", CALL_TIMEOUT_MS, (abortSignal) => container.inspect({ abortSignal }));
+      return { containerId: container.id, holderId };
     } catch (error) {
       await this.#holders.discard(holderId);
       throw error instanceof DomainError ? error : startError(spec, error);
@@ -207,9 +214,9 @@ class DockerExecutor implements Executor {
     for (const { hostPath, isReadOnly } of spec.mounts) if (!isReadOnly) await lchown(hostPath, uid, gid);
   }
 
-  #track(spec: RunSpec, containerId: string, holderId: string): Run {
+  #track(spec: RunSpec, place: Place): Run {
     const output = Promise.resolve();
-    const run: Run = { spec, containerId, holderId, leaving: new AbortController(), output, end: undefined, isOverDisk: false };
+    const run: Run = { spec, ...place, leaving: new AbortController(), output, end: undefined, isOverDisk: false };
     this.#runs.set(spec.executionId, run);
     return run;
   }
@@ -279,10 +286,9 @@ class DockerExecutor implements Executor {
     }
   }
 
-  async #removeContainer(executionId: ExecutionId): Promise<void> {
-    if ((await this.#containers.find(executionId)) === undefined) return;
+  async #removeContainer(containerId: string): Promise<void> {
     await this.#ignoring([404, 409], "remove container", CALL_TIMEOUT_MS, (abortSignal) =>
-      this.#docker.getContainer(containerName(executionId)).remove({ force: true, v: true, abortSignal }),
+      this.#docker.getContainer(containerId).remove({ force: true, v: true, abortSignal }),
     );
   }
 
@@ -304,6 +310,10 @@ class DockerExecutor implements Executor {
     if (run === undefined) throw new DomainError("notFound", "EXECUTION_NOT_FOUND", `the Docker executor does not hold ${executionId}`);
     return run;
   }
+}
+
+function placeOf({ Id, HostConfig }: Docker.ContainerInspectInfo): Place {
+  return { containerId: Id, holderId: holderOf(HostConfig.NetworkMode) };
 }
 
 async function readCores(docker: Docker): Promise<number> {
