@@ -26,7 +26,7 @@ export const jobGet = defineCommand({
   run: async ({ args, flags, session }) => {
     const { jobId } = await getJob(session, jobArgument(args));
     const to = flags.to ?? flags["output-dir"] ?? `./job-${jobId}`;
-    await getResults(session, { jobId, to, isForced: flags.force, output: flags.output });
+    await getResults(session, { jobId, to, isForced: flags.force, output: flags.output, isQuiet: false });
     await answer(session.terminal, to);
   },
 });

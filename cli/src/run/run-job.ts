@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
-import { DomainError } from "@skrei/domain";
+import { DomainError, hasReason } from "@skrei/domain";
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { isConnectionLost, toCallError } from "../client/call-error.ts";
@@ -14,7 +14,7 @@ import { uploadPath } from "../transfer/upload.ts";
 import { finishRun } from "./finish-run.ts";
 import { followJob } from "./follow-job.ts";
 import type { FOLLOW_FLAGS } from "./job-flags.ts";
-import { engineOf, partsOf } from "./job-words.ts";
+import { engineOf, jobStateOf, partsOf } from "./job-words.ts";
 import { resolveDraft } from "./resolve-draft.ts";
 import type { Upload } from "./resolve-draft.ts";
 import { getResults } from "../transfer/get-results.ts";
@@ -56,11 +56,24 @@ export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags, 
   const session: Session = { ...outer, signal };
   try {
     const followed = await followJob(session, job, { isRaw: flags.raw, isQuiet: flags.quiet });
-    if (flags.get !== undefined) await getResults(session, { jobId: job.jobId, to: flags.get, isForced: false, output: undefined });
+    if (flags.get !== undefined) await fetchResults(session, followed.job, { to: flags.get, isQuiet: flags.quiet });
     await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"], namesNextCommands });
   } catch (error) {
     if (!signal.aborted || error instanceof ExitError) throw error;
     await leave(outer, job, flags);
+  }
+}
+
+/** A job that failed before it ran has no result; why it failed is said next, and matters more. */
+async function fetchResults(
+  session: Session,
+  job: Job,
+  { to, isQuiet }: { readonly to: string; readonly isQuiet: boolean },
+): Promise<void> {
+  try {
+    await getResults(session, { jobId: job.jobId, to, isForced: false, output: undefined, isQuiet });
+  } catch (error) {
+    if (jobStateOf(job) === "completed" || !hasReason(error, "RESULT_NOT_FOUND")) throw error;
   }
 }
 

@@ -18,6 +18,8 @@ export interface GetRequest {
   readonly isForced: boolean;
   /** Only this output of each part. */
   readonly output: string | undefined;
+  /** Says nothing when all went well. */
+  readonly isQuiet: boolean;
 }
 
 /** Downloads the results of a job into a folder, each byte checked against its content id. Nothing is left of a download that fails. */
@@ -36,14 +38,7 @@ export async function getResults(session: Session, request: GetRequest): Promise
   await using stack = new AsyncDisposableStack();
   const parts = await mkdtemp(join(target, ".skrei-part-"));
   stack.defer(() => rm(parts, { recursive: true, force: true }));
-  const totals = { files: 0, sizeBytes: 0 };
-  for (const result of results) {
-    const written = await download(session, result, { to: join(parts, String(result.partition)), output: request.output });
-    totals.files += written.files;
-    totals.sizeBytes += written.sizeBytes;
-    for (const link of written.refusedLinks)
-      await say(session.terminal, `note: the link ${link} of part ${result.partition} leads out of the result and is left out`);
-  }
+  const totals = await downloadAll(session, results, { parts, output: request.output });
   const from = names === undefined ? join(parts, String(first.partition)) : parts;
   const chosen = await chooseOutput(from, { names: names ?? [""], output: request.output });
   await refuseExisting(
@@ -57,7 +52,25 @@ export async function getResults(session: Session, request: GetRequest): Promise
     await mkdir(join(to, ".."), { recursive: true });
     await rename(entry.from, to);
   }
+  if (request.isQuiet) return;
   await say(session.terminal, `  ✓ verified  ${totals.files} files, ${formatBytes(totals.sizeBytes)}; every byte matches its content id`);
+}
+
+/** Each into a folder named by its partition. */
+async function downloadAll(
+  session: Session,
+  results: readonly Result[],
+  { parts, output }: { readonly parts: string; readonly output: string | undefined },
+): Promise<{ files: number; sizeBytes: number }> {
+  const totals = { files: 0, sizeBytes: 0 };
+  for (const result of results) {
+    const written = await download(session, result, { to: join(parts, String(result.partition)), output });
+    totals.files += written.files;
+    totals.sizeBytes += written.sizeBytes;
+    for (const link of written.refusedLinks)
+      await say(session.terminal, `note: the link ${link} of part ${result.partition} leads out of the result and is left out`);
+  }
+  return totals;
 }
 
 async function listResults(session: Session, jobId: string): Promise<readonly Result[]> {
