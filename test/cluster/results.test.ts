@@ -58,6 +58,20 @@ test("bytes that were changed in the store are noticed, and nothing of them is k
   expect(await readdir(folder)).toEqual([]);
 });
 
+test("run --get puts the result there and leaves stdout to the job", async () => {
+  const to = join(await mkdtemp(join(cluster().folder, "run-")), "got");
+  const { code, stdout, stderr } = await cluster().runCli(["docker", "run", "-q", "--get", to, "busybox", "--", "echo", "hello"]);
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "hello\n", stderr: "" });
+  expect(await readFile(join(to, "stdout"), "utf8")).toBe("hello\n");
+});
+
+test("run --get of a job that has no result tells why the job failed, not that a result is missing", async () => {
+  const to = join(cluster().folder, "nothing");
+  const { code, stderr } = await cluster().runCli(["docker", "run", "--get", to, "busybox", "--", "no-such-command"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("COMMAND_NOT_FOUND");
+});
+
 test("a folder that is uploaded is read by the job as it was here", async () => {
   const source = await mkdtemp(join(cluster().folder, "upload-"));
   await mkdir(join(source, "deep"));
