@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { COMMANDS } from "./commands/index.ts";
 import { runCommandLine } from "./main.ts";
@@ -42,6 +43,9 @@ test.for([
   [["job", "list", "--limt", "3"], 2, /Unknown option '--limt'/u, /Did you mean --limit/u],
   [["job", "list", "--limit", "many"], 2, /--limit: "many" is not a whole number from 1 to 100000/u, /FIELD_INVALID/u],
   [["job", "list", "-o", "xml"], 2, /--output: "xml" is none of table, wide, json, jsonl, yaml, name/u, /FIELD_INVALID/u],
+  [["ls"], 2, /no command "skrei ls"/u, /Did you mean "skrei job list"/u],
+  [["ps"], 2, /no command "skrei ps"/u, /Did you mean "skrei job list"/u],
+  [["drain"], 2, /no command "skrei drain"/u, /Did you mean "skrei node drain"/u],
   [["ui"], 2, /"skrei ui" is not offered by this version/u, /FEATURE_NOT_AVAILABLE/u],
   [["context", "use", "lab"], 2, /not offered by this version/u, /--server URL/u],
   [["run", "--gpu", "1", "x"], 2, /--gpu: GPUs are not offered/u, /fix: Leave --gpu out/u],
@@ -92,6 +96,67 @@ test("passes everything after -- to the job untouched", async () => {
   const { code, stdout } = await skrei(["run", "busybox", "--dry-run", "--", "ls", "--color", "-q", "--", "x"]);
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ task: { docker: { image: "busybox", parameters: ["ls", "--color", "-q", "--", "x"] } } });
+});
+
+test("takes what follows the image as the job's command, as docker does", async () => {
+  const parametersOf = async (...words: readonly string[]): Promise<unknown> => {
+    const { stdout, stderr } = await skrei(words);
+    expect(stderr).toBe("");
+    return (JSON.parse(stdout) as { task: { docker: { parameters: unknown } } }).task.docker.parameters;
+  };
+  expect(await parametersOf("run", "--dry-run", "busybox", "sh", "-c", "echo hi", "--count", "9")).toEqual([
+    "sh",
+    "-c",
+    "echo hi",
+    "--count",
+    "9",
+  ]);
+  expect(await parametersOf("docker", "run", "-w", "/data", "busybox", "--dry-run", "ls", "-la")).toEqual(["ls", "-la"]);
+});
+
+const PRIMES = fileURLToPath(new URL("../../examples/primes/job.yaml", import.meta.url));
+
+test.for([
+  ["job", "validate", "--offline", "-f", PRIMES],
+  ["job", "run", "--dry-run", "-f", PRIMES],
+  ["job", "run", "--dry-run", PRIMES],
+])("takes a job file by flag or as an argument: %j", async (words) => {
+  expect(await skrei(words)).toMatchObject({ code: 0 });
+});
+
+test("plans a file given with -f, and refuses two files", async () => {
+  expect((await skrei(["job", "plan", "-f", PRIMES, "--server", "http://127.0.0.1:1"])).stderr).toMatch(/No cluster answers/u);
+  expect(await skrei(["job", "plan", "-f", PRIMES, PRIMES])).toMatchObject({ code: 2 });
+});
+
+test("puts flags over what a job file says", async () => {
+  const words = ["--count", "8", "-e", "A=1", "--name", "mine", "--cpu", "2", "--memory", "1GB", "--label", "team=a", "--timeout", "90s"];
+  const { code, stdout } = await skrei(["run", "--example", "primes", "--dry-run", ...words, "--attempts", "3", "-o", "kept:/kept"]);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    name: "mine",
+    count: 8,
+    labels: { team: "a" },
+    retry: { maxAttempts: 3 },
+    task: {
+      name: "main",
+      wasm: { entryModule: "/app/primes.wasm" },
+      env: { A: "1" },
+      outputs: [{ name: "kept", path: "/kept" }],
+      resources: { cpuMillis: "2000", memoryBytes: "1000000000" },
+      timeouts: { execution: "120s", total: "90s" },
+    },
+  });
+});
+
+test("takes global flags before the command, and help as a command", async () => {
+  expect((await skrei(["--server", "http://127.0.0.1:1", "job", "list"])).stderr).toMatch(
+    /No cluster answers at http:\/\/127\.0\.0\.1:1 /u,
+  );
+  expect((await skrei(["job", "--server=http://127.0.0.1:1", "ls"])).stderr).toMatch(/No cluster answers at http:\/\/127\.0\.0\.1:1 /u);
+  expect((await skrei(["help", "job", "list"])).stdout).toMatch(/^List jobs/u);
+  expect((await skrei(["help"])).stdout).toBe((await skrei([])).stdout);
+  expect(await skrei(["--version"])).toEqual(await skrei(["version"]));
 });
 
 test("prefers flag over environment over file over the context of skrei dev", async () => {

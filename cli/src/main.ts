@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { DomainError } from "@skrei/domain";
+import { arrangeWords } from "./arrange-words.ts";
 import { toCallError } from "./client/call-error.ts";
 import { createCluster } from "./client/cluster.ts";
 import { resolveSettings } from "./client/settings.ts";
@@ -50,7 +51,7 @@ export async function runCommandLine(words: readonly string[], { terminal, signa
   let help = "";
   const program = createProgram({ commands: COMMANDS, dispatch, writeOut: (text) => (help += text) });
   try {
-    await program.parseAsync([...words], { from: "user" });
+    await program.parseAsync([...arrangeWords(words, COMMANDS)], { from: "user" });
     if (help !== "") await terminal.stdout.write(help);
     return EXIT.done;
   } catch (error) {

@@ -60,18 +60,32 @@ function unknownCommand(path: string, word: string, commands: readonly CommandDe
   const prefix = path === "skrei" ? "" : `${path} `;
   const later = laterCommand(`${prefix}${word}`);
   if (later !== undefined) return later;
-  const depth = prefix === "" ? 0 : 1;
-  const words = [
-    ...new Set(
-      commands
-        .filter(({ isHidden }) => isHidden !== true)
-        .flatMap((command) => [command.path.split(" ")[depth] ?? "", ...(command.aliases ?? [])]),
-    ),
-  ];
-  const found = nearest(word, words);
+  const found = nearestCommand(path, word, commands);
   return new DomainError("invalid", "FIELD_INVALID", `There is no command "skrei ${prefix}${word}".`, {
-    hint: found === undefined ? `Commands: skrei ${prefix}--help` : `Did you mean "skrei ${prefix}${found}"?`,
+    hint: found === undefined ? `Commands: skrei ${prefix}--help` : `Did you mean "skrei ${found}"?`,
   });
+}
+
+/** Verbs of other programs. */
+const FOREIGN_VERBS: Readonly<Record<string, string>> = { ps: "job list", status: "job describe", kill: "job stop", nodes: "node list" };
+
+/** The command of this group that is spelled nearest, or a verb that stands in another group. */
+function nearestCommand(path: string, word: string, commands: readonly CommandDefinition[]): string | undefined {
+  const prefix = path === "skrei" ? [] : path.split(" ");
+  const shown = commands.filter(({ isHidden }) => isHidden !== true);
+  if (prefix.length === 0) {
+    const foreign = Object.hasOwn(FOREIGN_VERBS, word) ? FOREIGN_VERBS[word] : undefined;
+    const verb = shown.find(
+      (command) => command.path.includes(" ") && [command.path.split(" ")[1], ...(command.aliases ?? [])].includes(word),
+    );
+    if ((verb?.path ?? foreign) !== undefined) return verb?.path ?? foreign;
+  }
+  const words = shown.flatMap((command) => {
+    const own = command.path.split(" ");
+    return [own[prefix.length] ?? "", ...(own.length === prefix.length + 1 ? (command.aliases ?? []) : [])];
+  });
+  const found = nearest(word, [...new Set(words)]);
+  return found === undefined ? undefined : [...prefix, found].join(" ");
 }
 
 function leaf(name: string, definition: CommandDefinition, { dispatch, writeOut }: Pick<ProgramOptions, "dispatch" | "writeOut">): Command {

@@ -6,9 +6,10 @@ import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
 import { renderTable } from "../output/table.ts";
 import type { Column } from "../output/table.ts";
 import { answer, say } from "../output/terminal.ts";
+import { FILE_FLAG } from "../run/job-flags.ts";
 import { planDraft } from "../run/plan-draft.ts";
 import { folderOf } from "../run/resolve-draft.ts";
-import { readJobText } from "./run.ts";
+import { fileArgument, readJobText } from "./run.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
 import { partsOf } from "../run/job-words.ts";
 
@@ -23,11 +24,11 @@ export const jobPlan = defineCommand({
   path: "job plan",
   summary: "Say where a job file would run, and why not elsewhere; nothing is submitted.",
   args: [{ name: "file", summary: "YAML or JSON; stdin when left out", completes: "file" }],
-  flags: OUTPUT_FLAGS,
+  flags: { ...FILE_FLAG, ...OUTPUT_FLAGS },
   examples: ["skrei job plan job.yaml"],
   exitCodes: { 2: "the job has a mistake", 6: "no node can ever run it" },
   run: async ({ args, flags, session }) => {
-    const file = await readJobText(session, args[0] ?? "-");
+    const file = await readJobText(session, fileArgument(args, flags));
     const plan = await planDraft(session, readJobFile(file), folderOf(file.fileName));
     if (
       await printRecord(session.terminal, PlanJobResponseSchema, {

@@ -6,21 +6,22 @@ import { booleanFlag } from "../flags.ts";
 import type { JobDraft } from "../job-file/job-draft.ts";
 import { readJobFile } from "../job-file/read-job-file.ts";
 import { say } from "../output/terminal.ts";
+import { FILE_FLAG } from "../run/job-flags.ts";
 import { partsOf } from "../run/job-words.ts";
 import { planDraft, resolveForPlan } from "../run/plan-draft.ts";
 import { folderOf } from "../run/resolve-draft.ts";
 import type { Session } from "../session.ts";
-import { readJobText } from "./run.ts";
+import { fileArgument, readJobText } from "./run.ts";
 
 export const jobValidate = defineCommand({
   path: "job validate",
   summary: "Check a job file: its form here, its placing with the cluster if one answers.",
   args: [{ name: "file", summary: "YAML or JSON; stdin when left out", completes: "file" }],
-  flags: { offline: booleanFlag("do not ask the cluster", { isCommon: true }) },
+  flags: { ...FILE_FLAG, offline: booleanFlag("do not ask the cluster", { isCommon: true }) },
   examples: ["skrei job validate job.yaml"],
   exitCodes: { 2: "the job has a mistake" },
   run: async ({ args, flags, session }) => {
-    const file = await readJobText(session, args[0] ?? "-");
+    const file = await readJobText(session, fileArgument(args, flags));
     const draft = readJobFile(file);
     const folder = folderOf(file.fileName);
     await checkRules(draft, folder);

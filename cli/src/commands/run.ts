@@ -3,10 +3,12 @@ import { readFile } from "node:fs/promises";
 import { DomainError } from "@skrei/domain";
 import { defineCommand } from "../command.ts";
 import { text, valueFlag } from "../flags.ts";
+import type { FlagValues } from "../flags.ts";
 import { readJobFile } from "../job-file/read-job-file.ts";
+import { applyFlags } from "../run/apply-flags.ts";
 import { draftFromFlags } from "../run/draft-from-flags.ts";
 import { findExample } from "../run/find-example.ts";
-import { FOLLOW_FLAGS, JOB_FLAGS } from "../run/job-flags.ts";
+import { FILE_FLAG, FOLLOW_FLAGS, JOB_FLAGS } from "../run/job-flags.ts";
 import { folderOf } from "../run/resolve-draft.ts";
 import { runJob } from "../run/run-job.ts";
 import type { Session } from "../session.ts";
@@ -31,7 +33,7 @@ export const run = defineCommand({
   flags: {
     ...JOB_FLAGS,
     ...FOLLOW_FLAGS,
-    file: valueFlag("FILE", "a job file; - is stdin", text, { short: "f", isCommon: true }),
+    ...FILE_FLAG,
     example: valueFlag("NAME", "one of the examples, such as wordcount", text, { isCommon: true }),
   },
   examples: [
@@ -64,9 +66,9 @@ export const run = defineCommand({
   },
 });
 
-/** Submits a job file. Flags that describe a job do not change a file. */
-export async function runFile(session: Session, file: string, flags: Parameters<typeof runJob>[0]["flags"]): Promise<void> {
-  const draft = readJobFile(await readJobText(session, file));
+/** Submits a job file, with the flags over it. */
+export async function runFile(session: Session, file: string, flags: FlagValues<typeof JOB_FLAGS & typeof FOLLOW_FLAGS>): Promise<void> {
+  const draft = applyFlags(readJobFile(await readJobText(session, file)), flags);
   await runJob({ session, draft, folder: file === "-" ? process.cwd() : folderOf(file), flags });
 }
 
@@ -80,6 +82,14 @@ export async function readJobText(session: Session, file: string): Promise<{ tex
       hint: "Check the path; - reads the job from stdin.",
     });
   }
+}
+
+/** The job file of a command that takes it as an argument or with `-f`; stdin when neither is given. */
+export function fileArgument(args: readonly string[], flags: FlagValues<typeof FILE_FLAG>): string {
+  const [file] = args;
+  if (file !== undefined && flags.file !== undefined)
+    throw new DomainError("invalid", "FIELD_INVALID", `Two job files are given: ${file} and ${flags.file}.`, { hint: "Give one." });
+  return file ?? flags.file ?? "-";
 }
 
 function refuseJobFile(image: string): void {

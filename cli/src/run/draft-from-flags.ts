@@ -23,9 +23,13 @@ export function draftFromFlags(flags: JobFlags, engine: EngineInit, moreInputs: 
       ...(flags.attempts === undefined ? {} : { retry: { maxAttempts: flags.attempts } }),
       task: task(flags, engine),
     },
-    inputs: [...moreInputs, ...flags.input.map(toDraft)],
+    inputs: [...moreInputs, ...inputsOfFlags(flags)],
     report: undefined,
   };
+}
+
+export function inputsOfFlags({ input }: Pick<JobFlags, "input">): readonly InputDraft[] {
+  return input.map(toDraft);
 }
 
 function task(flags: JobFlags, engine: EngineInit): TaskInit {

@@ -39,6 +39,11 @@ export const JOB_FLAGS = {
   "task-name": valueFlag("NAME", "name of the task", text, { isHidden: true }),
 } as const;
 
+/** Where a job file is. */
+export const FILE_FLAG = {
+  file: valueFlag("FILE", "a job file; - is stdin", text, { short: "f", isCommon: true }),
+} as const;
+
 /** How the command behaves once the job is submitted. */
 export const FOLLOW_FLAGS = {
   detach: booleanFlag("submit, print the id, do not wait", { short: "d", isCommon: true }),
