@@ -40,6 +40,7 @@ afterAll(async () => {
 interface Parts {
   readonly limits?: Partial<RunLimits>;
   readonly mounts?: readonly Mount[];
+  readonly whileRunning?: (container: Docker.Container) => Promise<unknown>;
 }
 
 async function run(engine: Partial<DockerEngine>, parts: Parts = {}): Promise<{ end: RunEnd; stdout: string; stderr: string }> {
@@ -59,6 +60,7 @@ async function run(engine: Partial<DockerEngine>, parts: Parts = {}): Promise<{ 
   try {
     await executor.prepare(spec, within);
     await executor.launch(spec, output, within);
+    await parts.whileRunning?.(docker.getContainer(`skrei-${spec.executionId}`));
     const end = await executor.wait(spec.executionId, within);
     return { end, stdout: output.stdout, stderr: output.stderr };
   } finally {
@@ -149,6 +151,29 @@ describe("what cannot start", { timeout: 90_000 }, () => {
       ({ Names }) => Names,
     );
     expect(names).toEqual([]);
+  });
+});
+
+describe("a task that somebody ends at the engine", { timeout: 90_000 }, () => {
+  test("has not failed by itself, as one that kills itself has", async () => {
+    const killed = await run({ parameters: ["sleep", "60"] }, { whileRunning: (container) => container.kill() });
+    expect(killed.end).toMatchObject({ exitCode: 137, failure: { class: "infrastructure", reason: "ENGINE_FAILED" } });
+    // The task is the first process of its namespace, to which it cannot send signals; its child is not.
+    const suicide = await run({ parameters: ["sh", "-c", "sh -c 'kill -9 $$'; exit $?"] });
+    expect(suicide.end).toMatchObject({ exitCode: 137, failure: undefined });
+  });
+
+  test("nor has one whose holder the engine took as well", async () => {
+    const lost = await run(
+      { parameters: ["sh", "-c", "sleep 2; exit 143"] },
+      {
+        whileRunning: async (container) => {
+          const { HostConfig } = await container.inspect();
+          await docker.getContainer(HostConfig.NetworkMode?.split(":")[1] ?? "").kill();
+        },
+      },
+    );
+    expect(lost.end).toMatchObject({ exitCode: 143, failure: { class: "infrastructure", reason: "ENGINE_FAILED" } });
   });
 });
 

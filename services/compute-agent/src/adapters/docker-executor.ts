@@ -3,6 +3,7 @@ import Docker from "dockerode";
 import type { Engine, ExecutionId, NodeEngine, NodeId } from "@skrei/domain";
 import { DomainError } from "@skrei/domain";
 import type { Clock, Executor, HeldRun, OutputSink, RunEnd, RunSpec } from "../ports.ts";
+import { awaitExit } from "./docker/await-exit.ts";
 import { containerName, containerOptions, dockerEngine } from "./docker/container-options.ts";
 import { demultiplex } from "./docker/demultiplex.ts";
 import { measureDiskUse } from "./docker/disk-watch.ts";
@@ -10,6 +11,7 @@ import { abortable, engineCall, refusalText, statusOf } from "./docker/engine-ca
 import { ensureHolderImage } from "./docker/holder-image.ts";
 import { HolderPool } from "./docker/holder-pool.ts";
 import { type ImageFacts, ImageStore } from "./docker/image-store.ts";
+import { wasEndedFromOutside } from "./docker/outside-end.ts";
 import { runEnd, startError } from "./docker/run-end.ts";
 import { holderOf, TaskContainers } from "./docker/task-container.ts";
 
@@ -47,6 +49,8 @@ interface Run extends Place {
   output: Promise<void>;
   end: Promise<RunEnd> | undefined;
   isOverDisk: boolean;
+  /** Asked to end by us. */
+  isStopped: boolean;
 }
 
 /** Runs tasks as containers of a Docker engine, each in the network namespace of a holder. One per node and engine. */
@@ -134,6 +138,8 @@ class DockerExecutor implements Executor {
   }
 
   async stop(executionId: ExecutionId, graceMs: number): Promise<void> {
+    const run = this.#runs.get(executionId);
+    if (run !== undefined) run.isStopped = true;
     const t = Math.max(1, Math.ceil(graceMs / 1000));
     await this.#ignoring([304, 404], "stop", CALL_TIMEOUT_MS + graceMs, (abortSignal) =>
       this.#docker.getContainer(containerName(executionId)).stop({ t, abortSignal }),
@@ -216,7 +222,7 @@ class DockerExecutor implements Executor {
 
   #track(spec: RunSpec, place: Place): Run {
     const output = Promise.resolve();
-    const run: Run = { spec, ...place, leaving: new AbortController(), output, end: undefined, isOverDisk: false };
+    const run: Run = { spec, ...place, leaving: new AbortController(), output, end: undefined, isOverDisk: false, isStopped: false };
     this.#runs.set(spec.executionId, run);
     return run;
   }
@@ -249,14 +255,17 @@ class DockerExecutor implements Executor {
 
   async #awaitEnd(run: Run): Promise<RunEnd> {
     const container = this.#docker.getContainer(run.containerId);
-    await abortable(container.wait({ abortSignal: run.leaving.signal }), run.leaving.signal);
+    await abortable(awaitExit(this.#docker, run.containerId, run.leaving.signal), run.leaving.signal);
     await Promise.race([run.output, this.#options.clock.sleep(OUTPUT_END_TIMEOUT_MS, run.leaving.signal)]);
     const info = await engineCall("inspect container", CALL_TIMEOUT_MS, (abortSignal) => container.inspect({ abortSignal }));
     // A write beyond the limit on one file's size only fails inside the task, whose exit code then says nothing about disks.
     const isFull =
       info.State.ExitCode !== 0 &&
       (await measureDiskUse(writableFolders(run.spec), run.spec.limits.diskBytes)) >= run.spec.limits.diskBytes;
-    return runEnd(run.spec, info, { isOverDisk: run.isOverDisk || isFull, nowMs: this.#options.clock.nowMs() });
+    const isOverDisk = run.isOverDisk || isFull;
+    const isOurDoing = run.isStopped || isOverDisk || info.State.OOMKilled;
+    const isOutside = info.State.ExitCode !== 0 && !isOurDoing && (await wasEndedFromOutside(this.#docker, info, run.holderId));
+    return runEnd(run.spec, info, { isOverDisk, isOutside, nowMs: this.#options.clock.nowMs() });
   }
 
   #watchDisk(run: Run): void {

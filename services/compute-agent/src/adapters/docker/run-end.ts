@@ -10,12 +10,12 @@ const EXIT_FILE_TOO_LARGE = 153;
 const MIB = 1024 * 1024;
 
 /** How a run ended, from the engine's record of the container and from what the agent saw. */
-export function runEnd(run: RunSpec, info: ContainerInspectInfo, seen: { isOverDisk: boolean; nowMs: number }): RunEnd {
+export function runEnd(run: RunSpec, info: ContainerInspectInfo, seen: { isOverDisk: boolean; isOutside: boolean; nowMs: number }): RunEnd {
   const { State: state } = info;
   const startedAtMs = timeOf(state.StartedAt) ?? seen.nowMs;
   return {
     exitCode: state.ExitCode,
-    failure: failureOf(run, info, seen.isOverDisk),
+    failure: failureOf(run, info, seen),
     startedAtMs,
     // The engine takes the start's time after the start; a task that ends at once was seen to end before it.
     endedAtMs: Math.max(startedAtMs, timeOf(state.FinishedAt) ?? seen.nowMs),
@@ -24,7 +24,11 @@ export function runEnd(run: RunSpec, info: ContainerInspectInfo, seen: { isOverD
   };
 }
 
-function failureOf(run: RunSpec, { State: state }: ContainerInspectInfo, isOverDisk: boolean): Failure | undefined {
+function failureOf(
+  run: RunSpec,
+  { State: state }: ContainerInspectInfo,
+  { isOverDisk, isOutside }: { isOverDisk: boolean; isOutside: boolean },
+): Failure | undefined {
   if (isOverDisk || state.ExitCode === EXIT_FILE_TOO_LARGE) {
     const limit = mebibytes(run.limits.diskBytes);
     return {
@@ -37,6 +41,10 @@ function failureOf(run: RunSpec, { State: state }: ContainerInspectInfo, isOverD
   if (state.OOMKilled && state.ExitCode !== 0) {
     const limit = mebibytes(run.limits.memoryBytes);
     return { class: "resource", reason: "OUT_OF_MEMORY", message: `killed for memory at ${limit}`, hint: "ask for more with --memory" };
+  }
+  if (isOutside) {
+    const message = `the Docker engine ended the task (exit code ${String(state.ExitCode)}): it was stopped or restarted, or somebody killed it there`;
+    return { class: "infrastructure", reason: "ENGINE_FAILED", message, hint: "" };
   }
   return undefined;
 }
