@@ -24,7 +24,7 @@ import { agentControlHandlers } from "./api/agent-control.ts";
 import type { ComputeAgentConfig } from "./config.ts";
 import { Capacity } from "./domain/capacity.ts";
 import { Bidding } from "./loops/bidding.ts";
-import { endMortalRuns } from "./loops/end-mortal-runs.ts";
+import { endAllRuns, endMortalRuns } from "./loops/end-mortal-runs.ts";
 import { EngineWatch } from "./loops/engine-watch.ts";
 import type { ExecutionParts } from "./loops/execution-parts.ts";
 import { ExecutionRunner } from "./loops/execution-runner.ts";
@@ -48,6 +48,8 @@ export interface AgentDependencies {
   readonly proxy?: Transport;
   readonly publisher?: Transport;
   readonly clock?: Clock;
+  /** The next start will know nothing of this node: what runs ends with the agent, containers as well. Default false. */
+  readonly endsRunsAtStop?: boolean;
 }
 
 export interface AgentService extends Service {
@@ -124,8 +126,9 @@ async function startAgent(
   started.defer(async () => {
     await runner.stop();
     await endMortalRuns(parts);
+    if (dependencies.endsRunsAtStop === true) await endAllRuns(parts);
     if (link.session !== undefined) await sayGoodbye(outbox, link.session.session, logger);
-    linking.abort(new Error("the agent is stopping"));
+    linking.abort(new DomainError("cancelled", "SHUTTING_DOWN", "the agent is stopping"));
     await Promise.all(loops);
   });
   return { identity, link };

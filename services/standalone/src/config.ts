@@ -4,7 +4,9 @@ import { z } from "zod";
 /** Settings of the embedded cluster. */
 export const StandaloneConfig = z.strictObject({
   nodes: z.coerce.number().int().min(1).max(50).default(3).describe("number of nodes"),
-  port: portField().optional().describe("port of the API and the download gateway on 127.0.0.1; default: 1234 or the next free one"),
+  port: portField()
+    .optional()
+    .describe("port of the API and the download gateway on 127.0.0.1; default: 1234, or the first free one from 1240 on"),
   data: z
     .string()
     .min(1)

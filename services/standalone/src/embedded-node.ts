@@ -17,6 +17,8 @@ export interface EmbeddedNode {
   readonly name: string;
   readonly folder: string;
   readonly share: NodeShare;
+  /** Nothing of the node survives the process. */
+  readonly isTemporary: boolean;
   readonly joinToken: string;
   readonly joinTransport: Transport;
   readonly publisher: Transport;
@@ -41,6 +43,7 @@ export async function startEmbeddedNode(config: StandaloneConfig, node: Embedded
     logger,
     joinTransport: node.joinTransport,
     bus: node.bus,
+    endsRunsAtStop: node.isTemporary,
     publisher: node.publisher,
     fetcher: createMemoryTransport(fetcher.routes, logger),
     proxy: createMemoryTransport(proxy.routes, logger),

@@ -80,7 +80,16 @@ async function startAll(config: StandaloneConfig, logger: Logger, started: Servi
     publisher: createMemoryTransport(publisher.routes, logger),
   };
   const names = Array.from({ length: config.nodes }, (_, index) => `dev-${index + 1}`);
-  const nodes = names.map((name) => ({ name, folder: join(folder.path, "nodes", name), share, bus, logger, ...secrets, ...transports }));
+  const nodes = names.map((name) => ({
+    name,
+    folder: join(folder.path, "nodes", name),
+    isTemporary: !folder.isKept,
+    share,
+    bus,
+    logger,
+    ...secrets,
+    ...transports,
+  }));
   await Promise.all(nodes.map(async (node) => await startEmbeddedNode(config, node, started)));
   return describeReady({ url: server.url, nodes: scheduler.commands.nodes(), folder, readyMs: performance.now() - startedAtMs });
 }

@@ -1,4 +1,4 @@
-import type { ExecutionEvent, ExecutionId } from "@skrei/domain";
+import { DomainError, type ExecutionEvent, type ExecutionId } from "@skrei/domain";
 import { hasEnded, idOf, type ExecutionRecord, type Observed } from "../domain/execution-record.ts";
 import { nextStep, type ExecutionStep } from "../domain/execution-step.ts";
 import { verdictAfterLaunch, verdictBeforeRun } from "../domain/failure-verdict.ts";
@@ -64,7 +64,8 @@ class Driver {
   onWish(step: ExecutionStep): void {
     if (step === this.#step) return;
     const isUrgent = step === "cancel" || step === "discard" || this.#step === "awaitVerdict";
-    if (isUrgent && this.#step !== "cancel") this.#interrupt.abort(new Error(`the scheduler wants ${step}`));
+    if (isUrgent && this.#step !== "cancel")
+      this.#interrupt.abort(new DomainError("cancelled", "CANCELLED", `the scheduler wants ${step}`));
   }
 
   async #take(step: ExecutionStep, record: ExecutionRecord, signal: AbortSignal): Promise<void> {
@@ -122,7 +123,7 @@ class Driver {
     const done = new AbortController();
     const tooLate = new AbortController();
     const timer = clock.sleep(limits.keepFailedMs, AbortSignal.any([signal, done.signal])).then(
-      () => tooLate.abort(new Error(`not kept within ${limits.keepFailedMs} ms`)),
+      () => tooLate.abort(new DomainError("timeout", "DEADLINE_EXCEEDED", `not kept within ${limits.keepFailedMs} ms`)),
       () => undefined, // Done in time, or interrupted.
     );
     let kept: { manifestCid?: string } = {};

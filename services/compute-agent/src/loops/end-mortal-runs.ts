@@ -18,3 +18,19 @@ export async function endMortalRuns({ held, executors, logger }: ExecutionParts)
     held.advance(idOf(record), "failed", { failure: restartFailure("modules end with it") });
   }
 }
+
+/** Removes whatever the engines hold for this node, when no agent will come to take it up. */
+export async function endAllRuns({ executors, logger }: Pick<ExecutionParts, "executors" | "logger">): Promise<void> {
+  const ending = [...executors.values()].map(async (executor) => {
+    const held = await executor.held();
+    await Promise.allSettled(
+      held.map(async ({ executionId }) => {
+        await executor.remove(executionId).catch((error: unknown) => {
+          logger.warn({ executionId, err: error }, "a run could not be ended and is left behind");
+        });
+      }),
+    );
+  });
+  for (const end of await Promise.allSettled(ending))
+    if (end.status === "rejected") logger.debug({ err: end.reason as unknown }, "an engine does not say what it holds");
+}

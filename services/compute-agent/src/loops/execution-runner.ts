@@ -1,4 +1,4 @@
-import type { ExecutionId } from "@skrei/domain";
+import { DomainError, type ExecutionId } from "@skrei/domain";
 import type { AssignmentChange } from "../domain/assignment-set.ts";
 import { hasEnded, idOf } from "../domain/execution-record.ts";
 import { nextStep } from "../domain/execution-step.ts";
@@ -32,7 +32,7 @@ export class ExecutionRunner {
 
   /** Stops driving; the runs themselves go on. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error("the agent is stopping"));
+    this.#stopping.abort(new DomainError("cancelled", "SHUTTING_DOWN", "the agent is stopping"));
     await Promise.all([...this.#drives.values()].map(({ done }) => done));
   }
 
