@@ -74,8 +74,8 @@ function wordsOfFlag(word: string, flags: Flags): number {
 
 /** `-dq`, `-e K=V`, `-eK=V`. */
 function wordsOfLetters(letters: string, flags: readonly Flag[]): number {
-  for (const [index, letter] of [...letters].entries()) {
-    const flag = flags.find(({ short }) => short === letter);
+  for (let index = 0; index < letters.length; index++) {
+    const flag = flags.find(({ short }) => short === letters[index]);
     if (flag === undefined) return 0;
     if (flag.kind !== "boolean") return index === letters.length - 1 ? 2 : 1;
   }

@@ -70,11 +70,15 @@ async function report(error: unknown, { terminal, settings, isVerbose, signal }:
   if (signal.aborted) return EXIT.interrupted;
   // Commander ends with one after it has printed help.
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-  const known =
-    error instanceof CommanderError ? toUsageError(error) : (toCallError(error, settings) ?? toMachineError(error) ?? toBug(error));
+  const known = toKnownError(error, settings);
   await say(terminal, ...renderError(known, terminal.stderr));
   if (isVerbose && error instanceof Error && error.stack !== undefined) await say(terminal, error.stack);
   return exitCodeOf(known);
+}
+
+function toKnownError(error: unknown, settings: ServerSettings | undefined): DomainError {
+  if (error instanceof CommanderError) return toUsageError(error);
+  return toCallError(error, settings) ?? toMachineError(error) ?? toBug(error);
 }
 
 /** What this machine refuses is no bug of ours. */

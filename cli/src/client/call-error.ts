@@ -5,10 +5,10 @@ import type { ServerSettings } from "./settings.ts";
 
 /** The error of a call in our terms; an unreachable cluster names its address and where that came from. */
 export function toCallError(error: unknown, settings: ServerSettings | undefined): DomainError | undefined {
-  if (error instanceof DomainError) return error;
+  if (error instanceof DomainError) return withCluster(error, settings);
   if (!(error instanceof ConnectError)) return undefined;
-  if (error.cause instanceof DomainError) return error.cause;
-  const domainError = fromConnectError(error);
+  if (error.cause instanceof DomainError) return withCluster(error.cause, settings);
+  const domainError = withCluster(fromConnectError(error), settings);
   if (domainError.reason !== "UNREACHABLE" || settings === undefined) return domainError;
   const code = systemCode(error);
   return new DomainError(
@@ -20,6 +20,16 @@ export function toCallError(error: unknown, settings: ServerSettings | undefined
     },
   );
 }
+
+/** What is not there may be in another cluster, so the one that was asked is named. */
+function withCluster(error: DomainError, settings: ServerSettings | undefined): DomainError {
+  if (settings === undefined || !NAMES_CLUSTER.has(error.reason) || error.message.includes(settings.server)) return error;
+  const { kind, reason, metadata, violations, cause } = error;
+  const message = `${error.message.replace(/\.$/u, "")} (at ${settings.server}).`;
+  return new DomainError(kind, reason, message, { metadata, violations, cause });
+}
+
+const NAMES_CLUSTER: ReadonlySet<string> = new Set(["JOB_NOT_FOUND", "NODE_NOT_FOUND", "EXECUTION_NOT_FOUND"]);
 
 /** True for what a reconnect can heal. */
 export function isConnectionLost(error: unknown): boolean {

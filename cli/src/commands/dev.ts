@@ -9,7 +9,7 @@ export const dev = defineCommand({
   args: [],
   flags: {
     nodes: valueFlag("N", "number of nodes; default 3", integerBetween(1, 50), { isCommon: true }),
-    port: valueFlag("PORT", "port of the API; default 1234 or the next free one", integerBetween(1, 65_535), { isCommon: true }),
+    port: valueFlag("PORT", "port of the API; default 1234, else from 1240 on", integerBetween(1, 65_535), { isCommon: true }),
     data: valueFlag("DIR", "keep jobs and results there; else all is gone at the end", text, { isCommon: true }),
     json: booleanFlag("print one machine-readable line when ready", { isCommon: true }),
     "log-level": valueFlag("LEVEL", "debug, info, warn or error; default error", text),

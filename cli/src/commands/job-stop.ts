@@ -26,7 +26,7 @@ export const jobStop = defineCommand({
     if (isEnded(before)) return tell(`${jobId} is ${jobStateOf(before)} already; nothing to stop`);
     if (flags["dry-run"]) return tell(`would stop ${jobId}, which is ${jobStateOf(before)}`);
     let job = present((await session.cluster.jobs.stopJob({ jobId, requestId: randomUUID(), reason: flags.reason ?? "" })).job);
-    if (flags.wait) for await (const next of watchJob(session, jobId, session.signal)) job = next;
+    if (flags.wait) for await (const next of watchJob(session, jobId, { signal: session.signal })) job = next;
     await tell(isEnded(job) ? `${jobId} is ${jobStateOf(job)}` : `${jobId} is stopping; see: skrei job describe ${jobId}`);
   },
 });

@@ -25,7 +25,7 @@ export const jobWait = defineCommand({
     let job = await getJob(session, jobArgument(args));
     const signal = flags.timeout === undefined ? session.signal : AbortSignal.any([session.signal, AbortSignal.timeout(flags.timeout)]);
     try {
-      if (!isEnded(job)) for await (const next of watchJob(session, job.jobId, signal)) job = next;
+      if (!isEnded(job)) for await (const next of watchJob(session, job.jobId, { signal })) job = next;
     } catch (error) {
       if (!signal.aborted) throw error;
       await say(session.terminal, `Stopped waiting; ${job.jobId} goes on.`);

@@ -1,10 +1,12 @@
-import { writeDevContext } from "../client/dev-context.ts";
-import { configFolder } from "../client/settings.ts";
+import { createCluster } from "../client/cluster.ts";
 import { clientVersion } from "../commands/version.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
 import { answer, say } from "../output/terminal.ts";
 import { formatDuration } from "../parse/parse-duration.ts";
 import type { Session } from "../session.ts";
+import { countOf, nodesOf } from "../output/count-of.ts";
+import { claimDevContext } from "./dev-claim.ts";
+import type { DevClaim } from "./dev-claim.ts";
 import type { ReadyRecord } from "./ready-record.ts";
 import { spawnCluster } from "./spawn-cluster.ts";
 import type { ClusterOptions } from "./spawn-cluster.ts";
@@ -17,10 +19,8 @@ export interface DevOptions extends ClusterOptions {
 export async function runDevCluster(session: Session, options: DevOptions): Promise<void> {
   const { terminal, signal } = session;
   await using cluster = await spawnCluster(options, signal);
-  const folder = configFolder(terminal.env);
-  const context = { server: cluster.ready.server, startedAtMs: Date.now() };
-  await writeDevContext(folder, context);
-  await answer(terminal, ...(options.printsJson ? [cluster.readyLine] : banner(cluster.ready)));
+  const claim = await claimDevContext(session, cluster.ready.server, { isPortGiven: options.port !== undefined });
+  await answer(terminal, ...(options.printsJson ? [cluster.readyLine] : banner(cluster.ready, claim)));
   const interrupted = new Promise<"interrupted">((resolve) => {
     if (signal.aborted) resolve("interrupted");
     signal.addEventListener(
@@ -33,17 +33,34 @@ export async function runDevCluster(session: Session, options: DevOptions): Prom
   });
   const end = await Promise.race([interrupted, cluster.ended]);
   if (end === "interrupted")
-    await say(
-      terminal,
-      "",
-      `stopping ${cluster.ready.nodes.length} nodes …${cluster.ready.store === "memory" ? " jobs and results end with them" : ""}`,
-    );
+    await say(terminal, "", `stopping ${nodesOf(cluster.ready.nodes.length)} … ${await describeJobs(session, cluster.ready)}`);
   const code = await cluster.stop();
-  await writeDevContext(folder, { ...context, stoppedAtMs: Date.now() });
+  await claim.release();
   if (end !== "interrupted" || code !== EXIT.done) throw new ExitError(code === EXIT.done ? EXIT.bug : code);
 }
 
-function banner(ready: ReadyRecord): readonly string[] {
+const COUNT_TIMEOUT_MS = 2_000;
+
+/** What becomes of the jobs that have not ended. */
+async function describeJobs({ settings }: Session, { server, store, nodes }: ReadyRecord): Promise<string> {
+  const isKept = store !== "memory";
+  const them = nodes.length === 1 ? "it" : "them";
+  try {
+    const { jobs } = createCluster({ ...settings, server }, () => undefined);
+    const filter = "state:pending|queued|running";
+    const { totalSize } = await jobs.listJobs({ filter, pageSize: 1 }, { signal: AbortSignal.timeout(COUNT_TIMEOUT_MS) });
+    const count = countOf(Number(totalSize), "job");
+    const isOne = totalSize === 1n;
+    if (totalSize === 0n) return isKept ? "no job is under way" : `results end with ${them}`;
+    if (!isKept) return `${count} ${isOne ? "ends" : "end"} with ${them}`;
+    return `${count} ${isOne ? "goes" : "go"} on with the next skrei dev --data ${store}; containers run meanwhile`;
+  } catch {
+    // It stops anyway; what it cannot count it does not name.
+    return isKept ? "" : `jobs and results end with ${them}`;
+  }
+}
+
+function banner(ready: ReadyRecord, { isOurs }: DevClaim): readonly string[] {
   const engines = ready.engines.map(({ name, isAvailable, version, message }) =>
     isAvailable ? `${name} ✓${version === "" ? "" : ` ${version}`}` : `${name} – ${message}`,
   );
@@ -55,9 +72,9 @@ function banner(ready: ReadyRecord): readonly string[] {
     `  executors  ${engines.join("   ")}`,
     `  store      ${ready.store === "memory" ? "memory, gone on exit; to keep it: skrei dev --data ./.skrei" : ready.store}`,
     `  api        ${ready.server}   gRPC, Connect, JSON`,
-    "  context    dev  written; other terminals find it",
+    isOurs ? "  context    dev  written; other terminals find it" : `  context    none; other terminals need --server ${ready.server}`,
     "",
-    `Ready in ${formatDuration(ready.readyMs)}. In another terminal:   ${examples}`,
+    `Ready in ${formatDuration(ready.readyMs)}. In another terminal:   ${examples}${isOurs ? "" : ` --server ${ready.server}`}`,
     "Ctrl-C stops it.",
   ];
 }

@@ -82,7 +82,7 @@ export async function followJob(session: Session, first: Job, options: FollowOpt
   printing.catch(() => undefined);
   const looking = lookRegularly(look, signal);
   try {
-    for await (const next of watchJob(session, job.jobId, signal)) {
+    for await (const next of watchJob(session, job.jobId, { signal })) {
       job = next;
       impossibleSinceMs = job.waiting?.impossible === true ? (impossibleSinceMs ?? performance.now()) : undefined;
     }
@@ -98,13 +98,13 @@ export async function followJob(session: Session, first: Job, options: FollowOpt
 }
 
 async function lookRegularly(look: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  try {
-    while (!signal.aborted) {
+  while (!signal.aborted) {
+    try {
       await sleep(LOOK_INTERVAL_MS, undefined, { signal });
       await look();
+    } catch {
+      // The watch beside this reports what is wrong with the connection, and ends when it stays lost.
     }
-  } catch {
-    // The watch beside this reports what is wrong with the connection, and ends when the signal aborts.
   }
 }
 

@@ -60,7 +60,7 @@ export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags, 
     await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"], namesNextCommands });
   } catch (error) {
     if (!signal.aborted || error instanceof ExitError) throw error;
-    await leave(outer, job, flags);
+    await leave(outer, job, { flags, namesNextCommands });
   }
 }
 
@@ -78,8 +78,16 @@ async function fetchResults(
 }
 
 /** Interrupted, or out of patience: the job goes on, unless it shall stop. */
-async function leave(session: Session, job: Job, flags: FollowFlags): Promise<never> {
+async function leave(
+  session: Session,
+  job: Job,
+  { flags, namesNextCommands }: { readonly flags: FollowFlags; readonly namesNextCommands: boolean },
+): Promise<never> {
   const isInterrupted = session.signal.aborted;
+  if (!namesNextCommands) {
+    await say(session.terminal, "", "Interrupted; the job ends with this cluster.");
+    throw new ExitError(isInterrupted ? EXIT.interrupted : EXIT.timedOut);
+  }
   if (isInterrupted && flags["stop-on-interrupt"]) {
     await session.cluster.jobs.stopJob({ jobId: job.jobId, requestId: randomUUID(), reason: "interrupted by Ctrl-C" });
     await say(session.terminal, "", `stopping ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);

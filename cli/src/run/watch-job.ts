@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasReason } from "@skrei/domain";
+import { DomainError, hasReason } from "@skrei/domain";
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { isConnectionLost, toCallError } from "../client/call-error.ts";
 import { say } from "../output/terminal.ts";
@@ -10,15 +10,26 @@ import { isEnded } from "./job-words.ts";
 const RECONNECTS_MAX = 30;
 const RECONNECT_DELAY_MS_MAX = 5_000;
 
-/** The job now and at each change, up to its end. Reconnects and resumes when the connection breaks. */
-export async function* watchJob(session: Session, jobId: string, signal: AbortSignal): AsyncGenerator<Job> {
-  const position = { resumeToken: "", failures: 0 };
+/**
+ * The job now and at each change, up to its end. Reconnects and resumes when the connection breaks, and says so.
+ * @throws DomainError unavailable/UNREACHABLE that names the job, when the cluster stays away.
+ */
+export async function* watchJob(
+  session: Session,
+  jobId: string,
+  { signal, reconnectsMax = RECONNECTS_MAX }: { readonly signal: AbortSignal; readonly reconnectsMax?: number },
+): AsyncGenerator<Job> {
+  const position: Position = { resumeToken: "", failures: 0, isAway: false };
   for (;;) {
     try {
       if (yield* watchOnce(session, { jobId, signal, position })) return;
     } catch (error) {
-      if (signal.aborted || !mayReconnect(error, position)) throw error;
-      if (position.failures === 0) await say(session.terminal, "connection lost, the job goes on; trying again …");
+      if (signal.aborted) throw error;
+      if (!mayReconnect(error, position)) throw error;
+      if (position.failures >= reconnectsMax) throw stayedAway(error, session, jobId);
+      // A stream that ended in order is followed by the first refusal.
+      if (!position.isAway) await say(session.terminal, "connection lost, trying again …");
+      position.isAway = true;
     }
     position.failures++;
     await sleep(Math.min(RECONNECT_DELAY_MS_MAX, 100 * 2 ** position.failures), undefined, { signal });
@@ -28,6 +39,8 @@ export async function* watchJob(session: Session, jobId: string, signal: AbortSi
 interface Position {
   resumeToken: string;
   failures: number;
+  /** Said to be lost, and not back yet. */
+  isAway: boolean;
 }
 
 /** One stream; true when it brought the job's end. */
@@ -38,6 +51,8 @@ async function* watchOnce(
   const request = { filter: `id:${jobId}`, resumeToken: position.resumeToken, snapshotSize: 1 };
   for await (const message of session.cluster.jobs.watchJobs(request, { signal })) {
     position.failures = 0;
+    if (position.isAway) await say(session.terminal, "connected again");
+    position.isAway = false;
     if (message.resumeToken !== "") position.resumeToken = message.resumeToken;
     for (const job of message.jobs) {
       yield job;
@@ -52,5 +67,15 @@ function mayReconnect(error: unknown, position: Position): boolean {
     position.resumeToken = "";
     return true;
   }
-  return isConnectionLost(error) && position.failures < RECONNECTS_MAX;
+  return isConnectionLost(error);
+}
+
+function stayedAway(error: unknown, session: Session, jobId: string): unknown {
+  const known = toCallError(error, session.settings);
+  if (known === undefined) return error;
+  const message = `${known.message.replace(/\.$/u, "")}; what became of ${jobId} is not known.`;
+  return new DomainError(known.kind, known.reason, message, {
+    cause: known.cause,
+    hint: `When the cluster is back: skrei job logs ${jobId} --follow, or skrei job describe ${jobId}.`,
+  });
 }
