@@ -50,6 +50,8 @@ export interface Cluster extends ClusterApi, AsyncDisposable {
   readonly agents: readonly ClusterAgent[];
   /** The agent of a node id. */
   agentOf(nodeId: string): ClusterAgent;
+  /** The flags of the scheduler, for another one that a test starts by itself. */
+  readonly schedulerFlags: FlagTable;
   /** The flags of an agent, for one that a test starts by itself. */
   agentFlags(name: string, flags?: FlagTable): FlagTable;
   runCli(args: readonly string[], options?: CliOptions): Promise<CliResult>;
@@ -106,12 +108,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   });
 }
 
-type ClusterServices = Pick<Cluster, "folder" | "joinToken" | "nats" | "redis" | "scheduler" | "publisher" | "fetcher" | "proxy"> & {
+type ClusterServices = Pick<
+  Cluster,
+  "folder" | "joinToken" | "nats" | "redis" | "scheduler" | "schedulerFlags" | "publisher" | "fetcher" | "proxy"
+> & {
   readonly logFolder: string;
 };
 
 async function startServices(
-  { heartbeatTimeoutMs = 10_000, schedulerFlags }: ClusterOptions,
+  { heartbeatTimeoutMs = 10_000, schedulerFlags: furtherFlags }: ClusterOptions,
   stack: AsyncDisposableStack,
 ): Promise<ClusterServices> {
   const folder = await mkdtemp(join(tmpdir(), "skrei-cluster-"));
@@ -132,7 +137,7 @@ async function startServices(
     start("storage-fetcher", { "data-folder": join(folder, "fetcher"), "publisher-url": publisher.url, "publish-token": publishToken }),
     start("network-proxy", {}),
   ]);
-  const scheduler = await start("scheduler", {
+  const schedulerFlags = {
     "store-url": redis.url,
     "nats-url": nats.url,
     "nats-token": busToken,
@@ -141,9 +146,10 @@ async function startServices(
     "publisher-url": publisher.url,
     "heartbeat-interval-ms": String(Math.min(1_000, Math.floor(heartbeatTimeoutMs / 4))),
     "heartbeat-timeout-ms": String(heartbeatTimeoutMs),
-    ...schedulerFlags,
-  });
-  return { folder, logFolder, joinToken, nats, redis, publisher, fetcher, proxy, scheduler };
+    ...furtherFlags,
+  };
+  const scheduler = await start("scheduler", schedulerFlags);
+  return { folder, logFolder, joinToken, nats, redis, publisher, fetcher, proxy, scheduler, schedulerFlags };
 }
 
 /** Room for many small jobs, whatever this machine has. */
