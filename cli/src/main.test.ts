@@ -159,6 +159,15 @@ test("takes global flags before the command, and help as a command", async () =>
   expect(await skrei(["--version"])).toEqual(await skrei(["version"]));
 });
 
+test("looks at the folder of --get before it submits anything", async () => {
+  await writeFile(join(home, "stdout"), "mine");
+  const words = ["run", "busybox", "--get", home, "--server", "http://127.0.0.1:1"];
+  const refused = await skrei(words);
+  expect(refused.code).toBe(8);
+  expect(refused.stderr).toMatch(/stdout exists already; nothing was written/u);
+  expect((await skrei([...words, "--force"])).code).toBe(5);
+});
+
 test("prefers flag over environment over file over the context of skrei dev", async () => {
   const config = join(home, ".config", "skrei");
   await mkdir(join(config, "contexts"), { recursive: true });

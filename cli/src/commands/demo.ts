@@ -58,6 +58,7 @@ function followFlags(results: string): FollowFlags {
     "id-only": false,
     follow: false,
     raw: false,
+    force: false,
     "exit-code": false,
     "stop-on-interrupt": false,
     "dry-run": false,

@@ -5,6 +5,7 @@ import { defineCommand } from "../command.ts";
 import { booleanFlag } from "../flags.ts";
 import type { JobDraft } from "../job-file/job-draft.ts";
 import { readJobFile } from "../job-file/read-job-file.ts";
+import { nodesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
 import { FILE_FLAG } from "../run/job-flags.ts";
 import { partsOf } from "../run/job-words.ts";
@@ -34,7 +35,7 @@ async function describePlan(session: Session, draft: JobDraft, fileName: string)
   try {
     const { nodes } = await planDraft(session, draft, folderOf(fileName));
     const fits = nodes.filter(({ partitions, fitsWhenIdle }) => partitions > 0 || fitsWhenIdle).length;
-    return `${fits} of ${nodes.length} nodes fit${fits < nodes.length ? `; why not all: skrei job plan ${fileName}` : ""}`;
+    return `${fits} of ${nodesOf(nodes.length)} fit${nodes.length === 1 && fits === 1 ? "s" : ""}${fits < nodes.length ? `; why not all: skrei job plan ${fileName}` : ""}`;
   } catch (error) {
     const kind = toCallError(error, session.settings)?.kind;
     if (kind !== "unavailable" && kind !== "timeout") throw error;

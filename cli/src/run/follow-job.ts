@@ -5,11 +5,14 @@ import { cleanLine } from "../output/clean-text.ts";
 import { createLiveLine } from "../output/live-line.ts";
 import { createOutputWriter } from "../output/output-writer.ts";
 import type { OutputWriter } from "../output/output-writer.ts";
+import { createPrefixedWriter } from "../output/prefixed-writer.ts";
 import { say } from "../output/terminal.ts";
+import type { Output } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import { isEnded } from "./job-words.ts";
 import { listExecutions, newestByPartition } from "./list-executions.ts";
 import { printOutputs } from "./print-outputs.ts";
+import type { OutputWriters } from "./print-outputs.ts";
 import { createProgressLines } from "./progress-lines.ts";
 import { watchJob } from "./watch-job.ts";
 
@@ -64,14 +67,14 @@ export async function followJob(session: Session, first: Job, options: FollowOpt
     for (const line of lines.update(snapshot)) await note(line);
     if (!isEnded(job)) live.show(lines.summary(snapshot));
   };
-  const clearing = (writer: OutputWriter): OutputWriter => ({ ...writer, write: (data) => live.clear().then(() => writer.write(data)) });
+  const count = job.spec?.count ?? 1;
+  const clear = (): Promise<void> => live.clear();
   const printing = printOutputs(
     {
       session,
       jobId: job.jobId,
-      count: job.spec?.count ?? 1,
-      stdout: clearing(createOutputWriter(terminal.stdout, options)),
-      stderr: clearing(tail.around(createOutputWriter(terminal.stderr, options))),
+      count,
+      writersOf: writersFor(session, { count, options, tail, clear }),
       isLive: terminal.stdout.isTty,
       signal,
       note,
@@ -95,6 +98,26 @@ export async function followJob(session: Session, first: Job, options: FollowOpt
   left.abort();
   await looking;
   return { job, executions, lastErrors: tail.lines(), isUnplaceable: false };
+}
+
+/** A terminal that several parts share shows whose each line is; a pipe gets the bytes as they are. */
+function writersFor(
+  { terminal }: Session,
+  given: { readonly count: number; readonly options: FollowOptions; readonly tail: Tail; clear(): Promise<void> },
+): (partition: number) => OutputWriters {
+  const { count, options, tail, clear } = given;
+  const isPrefixed = (output: Output): boolean => count > 1 && output.isTty && terminal.stdout.isTty && !options.isRaw;
+  const clearing = (writer: OutputWriter): OutputWriter => ({ ...writer, write: (data) => clear().then(() => writer.write(data)) });
+  const shared = {
+    stdout: clearing(createOutputWriter(terminal.stdout, options)),
+    stderr: clearing(createOutputWriter(terminal.stderr, options)),
+  };
+  return (partition) => {
+    const prefix = `${`part ${partition}`.padEnd(`part ${count - 1}`.length)} | `;
+    const writer = (name: "stdout" | "stderr"): OutputWriter =>
+      isPrefixed(terminal[name]) ? createPrefixedWriter(terminal[name], { prefix, beforeWrite: clear }) : shared[name];
+    return { stdout: writer("stdout"), stderr: tail.around(writer("stderr")) };
+  };
 }
 
 async function lookRegularly(look: () => Promise<void>, signal: AbortSignal): Promise<void> {

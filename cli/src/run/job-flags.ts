@@ -52,6 +52,7 @@ export const FOLLOW_FLAGS = {
   follow: booleanFlag("output is followed anyway", { isHidden: true }),
   raw: booleanFlag("the job's bytes as they are, also to a terminal"),
   get: valueFlag("DIR", "download the results there when the job is done", text),
+  force: booleanFlag("replace what is in the folder of --get"),
   "exit-code": booleanFlag("end with the job's own exit code"),
   "stop-on-interrupt": booleanFlag("Ctrl-C stops the job instead of leaving it"),
   "wait-timeout": valueFlag("TIME", "stop waiting after this time; the job goes on", parseDuration),

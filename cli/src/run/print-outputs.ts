@@ -6,12 +6,20 @@ import type { OutputWriter } from "../output/output-writer.ts";
 import type { Session } from "../session.ts";
 import { hasEnded, hasStarted } from "./job-words.ts";
 
+export interface OutputWriters {
+  readonly stdout: OutputWriter;
+  readonly stderr: OutputWriter;
+}
+
+/** Streams that are open at a time; the parts beyond follow as others end. */
+const LIVE_PARTS_MAX = 50;
+
 export interface OutputPlan {
   readonly session: Session;
   readonly jobId: string;
   readonly count: number;
-  readonly stdout: OutputWriter;
-  readonly stderr: OutputWriter;
+  /** Where a part's output goes; called once for each of its attempts. */
+  writersOf(partition: number): OutputWriters;
   /** False for a pipe: there only the attempt that counts is written, so that its bytes are exactly the job's. */
   readonly isLive: boolean;
   readonly signal: AbortSignal;
@@ -25,9 +33,13 @@ export interface ExecutionFeed {
   changed(): Promise<void>;
 }
 
-/** Writes the output of the partitions in their order, each whole. Resolves when the last one is written. */
+/** Writes the output of all parts: live side by side, else each whole and in their order. Resolves when the last one is written. */
 export async function printOutputs(plan: OutputPlan, feed: ExecutionFeed): Promise<void> {
-  for (let partition = 0; partition < plan.count; partition++) await printPartition(plan, feed, partition);
+  let next = 0;
+  const printNext = async (): Promise<void> => {
+    while (next < plan.count) await printPartition(plan, feed, next++);
+  };
+  await Promise.all(Array.from({ length: plan.isLive ? Math.min(plan.count, LIVE_PARTS_MAX) : 1 }, printNext));
 }
 
 async function printPartition(plan: OutputPlan, feed: ExecutionFeed, partition: number): Promise<void> {
@@ -49,8 +61,9 @@ function isPrinted(execution: Execution | undefined, printed: string | undefined
 }
 
 async function printExecution(plan: OutputPlan, feed: ExecutionFeed, execution: Execution): Promise<void> {
-  const held = await followOutput(plan, execution);
-  if (held.length > 0) await releaseIfCounted({ plan, feed, execution, held });
+  const writers = plan.writersOf(execution.partition);
+  const held = await followOutput(plan, execution, writers);
+  if (held.length > 0) await releaseIfCounted({ plan, feed, execution, held, writers });
 }
 
 /** Held stdout is written once its attempt is the partition's last; a newer attempt replaces it. */
@@ -59,11 +72,13 @@ async function releaseIfCounted({
   feed,
   execution,
   held,
+  writers,
 }: {
   plan: OutputPlan;
   feed: ExecutionFeed;
   execution: Execution;
   held: readonly Uint8Array[];
+  writers: OutputWriters;
 }): Promise<void> {
   for (;;) {
     const newest = feed.newest().get(execution.partition);
@@ -72,11 +87,11 @@ async function releaseIfCounted({
     if (plan.signal.aborted) return;
     await feed.changed();
   }
-  for (const piece of held) await plan.stdout.write(piece);
+  for (const piece of held) await writers.stdout.write(piece);
 }
 
 /** Follows one execution to the end of its output; gives back the stdout that was not written yet. */
-async function followOutput(plan: OutputPlan, execution: Execution): Promise<readonly Uint8Array[]> {
+async function followOutput(plan: OutputPlan, execution: Execution, { stdout, stderr }: OutputWriters): Promise<readonly Uint8Array[]> {
   const held: Uint8Array[] = [];
   const { executionId } = execution;
   try {
@@ -85,8 +100,8 @@ async function followOutput(plan: OutputPlan, execution: Execution): Promise<rea
       { signal: plan.signal },
     );
     for await (const piece of pieces) {
-      if (piece.stream === StreamLogsResponse_Stream.STDERR) await plan.stderr.write(piece.data);
-      else if (plan.isLive) await plan.stdout.write(piece.data);
+      if (piece.stream === StreamLogsResponse_Stream.STDERR) await stderr.write(piece.data);
+      else if (plan.isLive) await stdout.write(piece.data);
       else if (piece.data.length > 0) held.push(piece.data);
       if (piece.truncated) await plan.note(`note: part ${execution.partition} wrote more than is kept; the rest was dropped`);
       if (piece.end) break;
@@ -96,7 +111,7 @@ async function followOutput(plan: OutputPlan, execution: Execution): Promise<rea
     if (plan.signal.aborted || known === undefined) throw error;
     await plan.note(`note: the output of part ${execution.partition} cannot be read: ${known.message} Try: skrei job logs ${plan.jobId}`);
   }
-  await plan.stdout.end();
-  await plan.stderr.end();
+  await stdout.end();
+  await stderr.end();
   return held;
 }

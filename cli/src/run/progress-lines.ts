@@ -1,5 +1,6 @@
 import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Job, Waiting } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { nodesOf } from "../output/count-of.ts";
 import { elapsed, executionStateOf, jobStateOf, partsOf } from "./job-words.ts";
 
 /** With more parts than this, parts are counted and not named. */
@@ -68,7 +69,7 @@ export function describeWaiting(waiting: Waiting): string {
   const reasons = waiting.reasons.map(
     ({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "")}`,
   );
-  return `waiting: ${partsOf(waiting.partitions)}, ${waiting.nodes} nodes looked at${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`;
+  return `waiting: ${partsOf(waiting.partitions)}, ${nodesOf(waiting.nodes)} looked at${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`;
 }
 
 function executionLine(

@@ -17,7 +17,7 @@ import type { FOLLOW_FLAGS } from "./job-flags.ts";
 import { engineOf, jobStateOf, partsOf } from "./job-words.ts";
 import { resolveDraft } from "./resolve-draft.ts";
 import type { Upload } from "./resolve-draft.ts";
-import { getResults } from "../transfer/get-results.ts";
+import { getResults, refuseOccupied } from "../transfer/get-results.ts";
 
 export type FollowFlags = FlagValues<typeof FOLLOW_FLAGS>;
 
@@ -37,6 +37,7 @@ export async function runJob({ session, draft, folder, flags, namesNextCommands 
     flags["dry-run"] ? Promise.resolve(`upload:${path}`) : uploadPath(session, path, { isQuiet: flags.quiet });
   const spec = await resolveDraft(draft, { folder, upload });
   if (flags["dry-run"]) return answer(session.terminal, JSON.stringify(toJson(JobSpecSchema, spec), null, 2));
+  if (flags.get !== undefined) await refuseOccupied(flags.get, { count: spec.count, isForced: flags.force });
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
   if (flags.detach || flags["id-only"]) return answer(session.terminal, job.jobId);
   if (!flags.quiet) await say(session.terminal, headline(job));
@@ -56,7 +57,7 @@ export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags, 
   const session: Session = { ...outer, signal };
   try {
     const followed = await followJob(session, job, { isRaw: flags.raw, isQuiet: flags.quiet });
-    if (flags.get !== undefined) await fetchResults(session, followed.job, { to: flags.get, isQuiet: flags.quiet });
+    if (flags.get !== undefined) await fetchResults(session, followed.job, { to: flags.get, isForced: flags.force, isQuiet: flags.quiet });
     await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"], namesNextCommands });
   } catch (error) {
     if (!signal.aborted || error instanceof ExitError) throw error;
@@ -68,10 +69,10 @@ export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags, 
 async function fetchResults(
   session: Session,
   job: Job,
-  { to, isQuiet }: { readonly to: string; readonly isQuiet: boolean },
+  { to, isForced, isQuiet }: { readonly to: string; readonly isForced: boolean; readonly isQuiet: boolean },
 ): Promise<void> {
   try {
-    await getResults(session, { jobId: job.jobId, to, isForced: false, output: undefined, isQuiet });
+    await getResults(session, { jobId: job.jobId, to, isForced, output: undefined, isQuiet });
   } catch (error) {
     if (jobStateOf(job) === "completed" || !hasReason(error, "RESULT_NOT_FOUND")) throw error;
   }

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { DomainError } from "@skrei/domain";
 import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
 import { parseCid } from "@skrei/unixfs/cid.ts";
+import { filesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
 import { createLiveLine } from "../output/live-line.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
@@ -53,7 +54,10 @@ export async function getResults(session: Session, request: GetRequest): Promise
     await rename(entry.from, to);
   }
   if (request.isQuiet) return;
-  await say(session.terminal, `  ✓ verified  ${totals.files} files, ${formatBytes(totals.sizeBytes)}; every byte matches its content id`);
+  await say(
+    session.terminal,
+    `  ✓ verified  ${filesOf(totals.files)}, ${formatBytes(totals.sizeBytes)}; every byte matches its content id`,
+  );
 }
 
 /** Each into a folder named by its partition. */
@@ -72,6 +76,21 @@ async function downloadAll(
   }
   return totals;
 }
+
+/** Refuses, before a job is submitted, what its download would refuse: the entries that it would write are known. */
+export async function refuseOccupied(
+  to: string,
+  { count, isForced }: { readonly count: number; readonly isForced: boolean },
+): Promise<void> {
+  const names = count === 1 ? RESULT_ENTRIES : Array.from({ length: count }, (_, part) => String(part));
+  const isThere = await readdir(resolve(to)).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) await refuseExisting(resolve(to), names, { to, isForced });
+}
+
+const RESULT_ENTRIES = ["stdout", "stderr", "exitCode", "outputs"];
 
 async function listResults(session: Session, jobId: string): Promise<readonly Result[]> {
   const results: Result[] = [];
@@ -179,12 +198,16 @@ async function chooseOutput(
   return chosen;
 }
 
-async function refuseExisting(target: string, names: readonly string[], { isForced, to }: GetRequest): Promise<void> {
+async function refuseExisting(
+  target: string,
+  names: readonly string[],
+  { isForced, to }: Pick<GetRequest, "isForced" | "to">,
+): Promise<void> {
   if (isForced) return;
   const existing = new Set(await readdir(target));
   const taken = names.find((name) => existing.has(name.split("/")[0] ?? name));
   if (taken === undefined) return;
   throw new DomainError("exists", "FIELD_INVALID", `${join(to, taken)} exists already; nothing was written.`, {
-    hint: "Choose another folder with --to, or replace it with --force.",
+    hint: "Choose another folder, or replace it with --force.",
   });
 }

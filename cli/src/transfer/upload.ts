@@ -5,6 +5,7 @@ import { DomainError } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { isBlockOf, parseCid } from "@skrei/unixfs/cid.ts";
+import { filesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import type { Session } from "../session.ts";
@@ -31,7 +32,7 @@ export async function uploadPath(session: Session, path: string, { isQuiet }: { 
   if (isQuiet) return cid;
   await say(
     session.terminal,
-    `  ✓ input     ${path}: ${scanned.files} files, ${formatBytes(scanned.root.sizeBytes)}, ${sentBytes === 0 ? "all there already" : `${formatBytes(sentBytes)} sent`}`,
+    `  ✓ input     ${path}: ${filesOf(scanned.files)}, ${formatBytes(scanned.root.sizeBytes)}, ${sentBytes === 0 ? "all there already" : `${formatBytes(sentBytes)} sent`}`,
   );
   return cid;
 }
