@@ -168,6 +168,20 @@ test("looks at the folder of --get before it submits anything", async () => {
   expect((await skrei([...words, "--force"])).code).toBe(5);
 });
 
+test("points at the line of an upload that is not there", async () => {
+  const input =
+    "    InputSources:\n      - Target: /in\n        Source:\n          Type: upload\n          Params:\n            Path: ./gone\n";
+  const stdin = `Type: batch\nTasks:\n  - Engine: {Type: docker, Params: {Image: busybox}}\n${input}`;
+  for (const words of [
+    ["job", "validate", "--offline"],
+    ["job", "run", "--server", "http://127.0.0.1:1"],
+  ]) {
+    const { code, stderr } = await skrei(words, { stdin });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/stdin:9:13 Path: The input .*gone does not exist/u);
+  }
+});
+
 test("prefers flag over environment over file over the context of skrei dev", async () => {
   const config = join(home, ".config", "skrei");
   await mkdir(join(config, "contexts"), { recursive: true });

@@ -83,10 +83,10 @@ test("a job that no node can run ends with 6 and says why", async () => {
 test("refusals of the server name the place in the job file", async () => {
   await cp(WORDCOUNT, join(embedded.folder, "wordcount"), { recursive: true });
   const file = join(embedded.folder, "wordcount", "job.yaml");
-  await writeFile(file, (await readFile(file, "utf8")).replace("Name: wordcount", "Name: Word Count"));
+  await writeFile(file, (await readFile(file, "utf8")).replace("Name: wordcount", "Namespace: Word Count"));
   const { code, stderr } = await embedded.runCli(["run", "-f", "wordcount/job.yaml"]);
   expect(code).toBe(2);
-  expect(stderr).toMatch(/wordcount\/job\.yaml:1:1 /u);
+  expect(stderr).toMatch(/wordcount\/job\.yaml:1:1 Namespace: /u);
 });
 
 test("lists come in every form, and an unknown job is not found", async () => {

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { startCli } from "../kit/cli-process.ts";
@@ -81,5 +82,22 @@ test("Ctrl-C in the demo says that the job ends, and nothing of a bug", async ()
     expect(stderr).not.toMatch(/goes on|bug|error/u);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("parts that share a terminal write side by side, each line behind its part", async () => {
+  await using embedded = await startEmbedded();
+  const bin = fileURLToPath(new URL("../../cli/bin/skrei.js", import.meta.url));
+  const tmux = (...args: readonly string[]): Promise<{ stdout: string }> =>
+    run("tmux", ["-S", join(embedded.folder, "tmux"), ...args], { env: { ...process.env, ...embedded.env } });
+  await tmux("new-session", "-d", "-s", "parts", "-x", "120", "-y", "40", "sh");
+  try {
+    // No part ends, so both lines can only be there when both are followed at once.
+    const line = `'${process.execPath}' '${bin}' run busybox --count 2 sh -c 'echo begun; sleep 600'`;
+    await tmux("send-keys", "-t", "parts", line, "Enter");
+    const screen = async (): Promise<string> => (await tmux("capture-pane", "-p", "-t", "parts")).stdout;
+    await eventually(screen, (text) => /^part 0 \| begun$/mu.test(text) && /^part 1 \| begun$/mu.test(text), { withinMs: 60_000 });
+  } finally {
+    await tmux("kill-server").catch(() => undefined);
   }
 });

@@ -4,15 +4,13 @@ import { join } from "node:path";
 import { createCluster } from "../client/cluster.ts";
 import { defineCommand } from "../command.ts";
 import { spawnCluster } from "../dev/spawn-cluster.ts";
-import { readJobFile } from "../job-file/read-job-file.ts";
 import { say } from "../output/terminal.ts";
 import { formatDuration } from "../parse/parse-duration.ts";
 import { findExample } from "../run/find-example.ts";
-import { folderOf } from "../run/resolve-draft.ts";
 import { runJob } from "../run/run-job.ts";
 import type { FollowFlags } from "../run/run-job.ts";
 import type { Session } from "../session.ts";
-import { readJobText } from "./run.ts";
+import { loadJobFile } from "./run.ts";
 
 const NODES = 3;
 
@@ -46,8 +44,8 @@ async function runDemo(outer: Session): Promise<void> {
   const settings = { ...outer.settings, server: cluster.ready.server, token: undefined, origin: "the demo's own cluster" };
   const session: Session = { ...outer, settings, cluster: createCluster(settings, (line) => void say(terminal, line)) };
   const file = findExample("wordcount");
-  const draft = readJobFile(await readJobText(session, file));
-  await runJob({ session, draft, folder: folderOf(file), flags: followFlags(results), namesNextCommands: false });
+  const { draft, folder } = await loadJobFile(session, file);
+  await runJob({ session, draft, folder, flags: followFlags(results), namesNextCommands: false });
   await say(terminal, "", "That was all; the cluster stops and leaves nothing. To stay:  skrei dev");
 }
 

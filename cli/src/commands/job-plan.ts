@@ -1,15 +1,13 @@
 import type { PlanJobResponse_NodePlan } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { PlanJobResponseSchema } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { defineCommand } from "../command.ts";
-import { readJobFile } from "../job-file/read-job-file.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
 import { renderTable } from "../output/table.ts";
 import type { Column } from "../output/table.ts";
 import { answer, say } from "../output/terminal.ts";
 import { FILE_FLAG } from "../run/job-flags.ts";
 import { planDraft } from "../run/plan-draft.ts";
-import { folderOf } from "../run/resolve-draft.ts";
-import { fileArgument, readJobText } from "./run.ts";
+import { fileArgument, loadJobFile } from "./run.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
 import { partsOf } from "../run/job-words.ts";
 
@@ -28,8 +26,8 @@ export const jobPlan = defineCommand({
   examples: ["skrei job plan job.yaml"],
   exitCodes: { 2: "the job has a mistake", 6: "no node can ever run it" },
   run: async ({ args, flags, session }) => {
-    const file = await readJobText(session, fileArgument(args, flags));
-    const plan = await planDraft(session, readJobFile(file), folderOf(file.fileName));
+    const { draft, folder } = await loadJobFile(session, fileArgument(args, flags));
+    const plan = await planDraft(session, draft, folder);
     if (
       await printRecord(session.terminal, PlanJobResponseSchema, {
         value: plan,

@@ -4,15 +4,13 @@ import { toCallError } from "../client/call-error.ts";
 import { defineCommand } from "../command.ts";
 import { booleanFlag } from "../flags.ts";
 import type { JobDraft } from "../job-file/job-draft.ts";
-import { readJobFile } from "../job-file/read-job-file.ts";
 import { nodesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
 import { FILE_FLAG } from "../run/job-flags.ts";
 import { partsOf } from "../run/job-words.ts";
 import { planDraft, resolveForPlan } from "../run/plan-draft.ts";
-import { folderOf } from "../run/resolve-draft.ts";
 import type { Session } from "../session.ts";
-import { fileArgument, readJobText } from "./run.ts";
+import { fileArgument, loadJobFile } from "./run.ts";
 
 export const jobValidate = defineCommand({
   path: "job validate",
@@ -22,18 +20,19 @@ export const jobValidate = defineCommand({
   examples: ["skrei job validate job.yaml"],
   exitCodes: { 2: "the job has a mistake" },
   run: async ({ args, flags, session }) => {
-    const file = await readJobText(session, fileArgument(args, flags));
-    const draft = readJobFile(file);
-    const folder = folderOf(file.fileName);
+    const { draft, fileName, folder } = await loadJobFile(session, fileArgument(args, flags));
     await checkRules(draft, folder);
-    await say(session.terminal, `${file.fileName} is a valid job of ${partsOf(draft.spec.count ?? 1)}`);
-    if (!flags.offline) await say(session.terminal, await describePlan(session, draft, file.fileName));
+    await say(session.terminal, `${fileName} is a valid job of ${partsOf(draft.spec.count ?? 1)}`);
+    if (!flags.offline) await say(session.terminal, await describePlan(session, { draft, fileName, folder }));
   },
 });
 
-async function describePlan(session: Session, draft: JobDraft, fileName: string): Promise<string> {
+async function describePlan(
+  session: Session,
+  { draft, fileName, folder }: { readonly draft: JobDraft; readonly fileName: string; readonly folder: string },
+): Promise<string> {
   try {
-    const { nodes } = await planDraft(session, draft, folderOf(fileName));
+    const { nodes } = await planDraft(session, draft, folder);
     const fits = nodes.filter(({ partitions, fitsWhenIdle }) => partitions > 0 || fitsWhenIdle).length;
     return `${fits} of ${nodesOf(nodes.length)} fit${nodes.length === 1 && fits === 1 ? "s" : ""}${fits < nodes.length ? `; why not all: skrei job plan ${fileName}` : ""}`;
   } catch (error) {

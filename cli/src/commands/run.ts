@@ -4,7 +4,10 @@ import { DomainError } from "@skrei/domain";
 import { defineCommand } from "../command.ts";
 import { text, valueFlag } from "../flags.ts";
 import type { FlagValues } from "../flags.ts";
+import type { JobDraft } from "../job-file/job-draft.ts";
 import { readJobFile } from "../job-file/read-job-file.ts";
+import { cleanLine } from "../output/clean-text.ts";
+import { say } from "../output/terminal.ts";
 import { applyFlags } from "../run/apply-flags.ts";
 import { draftFromFlags } from "../run/draft-from-flags.ts";
 import { findExample } from "../run/find-example.ts";
@@ -68,11 +71,23 @@ export const run = defineCommand({
 
 /** Submits a job file, with the flags over it. */
 export async function runFile(session: Session, file: string, flags: FlagValues<typeof JOB_FLAGS & typeof FOLLOW_FLAGS>): Promise<void> {
-  const draft = applyFlags(readJobFile(await readJobText(session, file)), flags);
-  await runJob({ session, draft, folder: file === "-" ? process.cwd() : folderOf(file), flags });
+  const { draft, folder } = await loadJobFile(session, file, { isQuiet: flags.quiet });
+  await runJob({ session, draft: applyFlags(draft, flags), folder, flags });
 }
 
-export async function readJobText(session: Session, file: string): Promise<{ text: string; fileName: string }> {
+/** The job of a file; what was changed to make it fit is said. */
+export async function loadJobFile(
+  session: Session,
+  file: string,
+  { isQuiet = false }: { readonly isQuiet?: boolean } = {},
+): Promise<{ draft: JobDraft; fileName: string; folder: string }> {
+  const { text: content, fileName } = await readJobText(session, file);
+  const draft = readJobFile({ text: content, fileName });
+  if (!isQuiet) await say(session.terminal, ...(draft.report?.notes ?? []).map((note) => `note: ${cleanLine(note)}`));
+  return { draft, fileName, folder: file === "-" ? process.cwd() : folderOf(file) };
+}
+
+async function readJobText(session: Session, file: string): Promise<{ text: string; fileName: string }> {
   if (file === "-") return { text: await session.terminal.readStdin(), fileName: "stdin" };
   try {
     return { text: await readFile(file, "utf8"), fileName: file };

@@ -39,8 +39,19 @@ export class FieldCursor {
 
   /** Notes where a field of the spec comes from, for the server's refusals. */
   is(specPath: string): this {
-    this.#report.remember(specPath, this.position);
+    this.#report.remember(specPath, { position: this.position, name: this.#name });
     return this;
+  }
+
+  /** Notes that a value comes from this field, for refusals that are found later. */
+  made<Value extends object>(value: Value): Value {
+    this.#report.rememberOrigin(value, { position: this.position, name: this.#name });
+    return value;
+  }
+
+  /** Says on the way what of this field was changed. */
+  note(text: string): void {
+    this.#report.note(this.position, `${this.#name}: ${text}`);
   }
 
   problem(reason: Reason, message: string): undefined {
@@ -134,7 +145,7 @@ export class FieldCursor {
     try {
       return check();
     } catch (error) {
-      this.#report.addError(this.position, error);
+      this.#report.addError({ position: this.position, name: this.#name }, error);
       return undefined;
     }
   }

@@ -7,11 +7,19 @@ export interface Problem extends Position {
   readonly reason: Reason;
 }
 
+/** A field of the file under the name that it has there. */
+interface KnownField {
+  readonly position: Position;
+  readonly name: string;
+}
+
 /** All problems of one file, and where each field of the spec stands in it. */
 export class JobFileReport {
   readonly #fileName: string;
   readonly #problems: Problem[] = [];
-  readonly #positions = new Map<string, Position>();
+  readonly #fields = new Map<string, KnownField>();
+  readonly #origins = new WeakMap<object, KnownField>();
+  readonly #notes: string[] = [];
 
   constructor(fileName: string) {
     this.#fileName = fileName;
@@ -21,28 +29,54 @@ export class JobFileReport {
     return this.#problems.length === 0;
   }
 
-  add(position: Position, reason: Reason, message: string): void {
+  /** What was changed to make the file fit, for people. */
+  get notes(): readonly string[] {
+    return this.#notes;
+  }
+
+  note(position: Position, text: string): void {
+    this.#notes.push(`${this.#place(position)} ${text}`);
+  }
+
+  add(position: Position, reason: Reason, text: string): void {
+    const message = text.replace(/\?\.$/u, "?");
     if (this.#problems.some((known) => known.line === position.line && known.column === position.column && known.message === message))
       return;
     this.#problems.push({ ...position, reason, message });
   }
 
   /** A refusal of a parser, at a place of the file. */
-  addError(position: Position, error: unknown): void {
+  addError({ position, name }: KnownField, error: unknown): void {
     if (!(error instanceof DomainError)) throw error;
+    // A feature that is not offered names itself.
+    const message = error.reason === "FEATURE_NOT_AVAILABLE" ? error.message : `${name}: ${error.message}`;
     const hint = error.metadata["hint"];
-    this.add(position, error.reason, hint === undefined ? error.message : `${error.message} ${hint}`);
+    this.add(position, error.reason, hint === undefined ? message : `${message} ${hint}`);
   }
 
-  remember(specPath: string, position: Position): void {
-    this.#positions.set(canonical(specPath), position);
+  remember(specPath: string, field: KnownField): void {
+    this.#fields.set(canonical(specPath), field);
   }
 
-  /** `job.yaml:14:5` of a field of the spec or of the nearest field around it. */
-  locate(specPath: string): string | undefined {
+  /** Notes which field a value was made from. */
+  rememberOrigin(value: object, field: KnownField): void {
+    this.#origins.set(value, field);
+  }
+
+  /** A refusal of a value at the place of the field that it was made from; as it is when it is not of this file. */
+  locatedAt(value: object, error: unknown): unknown {
+    const field = this.#origins.get(value);
+    if (field === undefined || !(error instanceof DomainError) || error.kind !== "invalid" || error.violations.length > 0) return error;
+    const { message, reason, metadata } = error;
+    const violation = { field: this.#place(field.position), message: `${field.name}: ${message}`, reason };
+    return specInvalid(this.#fileName, [violation], metadata["hint"]);
+  }
+
+  /** A field of the spec, or the nearest field around it. */
+  #find(specPath: string): KnownField | undefined {
     for (let path = canonical(specPath); path !== ""; path = parent(path)) {
-      const position = this.#positions.get(path);
-      if (position !== undefined) return this.#place(position);
+      const field = this.#fields.get(path);
+      if (field !== undefined) return field;
     }
     return undefined;
   }
@@ -59,7 +93,11 @@ export class JobFileReport {
     if (error.violations.length === 0) return error;
     return specInvalid(
       this.#fileName,
-      error.violations.map((violation) => ({ ...violation, field: this.locate(violation.field) ?? violation.field })),
+      error.violations.map((violation) => {
+        const field = this.#find(violation.field);
+        if (field === undefined) return violation;
+        return { ...violation, field: this.#place(field.position), message: `${field.name}: ${violation.message}` };
+      }),
     );
   }
 
@@ -68,13 +106,16 @@ export class JobFileReport {
   }
 }
 
-function specInvalid(fileName: string, violations: readonly Violation[]): DomainError {
+function specInvalid(fileName: string, violations: readonly Violation[], hint?: string): DomainError {
   const count = violations.length === 1 ? "1 problem" : `${violations.length} problems`;
   const onlyReason =
     violations.length > 0 && violations.every(({ reason }) => reason === "FEATURE_NOT_AVAILABLE")
       ? "FEATURE_NOT_AVAILABLE"
       : "SPEC_INVALID";
-  return new DomainError("invalid", parseReason(onlyReason) ?? "SPEC_INVALID", `${fileName} has ${count}.`, { violations });
+  return new DomainError("invalid", parseReason(onlyReason) ?? "SPEC_INVALID", `${fileName} has ${count}.`, {
+    violations,
+    ...(hint !== undefined && { hint }),
+  });
 }
 
 /** One spelling for `tasks[0].Engine.Params.Image`, `task.docker.image` and `task.engine.image`. */

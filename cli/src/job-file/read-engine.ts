@@ -21,10 +21,15 @@ const LEGACY_ENTRY_TARGET = "/wasm/entry.wasm";
 export function readEngine(engine: FieldCursor): EngineDraft | undefined {
   let type: string | undefined;
   let params: FieldCursor | undefined;
+  let hasType = false;
   engine.fields({
-    Type: (field) => (type = readType(field)),
+    Type: (field) => {
+      hasType = true;
+      type = readType(field);
+    },
     Params: (field) => (params = field),
   });
+  if (type === undefined && hasType) return undefined;
   if (type === undefined) return engine.problem("FIELD_REQUIRED", "the Engine needs a Type: docker or wasm.");
   if (params === undefined) return engine.problem("FIELD_REQUIRED", `the Engine ${type} needs Params.`);
   return type === "docker" ? readDocker(params) : readWasm(params);

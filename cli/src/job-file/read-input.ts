@@ -104,7 +104,14 @@ function readLocal(params: FieldCursor): SourceDraft | undefined {
 }
 
 function one(params: FieldCursor, name: string, make: (value: string) => SourceDraft): SourceDraft | undefined {
-  let value: string | undefined;
-  params.fields({ [name]: (field) => (value = field.text()) });
-  return value === undefined ? params.problem("FIELD_REQUIRED", `the Params need a ${name}.`) : make(value);
+  let source: SourceDraft | undefined;
+  let isGiven = false;
+  params.fields({
+    [name]: (field) => {
+      isGiven = true;
+      const value = field.text();
+      if (value !== undefined) source = field.made(make(value));
+    },
+  });
+  return isGiven ? source : params.problem("FIELD_REQUIRED", `the Params need a ${name}.`);
 }

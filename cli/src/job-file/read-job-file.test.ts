@@ -126,7 +126,7 @@ test("reports wrong types with what was found and what is expected", () => {
   expect(problemsOf(text)).toEqual([
     "4:5 Env must be a mapping, not a list.",
     "5:5 ResultPaths must be a list, not a mapping.",
-    '6:17 "lots" is not a size such as 512MB, 1.5GiB or 4096.',
+    '6:17 Memory: "lots" is not a size such as 512MB, 1.5GiB or 4096.',
     '7:1 Count must be a whole number from 1 to 1000000, not "three".',
     "8:1 Priority must be a whole number from -100 to 100, not 1.5.",
     "9:1 Name must be text, not the number 12.",
@@ -167,5 +167,30 @@ test("puts the server's refusals at their places in the file", () => {
       ],
     }),
   );
-  expect(located?.violations.map(({ field }) => field)).toEqual(["job.yaml:16:9", "job.yaml:20:32", "job.yaml:26:9", "job.yaml:10:5"]);
+  expect(located?.violations.map(({ field, message }) => `${field} ${message}`)).toEqual([
+    "job.yaml:16:9 Image: wrong",
+    "job.yaml:20:32 EnvironmentVariables[0]: wrong",
+    "job.yaml:26:9 InputSources[1]: wrong",
+    "job.yaml:10:5 Constraints[1]: wrong",
+  ]);
+});
+
+test("takes any text for a name, keeps it, and says what became of it", () => {
+  const { spec, report } = readJobFile({ text: `Name: A simple Docker job\n${minimal("    Name: My main task\n")}`, fileName: "job.yaml" });
+  expect(spec).toMatchObject({
+    name: "a-simple-docker-job",
+    meta: { "display-name": "A simple Docker job" },
+    task: { name: "my-main-task" },
+  });
+  expect(report?.notes).toEqual([
+    'job.yaml:1:1 Name: "A simple Docker job" is taken as the name a-simple-docker-job',
+    'job.yaml:5:5 Name: "My main task" is taken as the name my-main-task',
+  ]);
+  const kept = readJobFile({ text: `Name: web-1.2\n${minimal("")}`, fileName: "job.yaml" });
+  expect([kept.spec.name, kept.spec.meta, kept.report?.notes]).toEqual(["web-1.2", undefined, []]);
+});
+
+test("asks what was meant with one question mark", () => {
+  const [problem] = problemsOf("Type: batch\nTasks: [{Engine: {Type: dokcer, Params: {Image: x}}}]\n");
+  expect(problem).toMatch(/did you mean "docker"\?$/u);
 });

@@ -8,6 +8,7 @@ import { isKnownJobType, refuseFeature, refuseJobType } from "../parse/refused-f
 import { FieldCursor } from "./field-cursor.ts";
 import type { JobDraft, JobSpecInit } from "./job-draft.ts";
 import { JobFileReport } from "./problems.ts";
+import { readName } from "./read-name.ts";
 import { readConstraint } from "./read-constraint.ts";
 import { readTask } from "./read-task.ts";
 import type { TaskDraft } from "./read-task.ts";
@@ -41,8 +42,9 @@ function readJob(root: FieldCursor, report: JobFileReport): JobDraft {
   const spec: { -readonly [Key in keyof JobDraft["spec"]]?: JobDraft["spec"][Key] } = {};
   let task: TaskDraft | undefined;
   let hasType = false;
+  let displayName: string | undefined;
   root.fields({
-    Name: (field) => (spec.name = field.is("name").text() ?? ""),
+    Name: (field) => ({ name: spec.name, displayName } = readName(field.is("name"))),
     Namespace: (field) => (spec.namespace = field.is("namespace").text() ?? ""),
     Type: (field) => {
       hasType = true;
@@ -70,6 +72,7 @@ function readJob(root: FieldCursor, report: JobFileReport): JobDraft {
   });
   if (!hasType) root.problem("FIELD_REQUIRED", 'field "Type" is missing in the job; add `Type: batch`.');
   if (task === undefined) root.problem("FIELD_REQUIRED", 'field "Tasks" is missing in the job; it needs one task.');
+  if (displayName !== undefined) spec.meta = { "display-name": displayName, ...spec.meta };
   return { spec: { ...spec, task: task?.task ?? {} }, inputs: task?.inputs ?? [], report };
 }
 

@@ -8,6 +8,7 @@ import type { FieldCursor } from "./field-cursor.ts";
 import type { InputDraft, TaskInit } from "./job-draft.ts";
 import { readEngine } from "./read-engine.ts";
 import { readInput } from "./read-input.ts";
+import { readName } from "./read-name.ts";
 import { raise } from "../parse/raise.ts";
 
 export interface TaskDraft {
@@ -22,10 +23,14 @@ export function readTask(item: FieldCursor): TaskDraft {
   const task: Mutable<TaskInit> = { network: { mode: Network_Mode.NONE } };
   let inputs: InputDraft[] = [];
   let engine: ReturnType<typeof readEngine>;
+  let hasEngine = false;
   let env: Record<string, string> = {};
   item.fields({
-    Name: (field) => (task.name = field.is("task.name").text() ?? ""),
-    Engine: (field) => (engine = readEngine(field.is("task.engine"))),
+    Name: (field) => (task.name = readName(field.is("task.name")).name),
+    Engine: (field) => {
+      hasEngine = true;
+      engine = readEngine(field.is("task.engine"));
+    },
     Publisher: (field) => readPublisher(field.is("task.publisher")),
     Env: (field) => (env = readEnv(field.is("task.env"))),
     Meta: (field) =>
@@ -44,7 +49,7 @@ export function readTask(item: FieldCursor): TaskDraft {
     Network: (field) => readNetwork(field.is("task.network")),
     Timeouts: (field) => (task.timeouts = readTimeouts(field.is("task.timeouts"))),
   });
-  if (engine === undefined) item.problem("FIELD_REQUIRED", 'field "Engine" is missing or wrong in the task.');
+  if (!hasEngine) item.problem("FIELD_REQUIRED", 'field "Engine" is missing in the task.');
   return {
     task: { ...task, env: { ...env, ...engine?.env }, ...(engine === undefined ? {} : { engine: engine.engine }) },
     inputs: [...inputs, ...(engine?.inputs ?? [])],

@@ -23,7 +23,12 @@ export async function resolveDraft(draft: JobDraft, options: ResolveOptions): Pr
   const inputs: InputInit[] = [];
   let inlineBytes = draft.inputs.reduce((sum, { source }) => sum + (source.type === "inline" ? source.data.length : 0), 0);
   for (const input of draft.inputs) {
-    const resolved = input.source.type === "upload" ? await resolveUpload(input, { path: input.source.path, inlineBytes, options }) : input;
+    const resolved =
+      input.source.type === "upload"
+        ? await resolveUpload(input, { path: input.source.path, inlineBytes, options }).catch((error: unknown) => {
+            throw draft.report?.locatedAt(input.source, error) ?? error;
+          })
+        : input;
     if (input.source.type === "upload" && resolved.source.type === "inline") inlineBytes += resolved.source.data.length;
     inputs.push({ alias: resolved.alias, target: resolved.target, source: toSource(resolved.source) });
   }
