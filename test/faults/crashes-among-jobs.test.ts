@@ -6,7 +6,7 @@ import { expectInvariants } from "../kit/invariants.ts";
 
 const JOBS = 200;
 /** Every so many of them is a container; the rest are modules, which are quicker. */
-const CONTAINER_EVERY = 4;
+const CONTAINER_EVERY = 8;
 
 interface Fault {
   readonly name: string;
@@ -20,14 +20,28 @@ const FAULTS: readonly Fault[] = [
   { name: "the scheduler", strike: ({ scheduler }) => scheduler.kill(), heal: ({ scheduler }) => scheduler.restart() },
   { name: "nats-server", strike: ({ nats }) => nats.kill(), heal: ({ nats }) => nats.restart() },
   { name: "redis-server", strike: ({ redis }) => redis.kill(), heal: ({ redis }) => redis.startAgain() },
-  { name: "the publisher", strike: ({ publisher }) => publisher.kill(), heal: ({ publisher }) => publisher.restart() },
+  {
+    name: "the publisher and the storage-fetcher",
+    strike: async ({ publisher, fetcher }) => void (await Promise.all([publisher.kill(), fetcher.kill()])),
+    heal: async ({ publisher, fetcher }) => void (await Promise.all([publisher.restart(), fetcher.restart()])),
+  },
   {
     name: "an agent",
     strike: async ({ agents }) => await agents[0]?.kill(),
     heal: async ({ agents }) => await agents[0]?.restart(),
     areModulesLost: true,
   },
-  { name: "the storage-fetcher", strike: ({ fetcher }) => fetcher.kill(), heal: ({ fetcher }) => fetcher.restart() },
+  {
+    name: "everything at once",
+    strike: async ({ scheduler, nats, redis, publisher, fetcher, agents }) => {
+      await Promise.all([scheduler, nats, redis, publisher, fetcher, ...agents].map((process) => process.kill()));
+    },
+    heal: async ({ scheduler, nats, redis, publisher, fetcher, agents }) => {
+      await Promise.all([redis.startAgain(), nats.restart(), publisher.restart(), fetcher.restart()]);
+      await Promise.all([scheduler, ...agents].map((process) => process.restart()));
+    },
+    areModulesLost: true,
+  },
 ];
 
 describe.each(FAULTS)("kill -9 of $name in the middle of 200 jobs", ({ strike, heal, areModulesLost = false }) => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineName } from "@skrei/domain";
 import { createHttpTransport } from "@skrei/platform/http-transport.ts";
-import { onTestFailed } from "vitest";
+import { onTestFailed, onTestFinished } from "vitest";
 import { type CliOptions, type CliProcess, type CliResult, startCli } from "./cli-process.ts";
 import { ClusterApi } from "./cluster-api.ts";
 import { removeContainersOf } from "./docker-leftovers.ts";
@@ -90,11 +90,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const kept = logs();
     logs = () => kept;
   });
-  printOnFailure(() => logs());
   const env = { SKREI_SERVER: scheduler.url, HOME: folder, XDG_CONFIG_HOME: join(folder, "config") };
   const start = (args: readonly string[], cli: CliOptions = {}): CliProcess =>
     startCli(args, { cwd: folder, ...cli, env: { ...env, ...cli.env } });
   const kept = stack.move();
+  tieToTest(
+    () => logs(),
+    () => kept.disposeAsync(),
+  );
   return Object.assign(api, {
     ...parts,
     url: scheduler.url,
@@ -195,12 +198,16 @@ async function together<const Promises extends readonly Promise<unknown>[]>(
   return await Promise.all(promises);
 }
 
-/** In a hook there is no test to fail; whoever shares a cluster prints the logs itself. */
-function printOnFailure(logs: () => string): void {
+/**
+ * A test that runs out of time never comes to its own clean-up, so it is done here too. In a hook there is no test; whoever shares a
+ * cluster ends it and prints its logs itself.
+ */
+function tieToTest(logs: () => string, dispose: () => Promise<void>): void {
   try {
     onTestFailed(() => void process.stderr.write(`${logs()}\n`));
+    onTestFinished(dispose, 60_000);
   } catch (error) {
-    if (!String(error).includes("onTestFailed")) throw error;
+    if (!/onTestFailed|onTestFinished/u.test(String(error))) throw error;
   }
 }
 

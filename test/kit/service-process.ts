@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,10 +43,16 @@ export async function startServiceProcess(
   options: ServiceProcessOptions = {},
 ): Promise<ServiceProcess> {
   const { label = name, logFolder = mkdtempSync(join(tmpdir(), "skrei-log-")), env = {} } = options;
+  const dropLog = (): void => {
+    if (options.logFolder === undefined) rmSync(logFolder, { recursive: true, force: true });
+  };
   const logFile = join(logFolder, `${label}.log`);
   const run = (port: string | undefined): Promise<RunningProcess> =>
     launch(name, { flags: { "listen-port": port, ...flags }, logFile, env });
-  let running = await run("0");
+  let running = await run("0").catch((error: unknown) => {
+    dropLog();
+    throw error;
+  });
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     const { child } = running;
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
@@ -74,7 +80,10 @@ export async function startServiceProcess(
     },
     pause: () => void running.child.kill("SIGSTOP"),
     resume: () => void running.child.kill("SIGCONT"),
-    [Symbol.asyncDispose]: kill,
+    [Symbol.asyncDispose]: async () => {
+      await kill();
+      dropLog();
+    },
   };
 }
 
