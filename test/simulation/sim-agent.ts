@@ -8,7 +8,7 @@ import {
   subtractResources,
   timesFitting,
 } from "@skrei/domain";
-import type { ExecutionId, ExecutionState, Failure, NodeId, Resources } from "@skrei/domain";
+import type { ExecutionId, ExecutionState, Failure, NodeId, Reason, Resources } from "@skrei/domain";
 import type {
   Ask,
   Assignment,
@@ -39,6 +39,8 @@ export interface SimAgentOptions {
   readonly rejects?: number;
   readonly fails?: number;
   readonly taskMsMax?: number;
+  /** It bids for nothing, for this reason. */
+  readonly refuses?: Reason;
 }
 
 interface Held {
@@ -95,6 +97,9 @@ export class SimAgent {
     this.#refuseForeign(session);
     return asks.map(({ askId, job, partitions }) => {
       const size = job.task.resources;
+      const { refuses: reason } = this.options;
+      const none = { missingBytes: 0, isImageMissing: false, queuedExecutions: 0 };
+      if (reason !== undefined) return { ...none, askId, partitions: 0, reason, message: `refused: ${reason}` };
       const taken = timesFitting(size, this.#free(), partitions);
       if (taken > 0) this.#reservations.set(askId, { size, partitions: taken, untilMs: this.#world.clock.nowMs() + bidWindowMs * 2 });
       const missingBytes = this.#world.chance.between(0, 3) * 1_000_000;

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { aNode } from "../../../../test/kit/scheduler-records.ts";
 import { describeWaiting, explainWaiting, hasOtherReasons } from "./explain-waiting.ts";
 import type { WaitingQuestion } from "./explain-waiting.ts";
+import type { Refusal } from "./filter-nodes.ts";
 
 const CAPACITY = aNode().capacity;
 const QUESTION: WaitingQuestion = {
@@ -39,4 +40,26 @@ test("it is impossible when no node could take it even when idle, and not when t
   const none = explainWaiting({ ...QUESTION, nodes: [] });
   expect(none.isImpossible).toBe(false);
   expect(describeWaiting(none)).toBe("2 partitions wait; no node has joined");
+});
+
+test("it is impossible when every node that would fit says that it never takes it", () => {
+  const refused = { reason: "SOURCE_NOT_ALLOWED", message: "/data is not on the list" } as const;
+  const nodes = ["n-1", "n-2"].map((id) => ({ node: aNode({ id: id as NodeId }), free: CAPACITY }));
+  const refusals = new Map<string, Refusal>([["n-1", refused]]);
+  expect(explainWaiting({ ...QUESTION, nodes, refusals }).isImpossible).toBe(false);
+  expect(explainWaiting({ ...QUESTION, nodes, refusals: refusals.set("n-2", refused) }).isImpossible).toBe(true);
+  refusals.set("n-2", { reason: "BID_TIMED_OUT", message: "" });
+  expect(explainWaiting({ ...QUESTION, nodes, refusals }).isImpossible).toBe(false);
+});
+
+test("who waits before an attempt is told until when and after what", () => {
+  const failure = { class: "infrastructure", reason: "IMAGE_PULL_FAILED", message: "no such image", hint: "" } as const;
+  const waiting = explainWaiting({ ...QUESTION, nodes: [], partitions: 1, partitionsInBackoff: 1, backoff: { untilMs: 1_000, failure } });
+  expect(waiting.reasons).toEqual([
+    {
+      reason: "RETRY_BACKOFF",
+      message: "1 partition waits before its next attempt at 1970-01-01T00:00:01.000Z, after IMAGE_PULL_FAILED (no such image)",
+      nodes: 0,
+    },
+  ]);
 });

@@ -1,5 +1,7 @@
 import type { NodeReason, Reason, Waiting } from "@skrei/domain";
 import { firstRefusal, fitsWhenIdle } from "./filter-nodes.ts";
+import { isLasting } from "./lasting-reasons.ts";
+import type { Backoff } from "./partition-table.ts";
 import type { Demand, NodeSnapshot, Refusal } from "./filter-nodes.ts";
 
 export interface WaitingQuestion {
@@ -7,6 +9,8 @@ export interface WaitingQuestion {
   readonly partitions: number;
   /** Partitions that wait before their next attempt. */
   readonly partitionsInBackoff: number;
+  /** One of their waits. */
+  readonly backoff?: Backoff | undefined;
   readonly nodes: Iterable<NodeSnapshot>;
   /** What nodes answered when they were asked, by node id. */
   readonly refusals: ReadonlyMap<string, Refusal>;
@@ -14,14 +18,16 @@ export interface WaitingQuestion {
 }
 
 /** Why partitions wait: each node's first reason, counted, most frequent first. */
-export function explainWaiting({ demand, partitions, partitionsInBackoff, nodes, refusals, nowMs }: WaitingQuestion): Waiting {
+export function explainWaiting(question: WaitingQuestion): Waiting {
+  const { demand, partitions, partitionsInBackoff, nodes, refusals, nowMs } = question;
   const reasons = new Map<Reason, { message: string; nodes: number }>();
   let nodeCount = 0;
   let isAnyFitting = false;
   for (const snapshot of nodes) {
     nodeCount++;
-    isAnyFitting ||= fitsWhenIdle(demand, snapshot.node);
-    const refusal = firstRefusal(demand, snapshot) ?? refusals.get(snapshot.node.id);
+    const answer = refusals.get(snapshot.node.id);
+    isAnyFitting ||= fitsWhenIdle(demand, snapshot.node) && !isLasting(answer?.reason);
+    const refusal = firstRefusal(demand, snapshot) ?? answer;
     if (refusal === undefined) continue;
     const known = reasons.get(refusal.reason);
     if (known === undefined) reasons.set(refusal.reason, { message: refusal.message, nodes: 1 });
@@ -29,7 +35,7 @@ export function explainWaiting({ demand, partitions, partitionsInBackoff, nodes,
   }
   const ranked = [...reasons].map(([reason, found]): NodeReason => ({ reason, ...found })).sort((a, b) => b.nodes - a.nodes);
   if (partitionsInBackoff > 0) {
-    ranked.push({ reason: "RETRY_BACKOFF", message: `${String(partitionsInBackoff)} partitions wait before their next attempt`, nodes: 0 });
+    ranked.push({ reason: "RETRY_BACKOFF", message: describeBackoff(question), nodes: 0 });
   }
   return { partitions, nodes: nodeCount, reasons: ranked, evaluatedAtMs: nowMs, isImpossible: nodeCount > 0 && !isAnyFitting };
 }
@@ -47,6 +53,14 @@ export function describeWaiting({ nodes, reasons, partitions }: Waiting): string
 /** Whether people would read something else; counts and numbers alone do not make news. */
 export function hasOtherReasons(before: Waiting | undefined, after: Waiting): boolean {
   return before === undefined || outline(before) !== outline(after);
+}
+
+function describeBackoff({ partitionsInBackoff, backoff }: WaitingQuestion): string {
+  const wait = partitionsInBackoff === 1 ? "1 partition waits before its" : `${String(partitionsInBackoff)} partitions wait before their`;
+  if (backoff === undefined) return `${wait} next attempt`;
+  const { untilMs, failure } = backoff;
+  const why = failure === undefined ? "" : `, after ${failure.reason} (${failure.message})`;
+  return `${wait} next attempt at ${new Date(untilMs).toISOString()}${why}`;
 }
 
 function outline({ reasons, isImpossible, nodes }: Waiting): string {

@@ -1,7 +1,7 @@
 import { isExecutionEnded } from "@skrei/domain";
 import type { Execution, ExecutionId, Failure, NodeId, PartitionCounts, RetryPolicy } from "@skrei/domain";
 import { NO_ATTEMPTS, decideRetry, withAttempt } from "./retry.ts";
-import type { AttemptHistory } from "./retry.ts";
+import type { AttemptHistory, RetryContext } from "./retry.ts";
 
 const WAITING = 0;
 const PLACED = 1;
@@ -15,6 +15,12 @@ export type PartitionOutcome =
   | { readonly outcome: "waiting" }
   | { readonly outcome: "backoff"; readonly delayMs: number };
 
+/** A wait before the next attempt. */
+export interface Backoff {
+  readonly untilMs: number;
+  readonly failure: Failure | undefined;
+}
+
 /** Where each partition of one version of a job is; a byte each, more only for those that had trouble. */
 export class PartitionTable {
   readonly #states: Uint8Array;
@@ -26,7 +32,8 @@ export class PartitionTable {
   /** No partition from here on was placed before, but for restored ones. */
   #fresh = 0;
   #waiting: number;
-  #backoff = 0;
+  /** Why each partition waits that does so before its next attempt; those that wait longest first. */
+  readonly #backoffs = new Map<number, Backoff>();
   #completed = 0;
   #failed = 0;
   #failure: { readonly partition: number; readonly failure: Failure | undefined } | undefined;
@@ -43,7 +50,8 @@ export class PartitionTable {
     for (const execution of executions) {
       this.place(execution.partition, execution.id);
       if (!isExecutionEnded(execution.state)) continue;
-      if (this.end(execution, random()).outcome === "backoff") this.endBackoff(execution.partition);
+      if (this.end(execution, { random: random(), fittingNodes: () => Number.POSITIVE_INFINITY, nowMs: 0 }).outcome === "backoff")
+        this.endBackoff(execution.partition);
     }
   }
 
@@ -71,7 +79,12 @@ export class PartitionTable {
   }
 
   counts(): PartitionCounts {
-    return { waiting: this.#waiting + this.#backoff, running: this.#placed.size, completed: this.#completed, failed: this.#failed };
+    return { waiting: this.#waiting + this.#backoffs.size, running: this.#placed.size, completed: this.#completed, failed: this.#failed };
+  }
+
+  /** The wait of a partition that began to wait before the others; undefined while none waits before its next attempt. */
+  get backoff(): Backoff | undefined {
+    return this.#backoffs.values().next().value;
   }
 
   /** Up to `count` waiting partitions, without changing anything; those that were placed before come first. */
@@ -112,22 +125,22 @@ export class PartitionTable {
   }
 
   /** The partition's execution ended; ignored when another one is in its place. */
-  end(execution: Execution, random: number): PartitionOutcome {
+  end(execution: Execution, context: RetryContext & { readonly nowMs: number }): PartitionOutcome {
     const { partition, exitCode } = execution;
     if (this.#placed.get(partition) !== execution.id) return { outcome: "waiting" };
     this.#placed.delete(partition);
     if (execution.state === "completed" && execution.verdict === "accepted") return this.#complete(partition);
     const history = withAttempt(this.historyOf(partition), execution);
     this.#histories.set(partition, history);
-    const decision = decideRetry(this.#policy, history, execution, random);
-    if (decision.outcome === "gaveUp") return this.#fail(partition, execution.failure, exitCode);
+    const decision = decideRetry(this.#policy, history, execution, context);
+    if (decision.outcome === "gaveUp") return this.#fail(partition, withNote(execution.failure, decision.note), exitCode);
     this.#states[partition] = decision.delayMs > 0 ? BACKOFF : WAITING;
     this.#returned.push(partition);
     if (decision.delayMs === 0) {
       this.#waiting++;
       return { outcome: "waiting" };
     }
-    this.#backoff++;
+    this.#backoffs.set(partition, { untilMs: context.nowMs + decision.delayMs, failure: execution.failure });
     return { outcome: "backoff", delayMs: decision.delayMs };
   }
 
@@ -135,7 +148,7 @@ export class PartitionTable {
   endBackoff(partition: number): void {
     if (this.#states[partition] !== BACKOFF) return;
     this.#states[partition] = WAITING;
-    this.#backoff--;
+    this.#backoffs.delete(partition);
     this.#waiting++;
   }
 
@@ -164,6 +177,10 @@ export class PartitionTable {
     this.#returned[position] = this.#returned[last] ?? partition;
     this.#returned.pop();
   }
+}
+
+function withNote(failure: Failure | undefined, note: string): Failure | undefined {
+  return failure === undefined || note === "" ? failure : { ...failure, message: `${failure.message}; ${note}` };
 }
 
 const NO_NODES: ReadonlySet<NodeId> = new Set();

@@ -49,9 +49,10 @@ export class Placer {
   /** Puts the job into the queue, if it has partitions to place and is not being placed already. */
   enqueue(entry: JobEntry): void {
     const { job, table, queued } = entry;
-    if (isJobEnded(job.state) || table.ready === 0 || entry.isAsking) return;
+    if (isJobEnded(job.state) || entry.isAsking) return;
+    if (table.ready === 0) return this.#explainer.explainBackoff(entry);
     this.#context.live.queue.add(queued);
-    if (job.state === "pending") this.#explainer.note(entry);
+    if (job.waiting === undefined) this.#explainer.note(entry);
     this.wake();
   }
 

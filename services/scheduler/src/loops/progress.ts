@@ -1,7 +1,8 @@
-import { isExecutionEnded, isJobEnded } from "@skrei/domain";
+import { isExecutionEnded, isJobEnded, timesFitting } from "@skrei/domain";
 import type { Execution, Failure } from "@skrei/domain";
 import { loseExecution } from "../domain/apply-report.ts";
 import { failJob, progressJob } from "../domain/job-progress.ts";
+import { isLasting } from "../domain/lasting-reasons.ts";
 import {
   executionDeadlineMs,
   executionTimeoutFailure,
@@ -136,7 +137,11 @@ function endExecution(term: TermContext, entry: JobEntry, execution: Execution):
   term.deadlines.cancel(live.executionDeadlines.get(execution.id));
   live.executionDeadlines.delete(execution.id);
   if (execution.jobVersion === entry.job.version && !isJobEnded(entry.job.state)) {
-    const ended = entry.table.end(execution, term.randomness.random());
+    const ended = entry.table.end(execution, {
+      random: term.randomness.random(),
+      nowMs: term.clock.nowMs(),
+      fittingNodes: () => countFitting(term, entry),
+    });
     if (ended.outcome === "backoff") {
       const { table } = entry;
       term.deadlines.after(ended.delayMs, () => {
@@ -149,6 +154,17 @@ function endExecution(term: TermContext, entry: JobEntry, execution: Execution):
     forgetWhenSettled(term, entry);
   }
   if (node !== undefined) noteFreed(term, node);
+}
+
+/** Nodes that may be offered the job and have not refused it for good; counting ends where more make no difference. */
+function countFitting({ live }: TermContext, { queueClass: { shape, size }, refusals }: JobEntry): number {
+  const eligible = live.index.eligible(shape);
+  let fitting = 0;
+  for (let i = 0; i < eligible.length && fitting < FITTING_MAX; i++) {
+    const node = live.index.nodeAt(eligible.at(i));
+    if (node !== undefined && timesFitting(size, node.capacity, 1) === 1 && !isLasting(refusals.get(node.id)?.reason)) fitting++;
+  }
+  return fitting;
 }
 
 function noteStarted(term: TermContext, entry: JobEntry, execution: Execution): void {
@@ -177,4 +193,6 @@ function isSameCounts(a: JobEntry["job"]["partitions"], b: JobEntry["job"]["part
   return a.waiting === b.waiting && a.running === b.running && a.completed === b.completed && a.failed === b.failed;
 }
 
+/** More nodes than any partition is tried on. */
+const FITTING_MAX = 20;
 const FORGET_AFTER_MS = 10_000;

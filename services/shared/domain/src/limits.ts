@@ -20,7 +20,7 @@ export const LIMITS = {
   envValueBytesMax: 32 * KIB,
   parametersMax: 1_024,
   attemptsMax: 20,
-  /** Rejected and lost executions of one partition; a bound against loops, not a budget. */
+  /** Rejected and lost executions of one partition; a bound against loops, not a budget. The same rejection ends it sooner. */
   blamelessAttemptsMax: 20,
   pageSizeMax: 1_000,
   watchSnapshotMax: 10_000,
