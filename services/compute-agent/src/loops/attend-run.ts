@@ -1,4 +1,5 @@
 import { DomainError } from "@skrei/domain";
+import { endByNodeClock } from "../domain/end-by-node-clock.ts";
 import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
 import { failureOfRun, restartFailure, timeoutFailure } from "../domain/failure-verdict.ts";
 import type { RunEnd } from "../domain/run.ts";
@@ -40,7 +41,7 @@ export async function attendRun(record: ExecutionRecord, context: AttendContext)
   );
   await sink.close();
   if (end === undefined) held.note(executionId, { failure: restartFailure("the run could not be taken up again") });
-  else settle(record, { end, parts, sink });
+  else settle(record, { end: { ...end, run: endByNodeClock(end.run, timesOf(record, context)) }, parts, sink });
   await held.durable();
 }
 
@@ -49,6 +50,10 @@ interface AttendContext {
   readonly log: (options: { readonly isFresh: boolean }) => Promise<OutputLog>;
   readonly signal: AbortSignal;
   readonly isOurs: boolean;
+}
+
+function timesOf({ observed }: ExecutionRecord, { parts, isOurs }: AttendContext): Parameters<typeof endByNodeClock>[1] {
+  return { startedAtMs: observed.startedAtMs, seenAtMs: isOurs ? parts.clock.nowMs() : undefined };
 }
 
 function settle(

@@ -7,7 +7,7 @@ import type { ExecutionParts } from "./execution-parts.ts";
 
 /** Makes everything ready and launches; the record is `running` when it resolves. Begins anew whatever an earlier try had done. */
 export async function prepareRun(record: ExecutionRecord, { parts, log, signal }: PrepareContext): Promise<void> {
-  const { held, folders, clock } = parts;
+  const { held, folders } = parts;
   const executionId = idOf(record);
   const { task } = record.assignment.job;
   const executor = executorOf(record, parts);
@@ -27,8 +27,8 @@ export async function prepareRun(record: ExecutionRecord, { parts, log, signal }
   const inputPaths = inputs.map(({ path }) => path);
   const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputPaths, outputsFolder, scratchFolder, doorEnv });
   held.note(executionId, { run, inputDigests: digestsOf(task.inputs, inputs) });
-  await launch(run, { executor, sink, parts, signal });
-  held.advance(executionId, "started", { startedAtMs: clock.nowMs() });
+  const startedAtMs = await launch(run, { executor, sink, parts, signal });
+  held.advance(executionId, "started", { startedAtMs });
 }
 
 interface PrepareContext {
@@ -45,6 +45,7 @@ export function executorOf({ assignment }: ExecutionRecord, { executors }: Execu
   return executor;
 }
 
+/** Resolves with when the launch began. */
 async function launch(
   run: RunSpec,
   {
@@ -53,11 +54,13 @@ async function launch(
     parts,
     signal,
   }: { readonly executor: Executor; readonly sink: OutputLog; readonly parts: ExecutionParts; readonly signal: AbortSignal },
-): Promise<void> {
+): Promise<number> {
   using _place = await parts.startsGate.enter(signal);
   // The journal must know the run before it exists, so that a restarted agent can take it up.
   await allOrNone(signal, [(both) => executor.prepare(run, both), () => parts.held.durable()]);
+  const startedAtMs = parts.clock.nowMs();
   await executor.launch(run, sink, signal);
+  return startedAtMs;
 }
 
 function fetchInputs({ assignment }: ExecutionRecord, { inputs }: ExecutionParts, signal: AbortSignal): Promise<readonly FetchedInput[]> {
