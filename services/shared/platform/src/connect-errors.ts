@@ -118,10 +118,12 @@ function nodeCodesOf(error: Error): string[] {
   return codes;
 }
 
-/** A handler that reads a request stream hears that its caller hung up from the stream, before any signal says so. */
+/** A handler that reads or writes a stream hears that its caller hung up from the stream, before any signal says so. */
 function isCallerGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE";
+  return error instanceof Error && "code" in error && CALLER_GONE.has(error.code);
 }
+
+const CALLER_GONE: ReadonlySet<unknown> = new Set(["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"]);
 
 function isNamed(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name;
