@@ -43,6 +43,8 @@ test.for([
   [["job", "list", "--limt", "3"], 2, /Unknown option '--limt'/u, /Did you mean --limit/u],
   [["job", "list", "--limit", "many"], 2, /--limit: "many" is not a whole number from 1 to 100000/u, /FIELD_INVALID/u],
   [["job", "list", "-o", "xml"], 2, /--output: "xml" is none of table, wide, json, jsonl, yaml, name/u, /FIELD_INVALID/u],
+  [["job", "list", "--json", "-o", "yaml", "--server", "http://127.0.0.1:1"], 2, /--json and --output yaml contradict/u, /fix: Give one/u],
+  [["run", "--timeout", "90", "x"], 2, /--timeout: "90" is not a duration such as 90s/u, /FIELD_INVALID/u],
   [["ls"], 2, /no command "skrei ls"/u, /Did you mean "skrei job list"/u],
   [["ps"], 2, /no command "skrei ps"/u, /Did you mean "skrei job list"/u],
   [["drain"], 2, /no command "skrei drain"/u, /Did you mean "skrei node drain"/u],

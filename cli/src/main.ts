@@ -8,6 +8,7 @@ import type { ServerFlags, ServerSettings } from "./client/settings.ts";
 import type { CommandDefinition } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { EXIT, ExitError, exitCodeOf } from "./exit-code.ts";
+import { refuseTwoForms } from "./output/format.ts";
 import { renderError } from "./output/render-error.ts";
 import { createOutput, say } from "./output/terminal.ts";
 import type { Terminal } from "./output/terminal.ts";
@@ -44,6 +45,7 @@ export async function runCommandLine(words: readonly string[], { terminal, signa
     flags: Readonly<Record<string, unknown>>,
   ): Promise<void> => {
     isVerbose = flags["verbose"] === true;
+    refuseTwoForms(flags);
     settings = await resolveSettings(flags as unknown as ServerFlags, terminal.env);
     const cluster = createCluster(settings, (line) => void say(terminal, line));
     await definition.run({ args, flags: flags as never, session: { terminal, settings, cluster, signal } });

@@ -10,7 +10,8 @@ import { renderTable } from "../output/table.ts";
 import { answer } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import { formatCpu } from "../parse/parse-cpu.ts";
-import { elapsed, engineOf, isEnded, jobStateOf } from "../run/job-words.ts";
+import { engineOf, isEnded, jobStateOf, took } from "../run/job-words.ts";
+import { readNodeNames } from "../run/node-names.ts";
 import { listExecutions } from "../run/list-executions.ts";
 import { describeWaiting } from "../run/progress-lines.ts";
 import { executionColumns } from "./job-executions.ts";
@@ -39,12 +40,15 @@ export const jobDescribe = defineCommand({
         "",
         ...renderTable<Execution>({
           rows: executions,
-          columns: executionColumns(Date.now()).filter(({ isWide }) => isWide !== true),
+          columns: executionColumns(Date.now(), await readNodeNames(session), executions).filter(({ isWide }) => isWide !== true),
           output: terminal.stdout,
         }),
       );
     const next = isEnded(job)
-      ? [`files  skrei job get ${job.jobId}`, `logs   skrei job logs ${job.jobId}`]
+      ? [
+          ...(executions.some(({ resultCid }) => resultCid !== "") ? [`files  skrei job get ${job.jobId}`] : []),
+          ...(executions.length === 0 ? [] : [`logs   skrei job logs ${job.jobId}`]),
+        ]
       : [`logs   skrei job logs ${job.jobId} --follow`, `stop   skrei job stop ${job.jobId}`];
     await answer(terminal, "", ...next, `story  skrei job history ${job.jobId}`);
   },
@@ -56,7 +60,7 @@ function describe(job: Job): readonly string[] {
     ...describeTask(job.spec?.task),
     ...describeLabels(job),
     ["created", timeOf(job)],
-    ["took", isEnded(job) ? elapsed(job.createTime, job.endTime, Date.now()) : ""],
+    ["took", isEnded(job) ? took(job, Date.now()) : ""],
   ]);
 }
 

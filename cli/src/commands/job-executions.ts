@@ -9,6 +9,7 @@ import { say } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
 import { elapsed, executionStateOf } from "../run/job-words.ts";
+import { readNodeNames } from "../run/node-names.ts";
 import { jobArgument } from "./job-list.ts";
 
 export const jobExecutions = defineCommand({
@@ -30,7 +31,7 @@ export const jobExecutions = defineCommand({
     await printListing(session.terminal, {
       schema: ExecutionSchema,
       records: page.executions,
-      columns: executionColumns(Date.now()),
+      columns: executionColumns(Date.now(), await readNodeNames(session), page.executions),
       nameOf: ({ executionId }) => executionId,
       format,
     });
@@ -39,10 +40,17 @@ export const jobExecutions = defineCommand({
   },
 });
 
-export function executionColumns(nowMs: number): readonly Column<Execution>[] {
+/** The version is shown where there are several, or in the wide form. */
+export function executionColumns(
+  nowMs: number,
+  nodeNames: ReadonlyMap<string, string>,
+  executions: readonly Execution[],
+): readonly Column<Execution>[] {
+  const isRerun = executions.some(({ jobVersion }) => jobVersion > 1);
   return [
     { header: "EXECUTION", value: ({ executionId }) => executionId },
     { header: "PART", value: ({ partition }) => String(partition), isRight: true },
+    { header: "VERSION", value: ({ jobVersion }) => String(jobVersion), isRight: true, isWide: !isRerun },
     { header: "TRY", value: ({ attempt }) => String(attempt), isRight: true },
     { header: "STATE", value: executionStateOf, style: styleState },
     { header: "EXIT", value: ({ exitCode }) => (exitCode === undefined ? "-" : String(exitCode)), isRight: true },
@@ -51,7 +59,8 @@ export function executionColumns(nowMs: number): readonly Column<Execution>[] {
       value: ({ startTime, endTime }) => (startTime === undefined ? "-" : elapsed(startTime, endTime, nowMs)),
       isRight: true,
     },
-    { header: "NODE", value: ({ nodeId }) => nodeId },
+    { header: "NODE", value: ({ nodeId }) => nodeNames.get(nodeId) ?? "-" },
+    { header: "NODE ID", value: ({ nodeId }) => nodeId },
     { header: "SIZE", value: ({ resultBytes }) => formatBytes(Number(resultBytes)), isRight: true, isWide: true },
     { header: "RESULT", value: ({ resultCid }) => resultCid, isWide: true },
     { header: "WHY", value: ({ failure }) => (failure === undefined ? "" : failure.message) },

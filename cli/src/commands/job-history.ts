@@ -7,13 +7,15 @@ import { formatOf, OUTPUT_FLAGS, printListing } from "../output/format.ts";
 import type { Column } from "../output/table.ts";
 import { say } from "../output/terminal.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
+import { readNodeNames } from "../run/node-names.ts";
 import { jobArgument } from "./job-list.ts";
 
-const COLUMNS: readonly Column<JobEvent>[] = [
+const columns = (nodeNames: ReadonlyMap<string, string>): readonly Column<JobEvent>[] => [
   { header: "TIME", value: ({ time }) => new Date(msOrZero(time)).toISOString().replace("T", " ").replace("Z", "") },
   { header: "EVENT", value: ({ type }) => type },
   { header: "PART", value: ({ partition }) => (partition === undefined ? "-" : String(partition)), isRight: true },
-  { header: "NODE", value: ({ nodeId }) => (nodeId === "" ? "-" : nodeId) },
+  { header: "NODE", value: ({ nodeId }) => nodeNames.get(nodeId) ?? "-" },
+  { header: "NODE ID", value: ({ nodeId }) => (nodeId === "" ? "-" : nodeId) },
   { header: "EXECUTION", value: ({ executionId }) => (executionId === "" ? "-" : executionId), isWide: true },
   { header: "SEQUENCE", value: ({ sequence }) => String(sequence), isRight: true, isWide: true },
   { header: "WHY", value: ({ reason, message }) => [reason, message].filter((part) => part !== "").join(": ") },
@@ -37,7 +39,7 @@ export const jobHistory = defineCommand({
     await printListing(session.terminal, {
       schema: JobEventSchema,
       records: page.events,
-      columns: COLUMNS,
+      columns: columns(await readNodeNames(session)),
       nameOf: ({ sequence }) => String(sequence),
       format: formatOf(flags),
     });

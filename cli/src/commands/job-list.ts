@@ -10,7 +10,7 @@ import type { Column } from "../output/table.ts";
 import { say } from "../output/terminal.ts";
 import { formatDuration } from "../parse/parse-duration.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
-import { elapsed, engineOf, jobStateOf } from "../run/job-words.ts";
+import { engineOf, jobStateOf, took } from "../run/job-words.ts";
 import type { Session } from "../session.ts";
 
 const PAGE_SIZE_MAX = 1_000;
@@ -84,7 +84,7 @@ function columns(nowMs: number): readonly Column<Job>[] {
     { header: "PARTS", value: (job) => `${job.partitions?.completed ?? 0}/${job.spec?.count ?? 1}`, isRight: true },
     { header: "ENGINE", value: engineOf },
     { header: "AGE", value: (job) => formatDuration(nowMs - msOrZero(job.createTime)), isRight: true },
-    { header: "TOOK", value: (job) => (job.startTime === undefined ? "-" : elapsed(job.createTime, job.endTime, nowMs)), isRight: true },
+    { header: "TOOK", value: (job) => (job.startTime === undefined ? "-" : took(job, nowMs)), isRight: true },
     { header: "NAMESPACE", value: (job) => job.spec?.namespace ?? "", isWide: true },
     { header: "EXIT", value: (job) => (job.exitCode === undefined ? "-" : String(job.exitCode)), isRight: true, isWide: true },
     { header: "REASON", value: (job) => job.failure?.reason ?? job.waiting?.reasons[0]?.reason ?? "", isWide: true },

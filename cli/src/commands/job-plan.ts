@@ -6,13 +6,15 @@ import { renderTable } from "../output/table.ts";
 import type { Column } from "../output/table.ts";
 import { answer, say } from "../output/terminal.ts";
 import { FILE_FLAG } from "../run/job-flags.ts";
+import { readNodeNames } from "../run/node-names.ts";
 import { planDraft } from "../run/plan-draft.ts";
 import { fileArgument, loadJobFile } from "./run.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
 import { partsOf } from "../run/job-words.ts";
 
-const COLUMNS: readonly Column<PlanJobResponse_NodePlan>[] = [
-  { header: "NODE", value: ({ nodeId }) => nodeId },
+const columns = (nodeNames: ReadonlyMap<string, string>): readonly Column<PlanJobResponse_NodePlan>[] => [
+  { header: "NODE", value: ({ nodeId }) => nodeNames.get(nodeId) ?? "-" },
+  { header: "NODE ID", value: ({ nodeId }) => nodeId },
   { header: "PARTS NOW", value: ({ partitions }) => String(partitions), isRight: true },
   { header: "LATER", value: ({ fitsWhenIdle }) => (fitsWhenIdle ? "yes" : "no") },
   { header: "WHY", value: ({ reason, message }) => [reason, message].filter((part) => part !== "").join(": ") },
@@ -36,7 +38,10 @@ export const jobPlan = defineCommand({
       })
     )
       return;
-    await answer(session.terminal, ...renderTable({ rows: plan.nodes, columns: COLUMNS, output: session.terminal.stdout }));
+    await answer(
+      session.terminal,
+      ...renderTable({ rows: plan.nodes, columns: columns(await readNodeNames(session)), output: session.terminal.stdout }),
+    );
     await say(session.terminal, `${plan.placeablePartitions} of ${partsOf(plan.spec?.count ?? 1)} could start now`);
     if (plan.placeablePartitions === 0 && !plan.nodes.some(({ fitsWhenIdle }) => fitsWhenIdle)) throw new ExitError(EXIT.unplaceable);
   },

@@ -1,5 +1,6 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
+import { DomainError } from "@skrei/domain";
 import { stringify } from "yaml";
 import { booleanFlag, choiceFlag } from "../flags.ts";
 import type { FlagValues } from "../flags.ts";
@@ -21,6 +22,12 @@ export const OUTPUT_FLAGS = {
 export function formatOf(flags: FlagValues<typeof OUTPUT_FLAGS>): Format {
   if (flags.quiet) return "name";
   return flags.json ? "json" : (flags.output ?? "table");
+}
+
+/** Before anything is asked of the cluster. @throws DomainError invalid when the flags name two forms. */
+export function refuseTwoForms({ json, output }: Readonly<Record<string, unknown>>): void {
+  if (json !== true || typeof output !== "string" || output === "json") return;
+  throw new DomainError("invalid", "FIELD_INVALID", `--json and --output ${output} contradict each other.`, { hint: "Give one." });
 }
 
 export interface Listing<Schema extends DescMessage> {

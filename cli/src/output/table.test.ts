@@ -67,6 +67,6 @@ test("says error, why, code and last the fix, and lets nothing of a peer move th
     "   why: job.yaml:1:1 one",
     "  also: job.yaml:2:1 two",
     "  code: SPEC_INVALID · request r-1",
-    "   fix: mend it",
+    "   fix: Mend it",
   ]);
 });

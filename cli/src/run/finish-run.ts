@@ -2,10 +2,11 @@ import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
 import { cleanLine } from "../output/clean-text.ts";
+import { advice, sentence } from "../output/render-error.ts";
 import { say } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import type { Followed } from "./follow-job.ts";
-import { elapsed } from "./job-words.ts";
+import { took } from "./job-words.ts";
 import { describeWaiting } from "./progress-lines.ts";
 
 export interface FinishOptions {
@@ -21,7 +22,7 @@ export async function finishRun(session: Session, { job, lastErrors, isUnplaceab
   if (isUnplaceable) return reportUnplaceable(session, job);
   if (job.state === Job_State.COMPLETED) {
     if (options.isQuiet) return;
-    await say(session.terminal, `Done in ${elapsed(job.version > 1 ? job.startTime : job.createTime, job.endTime, Date.now())}.`);
+    await say(session.terminal, `Done in ${took(job, Date.now())}.`);
     if (options.namesNextCommands !== false)
       await say(session.terminal, `  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);
     return;
@@ -35,22 +36,21 @@ async function reportFailure({ terminal }: Session, job: Job, lastErrors: readon
   const { reason, message, hint } = failureOf(job);
   await say(
     terminal,
-    `${stderr.style(["red", "bold"], "error:")} ${cleanLine(message).replace(/\.$/u, "")}`,
+    `${stderr.style(["red", "bold"], "error:")} ${sentence(message)}`,
     ...(job.exitCode === undefined || job.exitCode === 0 ? [] : [`       exit code ${job.exitCode}`]),
     ...lastErrors.map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
     stderr.style("dim", ` code: ${reason} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
-    `  ${stderr.style("green", "fix:")} ${cleanLine(hint)}`,
+    hint === "" ? `  story  skrei job describe ${job.jobId}` : `  ${stderr.style("green", "fix:")} ${advice(hint)}`,
   );
 }
 
-function failureOf({ failure, state, jobId }: Job): { reason: string; message: string; hint: string } {
-  const next = `skrei job describe ${jobId}`;
-  if (failure !== undefined) return { reason: failure.reason, message: failure.message, hint: failure.hint || next };
+function failureOf({ failure, state }: Job): { reason: string; message: string; hint: string } {
+  if (failure !== undefined) return { reason: failure.reason, message: failure.message, hint: failure.hint };
   const isStopped = state === Job_State.STOPPED;
   return {
     reason: isStopped ? "STOPPED_BY_USER" : "EXIT_NONZERO",
     message: isStopped ? "the job was stopped" : "the job failed",
-    hint: next,
+    hint: "",
   };
 }
 
@@ -58,10 +58,10 @@ async function reportUnplaceable({ terminal }: Session, job: Job): Promise<never
   const waiting = job.waiting;
   await say(
     terminal,
-    `${terminal.stderr.style(["red", "bold"], "error:")} no node can ever run this job as the cluster stands`,
+    `${terminal.stderr.style(["red", "bold"], "error:")} No node can ever run this job as the cluster stands`,
     ...(waiting === undefined ? [] : [`  why: ${cleanLine(describeWaiting(waiting))}`]),
     terminal.stderr.style("dim", ` code: ${waiting?.reasons[0]?.reason ?? "UNPLACEABLE"} · ${job.jobId} stays queued`),
-    `  ${terminal.stderr.style("green", "fix:")} ask for less, or add a node that fits and it starts; to drop it: skrei job stop ${job.jobId}`,
+    `  ${terminal.stderr.style("green", "fix:")} Ask for less, or add a node that fits and it starts; to drop it: skrei job stop ${job.jobId}`,
   );
   throw new ExitError(EXIT.unplaceable);
 }

@@ -11,6 +11,7 @@ import type { Output } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import { isEnded } from "./job-words.ts";
 import { listExecutions, newestByPartition } from "./list-executions.ts";
+import { readNodeNames } from "./node-names.ts";
 import { printOutputs } from "./print-outputs.ts";
 import type { OutputWriters } from "./print-outputs.ts";
 import { createProgressLines } from "./progress-lines.ts";
@@ -180,11 +181,4 @@ function createTail(): Tail {
         .filter((line) => line.trim() !== "")
         .slice(-LAST_ERRORS),
   };
-}
-
-async function readNodeNames(session: Session): Promise<ReadonlyMap<string, string>> {
-  const names = new Map<string, string>();
-  const { nodes } = await session.cluster.nodes.listNodes({ pageSize: 1_000 });
-  for (const node of nodes) names.set(node.nodeId, node.name);
-  return names;
 }

@@ -46,3 +46,8 @@ export function elapsed(from: Job["createTime"], to: Job["createTime"], nowMs: n
   if (from === undefined) return "";
   return formatDuration((to === undefined ? nowMs : msFromTimestamp(to)) - msFromTimestamp(from));
 }
+
+/** How long a job took: since it was handed in, or since its rerun began. */
+export function took(job: Job, nowMs: number): string {
+  return elapsed(job.version > 1 ? job.startTime : job.createTime, job.endTime, nowMs);
+}
