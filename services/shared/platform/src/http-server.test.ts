@@ -78,6 +78,21 @@ describe("HTTP server", () => {
     expect(await (await fetch(`${server.url}/ipfs/x`)).text()).toBe("fallback /ipfs/x");
   });
 
+  test("says that a method of its services does not exist, in the caller's protocol, instead of handing it to the fallback", async () => {
+    await start({ fallback: (_, response) => response.end("fallback") });
+    const call = (type: string): Promise<Response> =>
+      fetch(`${server.url}/grpc.health.v1.Health/Foo`, { method: "POST", headers: { "content-type": type }, body: "{}" });
+    const json = await call("application/json");
+    expect(json.status).toBe(501);
+    expect(await json.json()).toMatchObject({
+      code: "unimplemented",
+      message: "grpc.health.v1.Health has no method Foo",
+      details: [{ type: "google.rpc.ErrorInfo" }],
+    });
+    expect((await call("application/grpc-web+proto")).headers.get("grpc-status")).toBe("12");
+    expect(await (await fetch(`${server.url}/no.such.Service/Foo`, { method: "POST" })).text()).toBe("fallback");
+  });
+
   test("names the port that is in use and how to find out by whom", async () => {
     await start();
     const second = startHttpServer({ host: "127.0.0.1", port: server.port, routes: () => undefined, logger: silentLogger });

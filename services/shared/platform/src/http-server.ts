@@ -10,6 +10,7 @@ import { serverErrors } from "./error-interceptor.ts";
 import { isAllowedCaller, loopbackHosts } from "./host-check.ts";
 import { isHttp2Preface } from "./http-sniff.ts";
 import type { Logger } from "./logger.ts";
+import { refuseUnknownMethod } from "./unknown-method.ts";
 
 export interface HttpServerOptions {
   /** Address to bind, such as 127.0.0.1 or 0.0.0.0. */
@@ -140,9 +141,15 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 function createHandler(options: HttpServerOptions, shutdownSignal: AbortSignal): Handler {
   const { routes, fallback = notFound, interceptors = [], gate, logger, readBytesMax = READ_BYTES_MAX } = options;
+  const services = new Set<string>();
   const adapter = connectNodeAdapter({
-    routes,
-    fallback: fallback as never,
+    routes: (router) => {
+      routes(router);
+      for (const { service } of router.handlers) services.add(service.typeName);
+    },
+    fallback: ((request: IncomingMessage, response: ServerResponse) => {
+      if (!refuseUnknownMethod(services, request, response)) fallback(request, response);
+    }) as never,
     interceptors: [serverErrors(logger), ...interceptors],
     acceptCompression: [compressionGzip],
     // A misspelt field would be left out in silence, and something else done than was meant. Binary messages may be newer.
