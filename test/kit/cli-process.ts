@@ -26,10 +26,16 @@ export interface CliProcess extends AsyncDisposable {
   readonly done: Promise<CliResult>;
 }
 
+/** Without one the CLI would ask the system, and find that of the person who runs the tests. */
+const NO_HOME = "/nonexistent";
+
 /** Starts the CLI without a terminal; `env` is all that it gets beside PATH. */
 export function startCli(args: readonly string[], { input = "", env = {}, cwd, withinMs = 60_000 }: CliOptions = {}): CliProcess {
   const bin = fileURLToPath(new URL("../../cli/bin/skrei.js", import.meta.url));
-  const child = spawn(process.execPath, [bin, ...args], { env: { PATH: process.env["PATH"], ...env }, ...(cwd !== undefined && { cwd }) });
+  const child = spawn(process.execPath, [bin, ...args], {
+    env: { PATH: process.env["PATH"], HOME: NO_HOME, ...env },
+    ...(cwd !== undefined && { cwd }),
+  });
   const written = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream].setEncoding("utf8");

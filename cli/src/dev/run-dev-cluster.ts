@@ -40,18 +40,22 @@ export async function runDevCluster(session: Session, options: DevOptions): Prom
 }
 
 const COUNT_TIMEOUT_MS = 2_000;
+const COUNTED_MAX = 1_000;
 
 /** What becomes of the jobs that have not ended. */
 async function describeJobs({ settings }: Session, { server, store, nodes }: ReadyRecord): Promise<string> {
   const isKept = store !== "memory";
   const them = nodes.length === 1 ? "it" : "them";
   try {
-    const { jobs } = createCluster({ ...settings, server }, () => undefined);
+    const { jobs: clusterJobs } = createCluster({ ...settings, server }, () => undefined);
     const filter = "state:pending|queued|running";
-    const { totalSize } = await jobs.listJobs({ filter, pageSize: 1 }, { signal: AbortSignal.timeout(COUNT_TIMEOUT_MS) });
-    const count = countOf(Number(totalSize), "job");
-    const isOne = totalSize === 1n;
-    if (totalSize === 0n) return isKept ? "no job is under way" : `results end with ${them}`;
+    const { jobs: found, nextPageToken } = await clusterJobs.listJobs(
+      { filter, pageSize: COUNTED_MAX },
+      { signal: AbortSignal.timeout(COUNT_TIMEOUT_MS) },
+    );
+    const count = nextPageToken === "" ? countOf(found.length, "job") : `more than ${found.length} jobs`;
+    const isOne = found.length === 1;
+    if (found.length === 0) return isKept ? "no job is under way" : `results end with ${them}`;
     if (!isKept) return `${count} ${isOne ? "ends" : "end"} with ${them}`;
     return `${count} ${isOne ? "goes" : "go"} on with the next skrei dev --data ${store}; containers run meanwhile`;
   } catch {
