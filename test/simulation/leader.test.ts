@@ -214,7 +214,9 @@ test("a draining node gets no new work; undraining it wakes what waits", async (
     state: "queued",
     waiting: { reasons: [{ reason: "NODE_DRAINING" }], isImpossible: false },
   });
-  expect(cluster.reach().plan(aSpec())).toMatchObject([{ partitions: 0, reason: "NODE_DRAINING", fitsWhenIdle: true }]);
+  expect(await cluster.clock.until(cluster.reach().plan(aSpec()))).toMatchObject([
+    { partitions: 0, reason: "NODE_DRAINING", fitsWhenIdle: true },
+  ]);
   await cluster.clock.until(cluster.reach().setDraining(agent.options.id, false));
   expect(await cluster.run(10_000, ended(cluster, id))).toBe(true);
 });

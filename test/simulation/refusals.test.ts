@@ -1,7 +1,7 @@
 import { isJobEnded } from "@skrei/domain";
 import type { Job } from "@skrei/domain";
 import { afterEach, expect, test } from "vitest";
-import { SimCluster } from "./sim-cluster.ts";
+import { SimCluster, capacity } from "./sim-cluster.ts";
 import type { SimAgentOptions } from "./sim-agent.ts";
 import { aSpec } from "./sim-spec.ts";
 
@@ -58,4 +58,25 @@ test("a job that nodes refuse for now is not impossible", async () => {
   const { cluster, job } = await aJobAmong([{ refuses: "CAPACITY_BUSY" }, { refuses: "SOURCE_NOT_ALLOWED" }]);
   await cluster.run(2_000);
   expect(job()?.waiting).toMatchObject({ isImpossible: false, nodes: 2 });
+});
+
+test("a plan asks the nodes: who would refuse the inputs for good does not fit, and what was offered is released", async () => {
+  const cluster = await new SimCluster(1).start();
+  clusters.push(cluster);
+  const willing = cluster.addAgent({ capacity: capacity(1) });
+  cluster.addAgent({ refuses: "SOURCE_NOT_ALLOWED" });
+  expect(await cluster.run(10_000, () => cluster.truth.nodes.size === 2)).toBe(true);
+  await cluster.run(2_100);
+  for (let i = 0; i < 2; i++) {
+    const plans = await cluster.clock.until(cluster.reach().plan(aSpec({ resources: capacity(1) })));
+    expect(plans.find(({ nodeId }) => nodeId === willing.options.id)).toMatchObject({ partitions: 1, fitsWhenIdle: true });
+    expect(plans.find(({ nodeId }) => nodeId !== willing.options.id)).toMatchObject({
+      partitions: 0,
+      reason: "SOURCE_NOT_ALLOWED",
+      message: "refused: SOURCE_NOT_ALLOWED",
+      fitsWhenIdle: false,
+    });
+  }
+  const { id } = await cluster.clock.until(cluster.submit("request-1", aSpec({ resources: capacity(1) })));
+  expect(await cluster.run(10_000, () => cluster.truth.jobs.get(id)?.state === "completed")).toBe(true);
 });

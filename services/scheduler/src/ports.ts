@@ -260,7 +260,8 @@ export interface LeaderCommands {
   stop(command: { requestId: string; jobId: JobId; reason: string }): Promise<Job>;
   /** @throws precondition/JOB_STILL_RUNNING. */
   rerun(command: { requestId: string; jobId: JobId }): Promise<Job>;
-  plan(spec: JobSpec): readonly NodePlan[];
+  /** Asks the nodes that have room; what they offer is released at once. */
+  plan(spec: JobSpec): Promise<readonly NodePlan[]>;
   nodes(): readonly NodeView[];
   /** Resolves when `nodes()` may have changed since the call, or when aborted. */
   waitForNodes(signal: AbortSignal): Promise<void>;

@@ -4,9 +4,9 @@ import type { PlanJobRequest, PlanJobResponse } from "@skrei/proto/skrei/job/v1/
 import { jobSpecToProto, parseJobSpec } from "@skrei/wire/job-spec.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 
-export function planJob({ commands }: SchedulerApiDeps, request: PlanJobRequest): PlanJobResponse {
+export async function planJob({ commands }: SchedulerApiDeps, request: PlanJobRequest): Promise<PlanJobResponse> {
   const spec = parseJobSpec(request.spec);
-  const nodes = commands.plan(spec);
+  const nodes = await commands.plan(spec);
   const places = nodes.reduce((sum, { partitions }) => sum + partitions, 0);
   return create(PlanJobResponseSchema, {
     nodes: nodes.map(({ reason, ...plan }) => ({ ...plan, reason: reason ?? "" })),

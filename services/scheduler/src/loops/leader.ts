@@ -1,6 +1,6 @@
 import { DomainError } from "@skrei/domain";
-import { planSpec } from "../domain/plan-spec.ts";
 import type { LeaderCommands, NodeView } from "../ports.ts";
+import { askPlan } from "./ask-plan.ts";
 import { notLeader } from "./committer.ts";
 import { rerunJob, stopJob, submitJobs } from "./job-commands.ts";
 import { runLease } from "./lease-loop.ts";
@@ -72,7 +72,7 @@ function commandsOf(leading: () => { term: TermContext; log: RequestLog }, nodes
     submit: (requests) => run((term, log) => submitJobs(term, requests, log)),
     stop: (command) => run((term) => stopJob(term, command)),
     rerun: (command) => run((term, log) => rerunJob(term, command, log)),
-    plan: (spec) => planSpec(spec, leading().term.live.snapshots()),
+    plan: (spec) => run((term) => askPlan(term, spec)),
     nodes: () => {
       const { live } = leading().term;
       return Array.from(live.nodes.values(), (entry) => viewOf(live, entry));
