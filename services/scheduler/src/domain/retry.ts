@@ -48,7 +48,7 @@ export function decideRetry(policy: RetryPolicy, history: AttemptHistory, ended:
   const { random } = context;
   if (history.blameless >= LIMITS.blamelessAttemptsMax) return GAVE_UP;
   if (ended.state === "rejected" && isLasting(ended.failure?.reason)) return decideAfterAnswer(policy, history, context);
-  if (ended.state !== "failed" && ended.failure?.reason !== "EXECUTION_TIMEOUT") {
+  if (isBlameless(ended)) {
     // No blame on the task: at once elsewhere, with a growing wait only when it happens again and again.
     return { outcome: "retryAfter", delayMs: history.blameless <= 1 ? 0 : backoffMs(policy, history.blameless - 1, random) };
   }
@@ -56,21 +56,23 @@ export function decideRetry(policy: RetryPolicy, history: AttemptHistory, ended:
   return { outcome: "retryAfter", delayMs: backoffMs(policy, history.failed, random) };
 }
 
+function isBlameless({ state, failure }: Execution): boolean {
+  return state !== "failed" && failure?.reason !== "EXECUTION_TIMEOUT";
+}
+
 /** Each node that fits is tried first, each attempt of the policy is spent, and some nodes speak for all. */
-function decideAfterAnswer(
-  policy: RetryPolicy,
-  { answer, blameless }: AttemptHistory,
-  { random, fittingNodes }: RetryContext,
-): RetryDecision {
-  const times = answer?.times ?? 0;
-  const nodes = answer?.nodeIds.length ?? 0;
-  const hasTriedAll = nodes >= Math.min(fittingNodes(), ANSWERS_MAX);
-  if (times >= ANSWERS_MAX || (hasTriedAll && times >= policy.attemptsMax)) {
-    const tried = times > nodes ? `tried ${String(times)} times` : "tried";
-    return { outcome: "gaveUp", note: `${tried} on ${String(nodes)} ${nodes === 1 ? "node" : "nodes"}, same answer` };
-  }
-  const delayMs = hasTriedAll || blameless > 1 ? backoffMs(policy, Math.max(1, blameless - 1), random) : 0;
+function decideAfterAnswer(policy: RetryPolicy, { answer, blameless }: AttemptHistory, context: RetryContext): RetryDecision {
+  const { times, nodeIds } = answer ?? NO_ANSWER;
+  const hasTriedAll = nodeIds.length >= Math.min(context.fittingNodes(), ANSWERS_MAX);
+  if (times >= ANSWERS_MAX || (hasTriedAll && times >= policy.attemptsMax))
+    return { outcome: "gaveUp", note: describeAnswer(times, nodeIds.length) };
+  const delayMs = hasTriedAll || blameless > 1 ? backoffMs(policy, Math.max(1, blameless - 1), context.random) : 0;
   return { outcome: "retryAfter", delayMs };
+}
+
+function describeAnswer(times: number, nodes: number): string {
+  const tried = times > nodes ? `tried ${String(times)} times` : "tried";
+  return `${tried} on ${String(nodes)} ${nodes === 1 ? "node" : "nodes"}, same answer`;
 }
 
 function answerAfter({ answer }: AttemptHistory, ended: Pick<Execution, "state" | "nodeId" | "failure">): Pick<AttemptHistory, "answer"> {
@@ -102,6 +104,7 @@ function backoffMs({ backoffMs: first, backoffMsMax }: RetryPolicy, failures: nu
   return Math.round(Math.min(backoffMsMax, first * 2 ** (failures - 1)) * (1 + random / 2));
 }
 
+const NO_ANSWER = { times: 0, nodeIds: [] };
 const GAVE_UP: RetryDecision = { outcome: "gaveUp", note: "" };
 /** So many same answers are one, however many nodes there are; well below the bound of blameless attempts. */
 const ANSWERS_MAX = 8;

@@ -14,7 +14,7 @@ export async function askPlan(term: TermContext, spec: JobSpec): Promise<readonl
   const jobId = newJobId({ nowMs: () => clock.nowMs(), randomBytes: () => randomness.randomBytes() });
   const job: JobTask = { jobId, jobVersion: 1, jobName: spec.name, partitionCount: spec.count, task: spec.task };
   const asked = new Set(plans.filter(isWorthAsking).slice(0, ASKED_MAX));
-  return Promise.all(plans.map((plan) => (asked.has(plan) ? askOne(term, plan, job) : plan)));
+  return Promise.all(plans.map(async (plan) => (asked.has(plan) ? await askOne(term, plan, job) : plan)));
 }
 
 async function askOne(term: TermContext, plan: SpecPlan, job: JobTask): Promise<SpecPlan> {
