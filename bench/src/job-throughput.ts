@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
+import { hasReason } from "@skrei/domain";
 import { createHttpTransport } from "@skrei/platform/http-transport.ts";
 import { createLogger } from "@skrei/platform/logger.ts";
 import { connectNatsBus } from "@skrei/platform/nats-bus.ts";
@@ -40,6 +42,7 @@ console.log(
 );
 console.log("store          single submits   bulk submits   scheduler CPU ms/job (single, bulk)");
 for (const store of ["Redis always", "SQLite FULL"] as const) await measure(store);
+if (notLeader > 0) console.log(`${String(notLeader)} submits were sent again because the scheduler had lost its lease`);
 
 async function measure(storeName: "Redis always" | "SQLite FULL"): Promise<void> {
   await using stack = new AsyncDisposableStack();
@@ -115,12 +118,32 @@ async function unfinished(jobs: Jobs): Promise<number> {
 async function submitSingly(jobs: Jobs): Promise<void> {
   let left = JOBS;
   const worker = async (): Promise<void> => {
-    while (left-- > 0) await jobs.submitJob({ spec: SPEC });
+    while (left-- > 0) {
+      const request = { requestId: randomUUID(), spec: SPEC };
+      await untilTaken(async () => await jobs.submitJob(request));
+    }
   };
   await Promise.all(Array.from({ length: CONCURRENT_SUBMITS }, worker));
 }
 
 async function submitInBulk(jobs: Jobs): Promise<void> {
   const batches = Array.from({ length: Math.ceil(JOBS / BULK) }, (_, index) => Math.min(BULK, JOBS - index * BULK));
-  await Promise.all(batches.map(async (size) => await jobs.submitJobs({ jobs: Array.from({ length: size }, () => ({ spec: SPEC })) })));
+  await Promise.all(
+    batches.map(async (size) => {
+      const request = { jobs: Array.from({ length: size }, () => ({ requestId: randomUUID(), spec: SPEC })) };
+      await untilTaken(async () => await jobs.submitJobs(request));
+    }),
+  );
+}
+
+/** As a client does: a scheduler that lost its lease for a moment is asked again with the same request ids. */
+async function untilTaken(submit: () => Promise<unknown>): Promise<void> {
+  const isTaken = async (): Promise<boolean> => await submit().then(() => true, ignoreNotLeader);
+  await eventually(isTaken, Boolean, { withinMs: 60_000, everyMs: 250 });
+}
+
+function ignoreNotLeader(error: unknown): boolean {
+  if (!hasReason(error, "NOT_LEADER")) throw error;
+  notLeader += 1;
+  return false;
 }

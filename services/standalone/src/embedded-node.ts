@@ -58,6 +58,8 @@ export async function startEmbeddedNode(config: StandaloneConfig, node: Embedded
 function agentConfig(config: StandaloneConfig, { name, folder, share, joinToken }: EmbeddedNode): ComputeAgentConfig {
   return ComputeAgentConfig.parse({
     dataFolder: join(folder, "agent"),
+    // Lets hosts for WASM modules be started ahead behind their wall.
+    inputsFolder: join(folder, "inputs"),
     nodeName: name,
     joinToken,
     engines: config.engines,
