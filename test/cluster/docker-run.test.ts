@@ -65,14 +65,13 @@ test("says that the image does not exist, once, without trying again", async () 
   expect(stderr).toContain(image);
 });
 
-test("an image that cannot be pulled just now is no fault of the job: the next attempt is on the other node", async () => {
+test("an image that cannot be pulled is tried on the other node, and when none can the job fails with their answer", async () => {
   const jobId = await cluster().submit(aJob({ image: `127.0.0.1:${await freePort()}/unreachable` }));
-  await cluster().waitForExecution(jobId, ({ attempt }) => attempt >= 2, { withinMs: 60_000 });
+  const job = await cluster().waitForJob(jobId, "failed", { withinMs: 60_000 });
+  expect(job.failure).toMatchObject({ reason: "IMAGE_PULL_FAILED", message: expect.stringContaining("tried 3 times on 2 nodes") });
   const [first, second] = await cluster().executions(jobId);
   expect(first).toMatchObject({ state: "rejected", failure: { class: "infrastructure", reason: "IMAGE_PULL_FAILED" } });
   expect(second?.nodeId).not.toBe(first?.nodeId);
-  await cluster().jobs.stopJob({ jobId });
-  await cluster().waitForJob(jobId, "stopped");
 });
 
 test("shows output while it is written and ends when the job is stopped", async () => {
