@@ -35,7 +35,11 @@ const WASM = {
 
 console.log(`${String(ROUNDS)} rounds, medians`);
 console.log("engine   job ms   bare ms   ratio   flood jobs/s");
-await compare("docker", DOCKER, async () => await run("docker", ["-H", DOCKER_HOST, "run", "--rm", "--network", "none", "busybox", "true"]));
+await compare(
+  "docker",
+  DOCKER,
+  async () => await run("docker", ["-H", DOCKER_HOST, "run", "--rm", "--network", "none", "busybox", "true"]),
+);
 await compare("wasm", WASM, async () => await run(process.execPath, ["-e", "0"]));
 
 async function compare(engine: string, task: Task, bare: () => Promise<unknown>): Promise<void> {
@@ -68,7 +72,9 @@ async function jobMs(task: Task, count: number): Promise<number> {
 
 async function startStandalone(): Promise<AsyncDisposable & { server: string }> {
   const main = join(root, "services/standalone/src/main.ts");
-  const child = spawn(process.execPath, [main, "--nodes=1", "--port=0", `--docker-host=${DOCKER_HOST}`], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [main, "--nodes=1", "--port=0", `--docker-host=${DOCKER_HOST}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   for await (const line of createInterface({ input: child.stdout })) {
     const { server } = JSON.parse(line) as { server: string };
     const stop = async (): Promise<void> => {

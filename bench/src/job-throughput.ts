@@ -24,6 +24,7 @@ import { SimulatedAgents } from "./simulated-agents.ts";
 const AGENTS = Number(process.argv[2] ?? 1_000);
 const JOBS = Number(process.argv[3] ?? 5_000);
 const ROUNDS = 3;
+let notLeader = 0;
 const CONCURRENT_SUBMITS = 64;
 const BULK = 500;
 const JOIN_TOKEN = "a-join-token-for-the-benchmark";
