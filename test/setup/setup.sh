@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, a Docker
+# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, bubblewrap, a Docker
 # engine of our own with Compose, and local stand-ins for the public images. Idempotent; needs root and apt.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 need=()
 command -v nats-server >/dev/null || need+=(nats-server)
 command -v redis-server >/dev/null || need+=(redis-server)
+command -v bwrap >/dev/null || need+=(bubblewrap)
 command -v tmux >/dev/null || need+=(tmux)
 command -v curl >/dev/null || need+=(curl ca-certificates)
 if [[ ${#need[@]} -gt 0 ]]; then
