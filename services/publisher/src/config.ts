@@ -1,25 +1,16 @@
+import { listField, logLevelField, portField } from "@skrei/platform/config-fields.ts";
 import { z } from "zod";
 
-const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().positive();
-/** A list in a file, or text with commas from a flag or the environment. */
-const list = z.preprocess(
-  (value) =>
-    typeof value === "string"
-      ? value
-          .split(",")
-          .map((item) => item.trim())
-          .filter((item) => item !== "")
-      : value,
-  z.array(z.string()),
-);
 
 /** Settings of a publisher: of a node (with `upstreamUrl`) or of the cluster (without). */
 export const PublisherConfig = z.strictObject({
   dataFolder: z.string().min(1).describe("folder for the content store; results are renamed into it, so keep it on their file system"),
   listenHost: z.string().default("127.0.0.1").describe("address to listen on"),
-  listenPort: port.default(1236).describe("port of the API and the download gateway; 0 picks a free one"),
-  allowedHosts: list.default([]).describe("names by which clients may call this service, beside localhost and the bound address"),
+  listenPort: portField().default(1236).describe("port of the API and the download gateway; 0 picks a free one"),
+  allowedHosts: listField(z.string())
+    .default([])
+    .describe("names by which clients may call this service, beside localhost and the bound address"),
   upstreamUrl: z
     .url({ protocol: /^https?$/u })
     .optional()
@@ -31,6 +22,6 @@ export const PublisherConfig = z.strictObject({
   freeBytesMin: z.coerce.number().int().min(0).default(268_435_456).describe("bytes of the disk that stay free"),
   unpinnedBlockTtlMs: positive.default(86_400_000).describe("how long pushed blocks may wait for their pin"),
   sweepIntervalMs: positive.default(3_600_000).describe("how often unpinned blocks are looked for"),
-  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").describe("least severe log lines that are written"),
+  logLevel: logLevelField,
 });
 export type PublisherConfig = z.infer<typeof PublisherConfig>;
