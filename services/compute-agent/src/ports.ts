@@ -1,11 +1,24 @@
-import type { Engine, EngineName, ExecutionId, InputSource, JobId, NetworkMode, NodeEngine, NodeId, Resources } from "@skrei/domain";
+import type {
+  EgressExplanation,
+  Engine,
+  EngineName,
+  ExecutionId,
+  InputSource,
+  JobId,
+  Network,
+  NetworkUse,
+  NodeEngine,
+  NodeId,
+  NodeNetwork,
+  Resources,
+} from "@skrei/domain";
 import type { Report } from "./domain/assignment.ts";
 import type { ExecutionRecord } from "./domain/execution-record.ts";
-import type { HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
+import type { Door, HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
 
 export type { Assignment, JobTask, Report } from "./domain/assignment.ts";
 export type { ExecutionRecord } from "./domain/execution-record.ts";
-export type { HeldRun, Mount, RunEnd, RunLimits, RunSpec } from "./domain/run.ts";
+export type { Door, HeldRun, Mount, RunEnd, RunLimits, RunSpec } from "./domain/run.ts";
 
 /** Time and chance, passed in so that a simulation gives the same run for the same seed. */
 export interface Clock {
@@ -74,12 +87,28 @@ export interface FetchedInput {
   readonly sizeBytes: number;
 }
 
-/** The network-proxy of this node. */
+/** The network-proxy of this node's host. */
 export interface DoorPort {
-  modes(signal: AbortSignal): Promise<readonly NetworkMode[]>;
-  /** Variables for the task's environment. Idempotent. */
-  open(executionId: ExecutionId, mode: NetworkMode, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
-  close(executionId: ExecutionId): Promise<void>;
+  /** What it offers now. */
+  policy(signal: AbortSignal): Promise<NodeNetwork>;
+  /** @throws DomainError precondition/NETWORK_MODE_NOT_OFFERED, precondition/NETWORK_DOMAIN_NOT_ALLOWED naming what is missing. */
+  check(network: Network, signal: AbortSignal): Promise<void>;
+  /** Idempotent. @throws as `check`, and unavailable/DOOR_FAILED. */
+  open(executionId: ExecutionId, network: Network, signal: AbortSignal): Promise<Door>;
+  /** The final count, if there is something to tell. Unknown executions are fine. */
+  close(executionId: ExecutionId): Promise<NetworkUse | undefined>;
+  /** Executions of this node whose doors are open. */
+  list(signal: AbortSignal): Promise<readonly ExecutionId[]>;
+  /** Counts of this node's doors: all at first, then whatever has changed. Ends only by throwing. */
+  watch(signal: AbortSignal): AsyncIterable<{ readonly executionId: ExecutionId; readonly use: NetworkUse }>;
+  explain(request: EgressRequest, signal: AbortSignal): Promise<EgressExplanation>;
+}
+
+export interface EgressRequest {
+  readonly url: string;
+  readonly network: Network;
+  /** Empty when none is meant. */
+  readonly executionId: string;
 }
 
 export interface Provenance {
@@ -123,7 +152,14 @@ export interface SchedulerPort {
   join(node: JoinDetails, signal: AbortSignal): Promise<Session>;
   /** @throws precondition/SESSION_ENDED: join again. */
   heartbeat(
-    beat: { session: string; appliedToken: string; heldDigest: string; engines: readonly NodeEngine[]; executions: number },
+    beat: {
+      session: string;
+      appliedToken: string;
+      heldDigest: string;
+      engines: readonly NodeEngine[];
+      network: NodeNetwork;
+      executions: number;
+    },
     signal: AbortSignal,
   ): Promise<{ nextIntervalMs: number; reportsAll: boolean }>;
   /** Resolves when durable. @throws as heartbeat. */
@@ -134,6 +170,7 @@ export interface JoinDetails {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly engines: readonly NodeEngine[];
+  readonly network: NodeNetwork;
   readonly capacity: Resources;
   readonly version: string;
 }

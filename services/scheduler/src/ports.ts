@@ -1,4 +1,5 @@
 import type {
+  EgressExplanation,
   Execution,
   ExecutionId,
   ExecutionState,
@@ -9,9 +10,12 @@ import type {
   JobSpec,
   JobState,
   Membership,
+  Network,
+  NetworkUse,
   Node,
   NodeEngine,
   NodeId,
+  NodeNetwork,
   Reason,
   Resources,
   Task,
@@ -190,6 +194,12 @@ export interface AgentPort {
   ask(node: AgentAddress, asks: readonly Ask[], bidWindowMs: number, signal: AbortSignal): Promise<readonly Bid[]>;
   /** Returns the token of what the agent has applied. Throws as `ask`. */
   assign(node: AgentAddress, set: AssignmentSet, signal: AbortSignal): Promise<string>;
+  /** What the node's network-proxy would say to a request. Throws as `ask`. */
+  explainEgress(
+    node: AgentAddress,
+    request: { readonly url: string; readonly network: Network; readonly executionId: string },
+    signal: AbortSignal,
+  ): Promise<EgressExplanation>;
   streamLogs(node: AgentAddress, query: LogQuery, signal: AbortSignal): AsyncIterable<LogChunk>;
 }
 
@@ -209,6 +219,7 @@ export interface ExecutionReport {
   readonly resultBytes?: number;
   readonly manifestCid?: string;
   readonly peakMemoryBytes?: number;
+  readonly networkUse?: NetworkUse;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
 }
@@ -219,6 +230,7 @@ export interface JoinCommand {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly engines: readonly NodeEngine[];
+  readonly network: NodeNetwork;
   readonly capacity: Resources;
   readonly version: string;
   readonly publicKeyBase64: string;
@@ -230,6 +242,7 @@ export interface HeartbeatCommand {
   readonly appliedToken: string;
   readonly heldDigest: string;
   readonly engines: readonly NodeEngine[];
+  readonly network: NodeNetwork;
   readonly executions: number;
 }
 

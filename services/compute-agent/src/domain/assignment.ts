@@ -1,4 +1,4 @@
-import type { Desired, ExecutionId, ExecutionState, Failure, JobId, Task, Verdict } from "@skrei/domain";
+import type { Desired, ExecutionId, ExecutionState, Failure, JobId, NetworkUse, Task, Verdict } from "@skrei/domain";
 
 export interface JobTask {
   readonly jobId: JobId;
@@ -32,6 +32,7 @@ export interface Report {
   readonly resultBytes?: number;
   readonly manifestCid?: string;
   readonly peakMemoryBytes?: number;
+  readonly networkUse?: NetworkUse;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
 }

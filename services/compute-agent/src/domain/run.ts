@@ -20,9 +20,23 @@ export interface RunSpec {
   /** Inputs (read-only) and outputs (writable, existing, owned so that the task can write). */
   readonly mounts: readonly Mount[];
   readonly limits: RunLimits;
-  readonly network: NetworkMode;
+  /** What it may reach and how. */
+  readonly door: Door;
   /** An existing folder of this execution for the executor's own scratch files; removed by the agent afterwards. */
   readonly scratchFolder: string;
+}
+
+/** The one way out of a sandbox, as the network-proxy opened it. */
+export interface Door {
+  readonly mode: NetworkMode;
+  /** Variables for the task's environment; they hold the credential. Empty for none. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the socket at which the proxy serves this door; empty for none. The proxy makes it anew when it restarts. */
+  readonly socketPath: string;
+  /** `user:secret` that each request carries; empty for none. */
+  readonly credential: string;
+  /** For full: networks in CIDR form that the sandbox must not let the task reach. */
+  readonly deniedNetworks: readonly string[];
 }
 
 export interface RunLimits {

@@ -9,6 +9,7 @@ export * from "./job-spec.ts";
 export * from "./job-state.ts";
 export * from "./job.ts";
 export * from "./limits.ts";
+export * from "./network.ts";
 export * from "./node.ts";
 export * from "./reasons.ts";
 export * from "./resources.ts";

@@ -1,8 +1,8 @@
+import type { Network } from "./network.ts";
 import type { Resources } from "./resources.ts";
 
 export type JobType = "batch";
 export type EngineName = "docker" | "wasm";
-export type NetworkMode = "none";
 export type PublisherType = "cluster";
 
 export type ConstraintOperator = "=" | "!=" | "in" | "notin" | "exists" | "!" | "gt" | "lt";
@@ -81,7 +81,7 @@ export interface Task {
   readonly inputs: readonly InputSource[];
   readonly outputs: readonly OutputPath[];
   readonly resources: Resources;
-  readonly network: { readonly mode: NetworkMode };
+  readonly network: Network;
   readonly publisher: { readonly type: PublisherType };
   readonly timeouts: Timeouts;
 }

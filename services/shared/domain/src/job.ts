@@ -3,6 +3,7 @@ import type { Failure } from "./failure.ts";
 import type { ExecutionId, JobId, NodeId } from "./ids.ts";
 import type { JobSpec } from "./job-spec.ts";
 import type { JobState } from "./job-state.ts";
+import type { NetworkUse } from "./network.ts";
 import type { Reason } from "./reasons.ts";
 
 /** Partitions by where they are; the sum is the job's count. */
@@ -69,6 +70,7 @@ export interface Execution {
   readonly resultBytes?: number;
   readonly manifestCid?: string;
   readonly peakMemoryBytes?: number;
+  readonly networkUse?: NetworkUse;
   readonly createdAtMs: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;

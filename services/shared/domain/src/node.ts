@@ -1,5 +1,6 @@
 import type { NodeId } from "./ids.ts";
 import type { EngineName } from "./job-spec.ts";
+import type { NodeNetwork } from "./network.ts";
 import type { Resources } from "./resources.ts";
 
 export type Membership = "pending" | "approved" | "rejected";
@@ -26,6 +27,7 @@ export interface Node {
   readonly session: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly engines: readonly NodeEngine[];
+  readonly network: NodeNetwork;
   readonly capacity: Resources;
   readonly version: string;
   /** Raw Ed25519 public key in base64. */

@@ -4,6 +4,7 @@ import { ExecutionSchema, Execution_Desired, Execution_State, Execution_Verdict 
 import type { Execution as PbExecution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { reverse } from "./enum-table.ts";
 import { failureFromProto, failureToProto } from "./failure.ts";
+import { networkUseFromProto, networkUseToProto } from "./network.ts";
 import { msFromTimestamp, msOrZero, timestampFromMs } from "./time.ts";
 
 export const EXECUTION_STATE_TO_PROTO = {
@@ -74,17 +75,17 @@ export function executionFromProto(pb: PbExecution): Execution {
 /** What an execution and a node's report about it have in common. */
 export type Outcome = Pick<
   Execution,
-  "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "startedAtMs" | "endedAtMs"
+  "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "networkUse" | "startedAtMs" | "endedAtMs"
 >;
 
 type PbOutcome = Pick<
   PbExecution,
-  "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "startTime" | "endTime"
+  "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "networkUse" | "startTime" | "endTime"
 >;
 
 /** Absent stays absent. */
 export function outcomeToProto(outcome: Outcome): Partial<PbOutcome> {
-  const { exitCode, failure, resultCid, resultBytes, manifestCid, peakMemoryBytes, startedAtMs, endedAtMs } = outcome;
+  const { exitCode, failure, resultCid, resultBytes, manifestCid, peakMemoryBytes, networkUse, startedAtMs, endedAtMs } = outcome;
   return {
     ...(exitCode !== undefined && { exitCode }),
     ...(failure !== undefined && { failure: failureToProto(failure) }),
@@ -92,6 +93,7 @@ export function outcomeToProto(outcome: Outcome): Partial<PbOutcome> {
     ...(resultBytes !== undefined && { resultBytes: BigInt(resultBytes) }),
     ...(manifestCid !== undefined && { manifestCid }),
     ...(peakMemoryBytes !== undefined && { peakMemoryBytes: BigInt(Math.trunc(peakMemoryBytes)) }),
+    ...(networkUse !== undefined && { networkUse: networkUseToProto(networkUse) }),
     ...(startedAtMs !== undefined && { startTime: timestampFromMs(startedAtMs) }),
     ...(endedAtMs !== undefined && { endTime: timestampFromMs(endedAtMs) }),
   };
@@ -105,6 +107,7 @@ export function outcomeFromProto(pb: PbOutcome): Outcome {
     ...(pb.resultCid !== "" && { resultCid: pb.resultCid, resultBytes: Number(pb.resultBytes) }),
     ...(pb.manifestCid !== "" && { manifestCid: pb.manifestCid }),
     ...(pb.peakMemoryBytes !== 0n && { peakMemoryBytes: Number(pb.peakMemoryBytes) }),
+    ...(pb.networkUse !== undefined && { networkUse: networkUseFromProto(pb.networkUse) }),
     ...(pb.startTime !== undefined && { startedAtMs: msFromTimestamp(pb.startTime) }),
     ...(pb.endTime !== undefined && { endedAtMs: msFromTimestamp(pb.endTime) }),
   };

@@ -1,9 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
-import type { Connection, EngineName, Membership, Node, NodeEngine, NodeId, Resources } from "@skrei/domain";
+import type { Connection, EngineName, Membership, Node, NodeEngine, NodeId, NodeNetwork, Resources } from "@skrei/domain";
 import { EngineSchema, NodeSchema, Node_Connection, Node_Membership } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import type { Engine as PbEngine, Node as PbNode } from "@skrei/proto/skrei/node/v1/node_pb.ts";
+import { NO_NODE_NETWORK } from "@skrei/domain";
 import { reverse } from "./enum-table.ts";
+import { nodeNetworkFromProto, nodeNetworkToProto } from "./network.ts";
 import { resourcesFromProto, resourcesToProto } from "./resources.ts";
 import { msFromTimestamp, msOrZero, timestampFromMs } from "./time.ts";
 
@@ -35,6 +37,7 @@ export interface NodeDescription {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly engines: readonly NodeEngine[];
+  readonly network: NodeNetwork;
   readonly capacity: Resources;
   readonly version: string;
   readonly publicKeyBase64: string;
@@ -51,6 +54,8 @@ export function nodeToProto({ node, allocated, executions, heartbeatAtMs }: Node
     epoch: BigInt(node.epoch),
     labels: node.labels,
     engines: node.engines.map(nodeEngineToProto),
+    // Nodes that were stored by an earlier version have none.
+    network: nodeNetworkToProto(node.network ?? NO_NODE_NETWORK),
     capacity: resourcesToProto(node.capacity),
     allocated: resourcesToProto(allocated),
     executions,
@@ -87,12 +92,13 @@ export function membershipFromProto(membership: Node_Membership): Membership {
 }
 
 export function nodeDescriptionToProto(description: NodeDescription): PbNode {
-  const { nodeId, name, labels, engines, capacity, version, publicKeyBase64 } = description;
+  const { nodeId, name, labels, engines, network, capacity, version, publicKeyBase64 } = description;
   return create(NodeSchema, {
     nodeId,
     name,
     labels,
     engines: engines.map(nodeEngineToProto),
+    network: nodeNetworkToProto(network),
     capacity: resourcesToProto(capacity),
     version,
     publicKey: base64Decode(publicKeyBase64),
@@ -106,6 +112,7 @@ export function nodeDescriptionFromProto(pb: PbNode): NodeDescription {
     name: pb.name,
     labels: { ...pb.labels },
     engines: nodeEnginesFromProto(pb.engines),
+    network: nodeNetworkFromProto(pb.network),
     capacity: resourcesFromProto(pb.capacity),
     version: pb.version,
     publicKeyBase64: base64Encode(pb.publicKey),

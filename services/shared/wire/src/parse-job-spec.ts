@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import { addSpecViolations, DEFAULTS, DomainError, LIMITS, Violations } from "@skrei/domain";
+import { addSpecViolations, DEFAULTS, DomainError, LIMITS, NO_NETWORK, Violations } from "@skrei/domain";
 import type {
   Constraint,
   DraftInput,
@@ -9,13 +9,13 @@ import type {
   Engine,
   InputSource,
   JobSpec,
-  NetworkMode,
+  Network,
   PublisherType,
   Resources,
   RetryPolicy,
   Timeouts,
 } from "@skrei/domain";
-import { Constraint_Operator, JobSpecSchema, JobSpec_Type, Network_Mode, Publisher_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { Constraint_Operator, JobSpecSchema, JobSpec_Type, Publisher_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type {
   JobSpec as PbJobSpec,
   RetryPolicy as PbRetryPolicy,
@@ -25,7 +25,8 @@ import type {
 import { constraintFromProto } from "./constraint.ts";
 import { sourceFromProto } from "./input-source.ts";
 import { JOB_TYPE_FROM_PROTO } from "./job-type.ts";
-import { engineFromProto, NETWORK_MODE_FROM_PROTO, PUBLISHER_FROM_PROTO } from "./task.ts";
+import { networkFromProto } from "./network.ts";
+import { engineFromProto, PUBLISHER_FROM_PROTO } from "./task.ts";
 import { msFromDuration } from "./time.ts";
 
 /**
@@ -93,16 +94,17 @@ function draftTask(pb: PbTask, violations: Violations): DraftTask {
     inputs: draftInputs(pb, violations),
     outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
     resources: withResourceDefaults(pb.resources),
-    network: { mode: draftNetworkMode(pb, violations) },
+    network: draftNetwork(pb, violations),
     publisher: { type: draftPublisherType(pb, violations) },
     timeouts: draftTimeouts(pb.timeouts, violations),
   };
 }
 
-function draftNetworkMode(pb: PbTask, violations: Violations): NetworkMode {
-  const mode = NETWORK_MODE_FROM_PROTO.get(pb.network?.mode || Network_Mode.NONE);
-  if (mode === undefined) violations.add("task.network.mode", `found ${pb.network?.mode}; allowed: MODE_NONE`, "FEATURE_NOT_AVAILABLE");
-  return mode ?? "none";
+function draftNetwork(pb: PbTask, violations: Violations): Network {
+  const network = networkFromProto(pb.network);
+  if (network === undefined)
+    violations.add("task.network.mode", `found ${pb.network?.mode}; allowed: MODE_NONE, MODE_HTTP, MODE_FULL`, "FEATURE_NOT_AVAILABLE");
+  return network ?? NO_NETWORK;
 }
 
 function draftPublisherType(pb: PbTask, violations: Violations): PublisherType {

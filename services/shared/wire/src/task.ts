@@ -1,17 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { DomainError } from "@skrei/domain";
-import type { Engine, NetworkMode, PublisherType, Task, Timeouts } from "@skrei/domain";
-import { Network_Mode, Publisher_Type, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { Engine, PublisherType, Task, Timeouts } from "@skrei/domain";
+import { Publisher_Type, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { Task as PbTask, Timeouts as PbTimeouts } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { reverse } from "./enum-table.ts";
 import { inputSourceFromProto, inputSourceToProto } from "./input-source.ts";
+import { networkFromProto, networkToProto } from "./network.ts";
 import { resourcesFromProto, resourcesToProto } from "./resources.ts";
 import { msFromDuration } from "./time.ts";
-
-export const NETWORK_MODE_TO_PROTO = { none: Network_Mode.NONE } as const satisfies Record<NetworkMode, Network_Mode>;
-/** Without UNSPECIFIED, which is for the caller to judge. */
-export const NETWORK_MODE_FROM_PROTO = reverse<NetworkMode>(NETWORK_MODE_TO_PROTO);
 
 export const PUBLISHER_TO_PROTO = { cluster: Publisher_Type.CLUSTER } as const satisfies Record<PublisherType, Publisher_Type>;
 /** Without UNSPECIFIED, which is for the caller to judge. */
@@ -25,7 +22,7 @@ export function taskToProto(task: Task): PbTask {
     inputs: task.inputs.map(inputSourceToProto),
     outputs: task.outputs.map((output) => ({ name: output.name, path: output.path })),
     resources: resourcesToProto(task.resources),
-    network: { mode: NETWORK_MODE_TO_PROTO[task.network.mode] },
+    network: networkToProto(task.network),
     publisher: { type: PUBLISHER_TO_PROTO[task.publisher.type] },
     timeouts: {
       execution: durationFromMs(task.timeouts.executionMs),
@@ -48,7 +45,7 @@ export function taskFromProto(pb: PbTask): Task {
     inputs: pb.inputs.map(inputSourceFromProto),
     outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
     resources: resourcesFromProto(pb.resources),
-    network: { mode: NETWORK_MODE_FROM_PROTO.get(pb.network?.mode ?? Network_Mode.NONE) ?? raise(notAvailable("network mode")) },
+    network: networkFromProto(pb.network) ?? raise(notAvailable("network mode")),
     publisher: { type: PUBLISHER_FROM_PROTO.get(pb.publisher?.type ?? Publisher_Type.CLUSTER) ?? raise(notAvailable("publisher type")) },
     timeouts: timeoutsFromProto(pb.timeouts),
   };
