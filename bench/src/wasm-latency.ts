@@ -55,7 +55,7 @@ async function execute(executor: WasmExecutor, folder: string): Promise<void> {
     env: {},
     mounts: [{ hostPath: MODULE, target: "/app/noop.wasm", isReadOnly: true }],
     limits: { cpuMillis: 1_000, memoryBytes: 64 * 1_024 * 1_024, diskBytes: 1_024, timeoutMs: 0 },
-    network: "none",
+    door: { mode: "none", env: {}, socketPath: "", credential: "", deniedNetworks: [] },
     scratchFolder: folder,
   };
   await executor.prepare(run, never);

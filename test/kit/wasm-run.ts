@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { Mount, RunEnd, RunLimits, RunSpec } from "@skrei/compute-agent/ports";
+import type { Door, Mount, RunEnd, RunLimits, RunSpec } from "@skrei/compute-agent/ports";
 import type { WasmExecutor } from "@skrei/compute-agent/wasm-executor";
 import { newExecutionId, newJobId } from "@skrei/domain";
 import { CollectedOutput } from "./collected-output.ts";
@@ -10,7 +10,11 @@ export interface WasmRunParts {
   readonly env?: Readonly<Record<string, string>>;
   readonly mounts?: readonly Mount[];
   readonly limits?: Partial<RunLimits>;
+  /** Default NO_DOOR. */
+  readonly door?: Door;
 }
+
+export const NO_DOOR: Door = { mode: "none", env: {}, socketPath: "", credential: "", deniedNetworks: [] };
 
 const MIB = 1_024 * 1_024;
 const ids = { nowMs: () => Date.now(), randomBytes: () => randomBytes(10) };
@@ -29,7 +33,7 @@ export function wasmSpec({ engine, mounts }: WasmTask, parts: WasmRunParts = {})
     env: parts.env ?? {},
     mounts: [...mounts, ...(parts.mounts ?? [])],
     limits: { cpuMillis: 1_000, memoryBytes: 64 * MIB, diskBytes: 64 * MIB, timeoutMs: 0, ...parts.limits },
-    network: "none",
+    door: parts.door ?? NO_DOOR,
     scratchFolder: "/nonexistent",
   };
 }
