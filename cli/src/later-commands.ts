@@ -3,7 +3,6 @@ import { DomainError } from "@skrei/domain";
 /** Commands that people look for, of Bacalhau or of plans, with what serves instead. */
 const LATER: Readonly<Record<string, string>> = {
   ui: "Use `skrei job watch`, which prints a line a change.",
-  net: "Jobs have no network in this version.",
   cluster: "Use `skrei node list` and `skrei job list`.",
   serve: "Use `skrei dev`, or start the services themselves.",
   devstack: "Use `skrei dev --nodes N`.",

@@ -1,9 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { JobSpecSchema, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { JobSpecSchema, NetworkSchema, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { JobFileReport } from "./problems.ts";
 
 export type JobSpecInit = MessageInitShape<typeof JobSpecSchema>;
-export type TaskInit = Exclude<MessageInitShape<typeof TaskSchema>, { readonly $typeName: string }>;
+export type NetworkInit = Exclude<MessageInitShape<typeof NetworkSchema>, { readonly $typeName: string }>;
+export type TaskInit = Omit<Exclude<MessageInitShape<typeof TaskSchema>, { readonly $typeName: string }>, "network"> & {
+  network?: NetworkInit;
+};
 export type InputInit = Extract<NonNullable<TaskInit["inputs"]>[number], unknown>;
 export type EngineInit = NonNullable<TaskInit["engine"]>;
 

@@ -76,7 +76,7 @@ test("takes the legacy form of a WASM module, an input inside the engine", () =>
   expect(inputs).toEqual([{ alias: "", target: "/wasm/entry.wasm", source: { type: "upload", path: "main.wasm" } }]);
 });
 
-test("refuses S3, domains, soft preferences and node variables of the batch example, each at its place", () => {
+test("refuses S3, soft preferences and node variables of the batch example, each at its place", () => {
   const error = refusalOf(example("nightly-logs"));
   expect(error.reason).toBe("FEATURE_NOT_AVAILABLE");
   expect(error.violations.map(({ field, message }) => `${field} ${message}`)).toEqual([
@@ -84,15 +84,13 @@ test("refuses S3, domains, soft preferences and node variables of the batch exam
     expect.stringMatching(/^job\.yaml:32:7 Values from a node's own environment \(env:API_TOKEN\) are not offered/u),
     expect.stringMatching(/^job\.yaml:37:11 Inputs of type s3 are not offered by this version\. Offered: upload/u),
     expect.stringMatching(/^job\.yaml:56:7 The publisher s3 is not offered.*skrei job get/u),
-    expect.stringMatching(/^job\.yaml:67:7 Network type http is not offered by this version\. Offered: None/u),
-    expect.stringMatching(/^job\.yaml:68:7 Domains of the network are not offered/u),
   ]);
 });
 
 test.for([
   ["wasm-hello", ["Imported modules", "Inputs of type s3"]],
   ["disk-report", ["Jobs of type ops"]],
-  ["web", ["Jobs of type service", "Network type bridge", "Ports of the network"]],
+  ["web", ["Jobs of type service", "Network type Bridge", "Ports of the network"]],
   ["edge-agent", ["Jobs of type daemon"]],
 ] as const)("refuses the example %s by the features it needs, and nothing else", ([name, features]) => {
   const error = refusalOf(example(name));

@@ -3,12 +3,13 @@ import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { suggestion } from "../parse/did-you-mean.ts";
 import { parseBytes } from "../parse/parse-bytes.ts";
 import { parseCpu } from "../parse/parse-cpu.ts";
-import { isKnownNetwork, isKnownPublisher, refuseFeature, refuseNetwork, refusePublisher } from "../parse/refused-features.ts";
+import { isKnownPublisher, refuseFeature, refusePublisher } from "../parse/refused-features.ts";
 import type { FieldCursor } from "./field-cursor.ts";
 import type { InputDraft, TaskInit } from "./job-draft.ts";
 import { readEngine } from "./read-engine.ts";
 import { readInput } from "./read-input.ts";
 import { readName } from "./read-name.ts";
+import { readNetwork } from "./read-network.ts";
 import { raise } from "../parse/raise.ts";
 
 export interface TaskDraft {
@@ -46,7 +47,7 @@ export function readTask(item: FieldCursor): TaskDraft {
         .list()
         .flatMap((path, index) => readOutput(path.is(`task.outputs[${index}]`)) ?? [])),
     Resources: (field) => (task.resources = readResources(field.is("task.resources"))),
-    Network: (field) => readNetwork(field.is("task.network")),
+    Network: (field) => (task.network = readNetwork(field.is("task.network"))),
     Timeouts: (field) => (task.timeouts = readTimeouts(field.is("task.timeouts"))),
   });
   if (!hasEngine) item.problem("FIELD_REQUIRED", 'field "Engine" is missing in the task.');
@@ -112,25 +113,6 @@ function readResources(resources: FieldCursor): { cpuMillis: bigint; memoryBytes
     },
   });
   return amounts;
-}
-
-function readNetwork(network: FieldCursor): void {
-  network.fields({
-    Type: (field) => {
-      const type = field.isNull ? "" : (field.text()?.trim().toLowerCase() ?? "");
-      if (["", "none", "default"].includes(type)) return;
-      if (isKnownNetwork(type)) field.attempt(() => raise(refuseNetwork(type)));
-      else field.problem("FIELD_INVALID", `unknown network type "${type}"; expected None.`);
-    },
-    Domains: (field) => {
-      if (field.list().length > 0)
-        field.attempt(() => raise(refuseFeature("Domains of the network are", "Leave Domains out: the network is None.")));
-    },
-    Ports: (field) => {
-      if (field.list().length > 0)
-        field.attempt(() => raise(refuseFeature("Ports of the network are", "Leave Ports out: the network is None.")));
-    },
-  });
 }
 
 const SECONDS_MAX = 315_360_000;

@@ -23,10 +23,7 @@ const JOB_TYPES: Readonly<Record<string, string>> = {
 };
 
 const NETWORKS: Readonly<Record<string, string>> = {
-  http: "Offered: None. Give the job its data as InputSources; urlDownload fetches http(s) links for it.",
-  full: "Offered: None. Give the job its data as InputSources.",
-  host: "Offered: None. Give the job its data as InputSources.",
-  bridge: "Offered: None. Give the job its data as InputSources.",
+  bridge: "Offered: None, HTTP and Full. Nothing can connect to a job; HTTP with Domains lets it reach hosts.",
 };
 
 export function refuseSource(type: string): DomainError {
@@ -48,7 +45,7 @@ export function refuseJobType(type: string): DomainError {
 }
 
 export function refuseNetwork(type: string): DomainError {
-  return refusal(`Network type ${type} is not offered by this version.`, NETWORKS[type.toLowerCase()] ?? "Offered: None.");
+  return refusal(`Network type ${type} is not offered by this version.`, NETWORKS[type.toLowerCase()] ?? "Offered: None, HTTP and Full.");
 }
 
 export function refuseFeature(what: string, hint: string): DomainError {

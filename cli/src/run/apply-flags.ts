@@ -4,6 +4,7 @@ import type { FlagValues } from "../flags.ts";
 import type { InputDraft, JobDraft, TaskInit } from "../job-file/job-draft.ts";
 import { inputsOfFlags } from "./draft-from-flags.ts";
 import type { JOB_FLAGS } from "./job-flags.ts";
+import { networkOfFlags } from "./network-flags.ts";
 
 type JobFlags = FlagValues<typeof JOB_FLAGS>;
 
@@ -42,6 +43,7 @@ function applyToTask(task: TaskInit, flags: JobFlags): TaskInit {
       ...(flags.memory !== undefined && { memoryBytes: BigInt(flags.memory) }),
       ...(flags.disk !== undefined && { diskBytes: BigInt(flags.disk) }),
     },
+    network: networkOfFlags(flags, task.network),
     timeouts: {
       ...task.timeouts,
       ...(flags["execution-timeout"] !== undefined && { execution: durationFromMs(flags["execution-timeout"]) }),

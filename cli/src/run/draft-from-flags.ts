@@ -1,11 +1,12 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { JobSpec_Type, Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { JobSpec_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintToProto } from "@skrei/wire/constraint.ts";
 import type { FlagValues } from "../flags.ts";
 import { fileTarget } from "../job-file/file-target.ts";
 import type { EngineInit, InputDraft, JobDraft, TaskInit } from "../job-file/job-draft.ts";
 import type { InputArgument } from "../parse/parse-input.ts";
 import type { JOB_FLAGS } from "./job-flags.ts";
+import { networkOfFlags } from "./network-flags.ts";
 
 type JobFlags = FlagValues<typeof JOB_FLAGS>;
 
@@ -39,7 +40,7 @@ function task(flags: JobFlags, engine: EngineInit): TaskInit {
     env: Object.fromEntries(flags.env),
     outputs: [...flags.out, ...flags.output].map(({ name, path }) => ({ name, path })),
     resources: { cpuMillis: BigInt(flags.cpu ?? 0), memoryBytes: BigInt(flags.memory ?? 0), diskBytes: BigInt(flags.disk ?? 0) },
-    network: { mode: Network_Mode.NONE },
+    network: networkOfFlags(flags),
     timeouts: {
       ...(flags["execution-timeout"] === undefined ? {} : { execution: durationFromMs(flags["execution-timeout"]) }),
       ...(flags["queue-timeout"] === undefined ? {} : { queue: durationFromMs(flags["queue-timeout"]) }),

@@ -7,8 +7,9 @@ import { parseInput } from "../parse/parse-input.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
 import { parseKeyValue } from "../parse/parse-key-value.ts";
 import { parseOutputPath } from "../parse/parse-output-path.ts";
-import { isKnownNetwork, isKnownPublisher, refuseFeature, refuseNetwork, refusePublisher } from "../parse/refused-features.ts";
+import { isKnownPublisher, refuseFeature, refusePublisher } from "../parse/refused-features.ts";
 import { badValue } from "../parse/bad-value.ts";
+import { NETWORK_FLAGS } from "./network-flags.ts";
 
 /** What a job is made of when it has no file. */
 export const JOB_FLAGS = {
@@ -31,11 +32,9 @@ export const JOB_FLAGS = {
   labels: listFlag("K=V", "the same as --label, as in Bacalhau", parseKeyValue, { isHidden: true }),
   where: listFlag("EXPR", "condition on a node's labels: zone=b, 'region in (a,b)'", parseConstraints),
   constraints: listFlag("EXPR", "the same as --where, as in Bacalhau", parseConstraints, { isHidden: true }),
-  net: valueFlag("MODE", "network of the job; only none in this version", parseNetwork),
-  network: valueFlag("MODE", "the same as --net, as in Bacalhau", parseNetwork, { isHidden: true }),
+  ...NETWORK_FLAGS,
   publisher: valueFlag("KIND", "where results go; only the cluster's store", parsePublisher, { short: "p", isHidden: true }),
   gpu: valueFlag("N", "not offered", refuseGpu, { isHidden: true }),
-  domain: listFlag("NAME", "not offered", refuseDomain, { isHidden: true }),
   "task-name": valueFlag("NAME", "name of the task", text, { isHidden: true }),
 } as const;
 
@@ -60,12 +59,6 @@ export const FOLLOW_FLAGS = {
   "dry-run": booleanFlag("print the job as JSON, submit nothing", { isCommon: true }),
 } as const;
 
-function parseNetwork(mode: string): "none" {
-  const plain = mode.toLowerCase();
-  if (plain === "none" || plain === "default") return "none";
-  throw isKnownNetwork(plain) ? refuseNetwork(plain) : badValue(mode, "a network mode; offered: none");
-}
-
 function parsePublisher(kind: string): string {
   const plain = kind.toLowerCase();
   if (plain === "local" || plain === "cluster" || plain === "") return plain;
@@ -76,8 +69,4 @@ function parsePublisher(kind: string): string {
 function refuseGpu(amount: string): number {
   if (amount === "0") return 0;
   throw refuseFeature("GPUs are", "Leave --gpu out.");
-}
-
-function refuseDomain(): string {
-  throw refuseFeature("Domains (--domain) are", "The network is none; give the job its data with -i https://….");
 }
