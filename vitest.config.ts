@@ -18,6 +18,7 @@ export default defineConfig({
       level("contract", ["test/contract/**/*.test.ts"], { testTimeout: 60_000 }),
       level("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 120_000 }),
       level("cluster", ["test/cluster/**/*.test.ts"], { testTimeout: 180_000, fileParallelism: false }),
+      level("network", ["test/network/**/*.test.ts"], { testTimeout: 180_000, fileParallelism: false }),
       level("faults", ["test/faults/**/*.test.ts"], { testTimeout: 300_000, fileParallelism: false }),
     ],
   },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
+import { type ProcessPlace, THIS_HOST } from "./process-place.ts";
 
 export interface ServiceProcessOptions {
   /** The log goes to `<logFolder>/<label>.log`; a folder of its own by default. */
@@ -12,6 +13,8 @@ export interface ServiceProcessOptions {
   /** Tells several processes of one service apart. */
   readonly label?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: this host. */
+  readonly place?: ProcessPlace;
 }
 
 /** A service's `main.ts` as a process of its own. */
@@ -42,13 +45,13 @@ export async function startServiceProcess(
   flags: Readonly<Record<string, string | undefined>>,
   options: ServiceProcessOptions = {},
 ): Promise<ServiceProcess> {
-  const { label = name, logFolder = mkdtempSync(join(tmpdir(), "skrei-log-")), env = {} } = options;
+  const { label = name, logFolder = mkdtempSync(join(tmpdir(), "skrei-log-")), env = {}, place = THIS_HOST } = options;
   const dropLog = (): void => {
     if (options.logFolder === undefined) rmSync(logFolder, { recursive: true, force: true });
   };
   const logFile = join(logFolder, `${label}.log`);
   const run = (port: string | undefined): Promise<RunningProcess> =>
-    launch(name, { flags: { "listen-port": port, ...flags }, logFile, env });
+    launch(name, { flags: { "listen-port": port, ...flags }, logFile, env, place });
   let running = await run("0").catch((error: unknown) => {
     dropLog();
     throw error;
@@ -96,15 +99,17 @@ interface Launch {
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly logFile: string;
   readonly env: Readonly<Record<string, string>>;
+  readonly place: ProcessPlace;
 }
 
-async function launch(name: string, { flags, logFile, env }: Launch): Promise<RunningProcess> {
+async function launch(name: string, { flags, logFile, env, place }: Launch): Promise<RunningProcess> {
   const main = fileURLToPath(new URL(`../../services/${name}/src/main.ts`, import.meta.url));
   const argv = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}=${value}`]));
   const log = openSync(logFile, "a");
   const before = readFileSync(logFile).length;
   // Nothing of this process' own settings may reach the service but the way to its programs.
-  const child = spawn(process.execPath, [main, ...argv], { stdio: ["ignore", log, log], env: { PATH: process.env["PATH"], ...env } });
+  const [file = "", ...args] = [...place.command, process.execPath, main, ...argv];
+  const child = spawn(file, args, { stdio: ["ignore", log, log], env: { PATH: process.env["PATH"], ...env } });
   closeSync(log);
   const written = (): string => readFileSync(logFile).subarray(before).toString("utf8");
   try {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, bubblewrap, a Docker
-# engine of our own with Compose, and local stand-ins for the public images. Idempotent; needs root and apt.
+# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, bubblewrap, network
+# namespaces, a Docker engine of our own with Compose, and local stand-ins for the public images. Idempotent; needs root and apt.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -8,6 +8,9 @@ need=()
 command -v nats-server >/dev/null || need+=(nats-server)
 command -v redis-server >/dev/null || need+=(redis-server)
 command -v bwrap >/dev/null || need+=(bubblewrap)
+command -v ip >/dev/null || need+=(iproute2)
+command -v openssl >/dev/null || need+=(openssl)
+command -v git >/dev/null || need+=(git)
 command -v tmux >/dev/null || need+=(tmux)
 command -v curl >/dev/null || need+=(curl ca-certificates)
 if [[ ${#need[@]} -gt 0 ]]; then
@@ -21,6 +24,10 @@ if [[ ${#need[@]} -gt 0 ]]; then
   install 2>/dev/null || { apt-get -qq update >/dev/null && install; } || { [[ $made == 0 ]] || rm -f /usr/sbin/policy-rc.d; exit 1; }
   [[ $made == 0 ]] || rm -f /usr/sbin/policy-rc.d
 fi
+
+# The network door is attacked in namespaces of the tests' own, where every address is the test's.
+unshare --net --mount sh -c 'ip link set lo up && ip route add local 0.0.0.0/0 dev lo && ip -6 route add local ::/0 dev lo' ||
+  { echo "setup: network namespaces are not permitted here; test/network needs them (root, CAP_SYS_ADMIN, CAP_NET_ADMIN)" >&2; exit 1; }
 
 eval "$(bash docker-engine.sh start)"
 bash docker-engine.sh plugins

@@ -13,6 +13,7 @@
 #   redis:7 redis:7-bookworm redis:7-alpine     redis-server 7.0 + redis-cli, protected mode off like the real one
 #   valkey/valkey:8 valkey/valkey:8-alpine      valkey 8.0 from bookworm-backports
 #   busybox:latest
+#   skrei-clients:1                what jobs talk HTTP with: curl wget git python3 apt, on the base above
 # A tag that exists WITHOUT our label is a real image (somebody could pull): it is kept.
 # A stand-in offers what the real image offers or less, never more, so what passes here has a
 # chance there; it stands in for paths, ports, user ids, entrypoints - not for distribution details.
@@ -29,7 +30,7 @@ LABEL=org.skrei.standin
 KEY=$(cksum <"$0" | cut -d' ' -f1)-$NODE-$NPM-$NATS_SUITE
 CA=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 TAGS=(busybox:latest debian:bookworm-slim node:24-bookworm-slim node:24-slim nats:2 nats:2-alpine
-  redis:7 redis:7-bookworm redis:7-alpine valkey/valkey:8 valkey/valkey:8-alpine)
+  redis:7 redis:7-bookworm redis:7-alpine valkey/valkey:8 valkey/valkey:8-alpine skrei-clients:1)
 
 say() { printf 'standin-images: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -40,7 +41,7 @@ case ${1:-} in
   --force) FORCE=1 ;;
   --remove) for t in "${TAGS[@]}"; do [[ -z $(label "$t") ]] || docker rmi "$t" >/dev/null; done; exit ;;
   '') ;;
-  *) sed -n 2,24p "$0" >&2; exit 2 ;;
+  *) sed -n 2,25p "$0" >&2; exit 2 ;;
 esac
 
 # Which tags are to be made? real = exists without our label
@@ -145,7 +146,7 @@ CMD ["sh"]
 D
 
 # ---- debian base, node -----------------------------------------------------------------------
-if any debian:bookworm-slim node:24-bookworm-slim node:24-slim redis:7 redis:7-bookworm valkey/valkey:8; then
+if any debian:bookworm-slim node:24-bookworm-slim node:24-slim redis:7 redis:7-bookworm valkey/valkey:8 skrei-clients:1; then
   extract base.tar bookworm "base-files,base-passwd,bash,dash,coreutils,debianutils,diffutils,findutils,grep,gzip,hostname,libc-bin,login,passwd,mawk,sed,tar,util-linux,netbase,tzdata,ca-certificates,libstdc++6,openssl"
   mkdir -p "$W/deb"; ln -f "$CACHE/base.tar" "$W/deb/base.tar" 2>/dev/null || cp "$CACHE/base.tar" "$W/deb/base.tar"
   cp "$CA" "$W/deb/ca.crt"
@@ -189,6 +190,21 @@ COPY root/ /
 RUN groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash --create-home node
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["node"]
+D
+fi
+
+# ---- HTTP clients, for the tests of the network door -------------------------------------------
+if any skrei-clients:1; then
+  extract clients.tar bookworm curl,wget,git,python3,apt,gpgv,ca-certificates
+  mkdir -p "$W/clients"; ln -f "$CACHE/clients.tar" "$W/clients/clients.tar" 2>/dev/null || cp "$CACHE/clients.tar" "$W/clients/clients.tar"
+  cp "$CA" "$W/clients/ca.crt"
+  # the accounts, links and CA bundle of the base are what that tar does not have
+  build skrei-clients:1 "$W/clients" <<'D'
+FROM debian:bookworm-slim
+ADD clients.tar /
+COPY ca.crt /etc/ssl/certs/ca-certificates.crt
+RUN ["/bin/bash", "-c", "rm -rf /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /var/lib/apt/lists/* /var/cache/apt/*; mkdir -p /var/lib/dpkg; touch /var/lib/dpkg/status; ldconfig"]
+CMD ["bash"]
 D
 fi
 

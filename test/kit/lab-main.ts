@@ -1,0 +1,68 @@
+import { once } from "node:events";
+import { createConnection, createServer, type Socket } from "node:net";
+import { type DnsServer, startDnsServer } from "./lab/dns-server.ts";
+import { type Gates, openGates } from "./lab/gates.ts";
+import { createOrigins, type Origins } from "./lab/origins.ts";
+import type { LabAsk, LabMessage, LabPlan, LabReply, Sightings } from "./lab/protocol.ts";
+
+/** The inside of a lab: runs in its network namespace, is told what to do by the test, and ends with it. */
+interface Inside {
+  readonly dns: DnsServer;
+  readonly gates: Gates;
+  readonly origins: Origins;
+}
+
+let inside: Inside | undefined;
+
+process.on("disconnect", () => process.exit(0));
+process.on("message", (message: LabMessage) => {
+  void answer(message).then(
+    (sightings) => reply({ id: message.id, ...(sightings !== undefined && { sightings }) }),
+    (error: unknown) => reply({ id: message.id, error: String(error) }),
+  );
+});
+
+async function answer(message: LabAsk): Promise<Sightings | undefined> {
+  if (message.ask === "start") inside = await start(message.plan);
+  if (inside === undefined) throw new Error("the lab has not been started");
+  if (message.ask === "setZone") inside.dns.setZone(message.zone);
+  if (message.ask !== "takeSightings") return undefined;
+  const { dns, gates, origins } = inside;
+  return {
+    canaries: gates.takeCanaries(),
+    connections: gates.takeConnections(),
+    requests: origins.takeRequests(),
+    queries: dns.takeQueries(),
+  };
+}
+
+async function start(plan: LabPlan): Promise<Inside> {
+  const origins = createOrigins(plan);
+  const gates = await openGates({
+    originAddresses: new Set(plan.originAddresses),
+    canaryPorts: plan.canaryPorts,
+    onOrigin: origins.accept,
+  });
+  const server = createServer((socket) => void relay(socket)).listen(plan.reachSocket);
+  await once(server, "listening");
+  return { dns: await startDnsServer(), gates, origins };
+}
+
+/** The first two bytes are the port of 127.0.0.1 that is meant; then everything goes through, both ways. */
+async function relay(socket: Socket): Promise<void> {
+  socket.on("error", () => undefined); // Its close says enough.
+  let begin = Buffer.alloc(0);
+  while (begin.length < 2) begin = Buffer.concat([begin, ((await once(socket, "data")) as [Buffer])[0]]);
+  socket.pause();
+  const target = createConnection({ host: "127.0.0.1", port: begin.readUInt16BE(0) });
+  target.on("error", () => socket.destroy());
+  target.on("close", () => socket.destroy());
+  socket.on("close", () => target.destroy());
+  target.write(begin.subarray(2));
+  socket.pipe(target);
+  target.pipe(socket);
+}
+
+function reply(message: LabReply): void {
+  process.send?.(message);
+}
