@@ -1,26 +1,78 @@
-import { DomainError, type NetworkMode } from "@skrei/domain";
+import { classifyAddress, coversRule, DomainError, formatHostRule, isInNetwork, parseHostRule } from "@skrei/domain";
+import type { AddressNetwork, HostRule, Network, NetworkMode } from "@skrei/domain";
 
-/** What this node's operator permits. */
+/** What this node's operator permits. Limits of zero are none. */
 export interface NetworkPolicy {
   /** Modes that tasks may ask for here. */
   readonly modes: readonly NetworkMode[];
+  /** What tasks in mode http may list. */
+  readonly domains: readonly HostRule[];
+  readonly ports: readonly number[];
+  /** Networks beyond the public ones that names may lead to, and whose addresses may be listed. */
+  readonly allowedNetworks: readonly AddressNetwork[];
+  /** Beats every list. */
+  readonly deniedNetworks: readonly AddressNetwork[];
+  /** Beats every list. */
+  readonly deniedDomains: readonly HostRule[];
+  /** Of one execution, each way. */
+  readonly rateBitsPerSecond: number;
+  /** What one execution may send out in all. */
+  readonly egressBytesMax: number;
+  /** Of one execution at once. */
+  readonly connectionsMax: number;
+  readonly headerTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly totalTimeoutMs: number;
 }
 
-/** Whether a door may be opened. */
-export type DoorDecision =
-  | { readonly verdict: "open"; readonly mode: NetworkMode }
-  | { readonly verdict: "refuse"; readonly reason: "mode-not-offered" };
+/** Why a task with this network cannot run here: every domain that is missing, not just the first. Undefined when it can. */
+export function refusalOf(policy: NetworkPolicy, network: Network): DomainError | undefined {
+  if (!policy.modes.includes(network.mode)) return modeNotOffered(policy, network.mode);
+  if (network.mode !== "http") return undefined;
+  const missing = network.domains.filter((domain) => !allowsRule(policy, domain));
+  return missing.length === 0 ? undefined : domainsNotAllowed(missing);
+}
 
-/** Decides for a mode as asked for; undefined is one that a newer peer knows. */
-export function decideDoor(policy: NetworkPolicy, mode: NetworkMode | undefined): DoorDecision {
-  if (mode === undefined || !policy.modes.includes(mode)) return { verdict: "refuse", reason: "mode-not-offered" };
-  return { verdict: "open", mode };
+/** The entry of the operator's lists that opens `address` as a literal. */
+export function networkOf(networks: readonly AddressNetwork[], address: string): AddressNetwork | undefined {
+  return networks.find((network) => isInNetwork(network, address));
 }
 
 /** The refusal in words. */
-export function modeNotOffered({ modes }: NetworkPolicy, asked: string): DomainError {
+export function modeNotOffered({ modes }: Pick<NetworkPolicy, "modes">, asked: string): DomainError {
   return new DomainError("precondition", "NETWORK_MODE_NOT_OFFERED", `This node does not offer the network mode ${asked}.`, {
     hint: "Ask for one of the modes that are offered, or constrain the job to a node that offers it.",
     metadata: { offered: modes.join(", ") },
   });
+}
+
+const NAMED_MAX = 10;
+
+function domainsNotAllowed(missing: readonly string[]): DomainError {
+  const named = missing.slice(0, NAMED_MAX).join(", ");
+  const rest = missing.length > NAMED_MAX ? ` and ${missing.length - NAMED_MAX} more` : "";
+  return new DomainError("precondition", "NETWORK_DOMAIN_NOT_ALLOWED", `This node does not allow ${named}${rest}.`, {
+    hint: "Ask the node's operator to list them, or constrain the job to a node that allows them.",
+    metadata: { domains: named, missing: String(missing.length) },
+  });
+}
+
+function allowsRule({ domains, allowedNetworks, deniedDomains, deniedNetworks }: NetworkPolicy, text: string): boolean {
+  const rule = ruleOf(text);
+  if (rule === undefined || deniedDomains.some((denied) => coversRule(denied, rule))) return false;
+  if (rule.kind !== "address") return domains.some((domain) => coversRule(domain, rule));
+  if (networkOf(deniedNetworks, rule.address) !== undefined || classifyAddress(rule.address) === "metadata") return false;
+  return domains.some((domain) => coversRule(domain, rule)) || networkOf(allowedNetworks, rule.address) !== undefined;
+}
+
+/** A rule of a newer peer that does not parse here cannot be judged, so it is not allowed. */
+function ruleOf(text: string): HostRule | undefined {
+  try {
+    const rule = parseHostRule(text);
+    return formatHostRule(rule) === text ? rule : undefined;
+  } catch (error) {
+    if (error instanceof DomainError) return undefined;
+    throw error;
+  }
 }

@@ -37,6 +37,10 @@ export const LIMITS = {
   blockBytesMax: 2 * MIB,
   /** Batches of asks, assignments and reports are cut at this size to stay under the bus' 1 MiB. */
   busBatchBytesMax: 512 * KIB,
+  /** Entries of a job's allowlist. */
+  networkDomainsMax: 256,
+  /** Hosts of an execution's network use that are listed by name; further ones are counted in the totals only. */
+  networkHostsMax: 64,
   wasmModuleBytesMax: 256 * MIB,
   httpInputBytesMax: 100 * GIB,
   /** A frame of captured output. */

@@ -1,0 +1,31 @@
+import type { Reason } from "@skrei/domain";
+
+/** A no that a person can act on. All of it is printable and short, for it goes into bodies, logs and terminals. */
+export interface Denial {
+  readonly verdict: "deny";
+  /** Canonical, or what was asked for made printable and cut to 253 characters. */
+  readonly host: string;
+  readonly reason: Reason;
+  /** One sentence. */
+  readonly message: string;
+  /** What to do next. */
+  readonly hint: string;
+}
+
+export function deny(host: string, reason: Reason, { message, hint }: { readonly message: string; readonly hint: string }): Denial {
+  return { verdict: "deny", host, reason, message, hint };
+}
+
+/** Text of a stranger as it may be shown: everything but visible ASCII becomes `?`. */
+export function printable(text: string): string {
+  return text.slice(0, HOST_LENGTH_MAX).replaceAll(/[^\x21-\x7e]/gu, "?");
+}
+
+/** The first entries, so that a sentence stays one. */
+export function listed(entries: readonly string[]): string {
+  const rest = entries.length - LISTED_MAX;
+  return entries.slice(0, LISTED_MAX).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+const HOST_LENGTH_MAX = 253;
+const LISTED_MAX = 5;
