@@ -56,7 +56,7 @@ test.for([
   ["Network: {Domains: [a.org]}", "4:13 Domains go with Type HTTP."],
   ["Network: {Type: Full, Domains: [a.org]}", "4:25 Domains go with Type HTTP."],
   ["Network: {Type: Full, EgressBytesMax: 1MB}", "4:25 EgressBytesMax goes with Type HTTP."],
-  ["Network: {Type: HTTP, http: [a.org]}", "4:13 give Type with Domains, or http with its list, not both."],
+  ["Network: {Type: HTTP, http: [a.org]}", "4:25 give Type with Domains, or http with its list, not both."],
   ["Network: {Domains: [a.org], http: [a.org]}", "4:31 give Type with Domains, or http with its list, not both."],
   ["Network: {http: [a.org], EgressBytesMax: lots}", '4:28 EgressBytesMax: "lots" is not a size such as 512MB, 1.5GiB or 4096.'],
   ["Network: {http: [1]}", "4:20 http[0] must be text, not the number 1."],

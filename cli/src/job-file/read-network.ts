@@ -8,50 +8,55 @@ import { isKnownNetwork, refuseFeature, refuseNetwork } from "../parse/refused-f
 import type { FieldCursor } from "./field-cursor.ts";
 import type { NetworkInit } from "./job-draft.ts";
 
+/** What was read so far, and where the parts stand that must fit together. */
 interface NetworkFields {
-  type?: { readonly field: FieldCursor; readonly mode: NetworkMode | undefined };
-  /** Of `Domains`, or of the short form `http`. */
-  domains?: { readonly field: FieldCursor; readonly hosts: readonly string[] };
-  http?: FieldCursor;
-  egressMax?: { readonly field: FieldCursor; readonly sizeBytes: number };
+  /** Undefined when the file names none that there is. */
+  mode: NetworkMode | undefined;
+  modeField: FieldCursor;
+  hosts: readonly string[];
+  hostsField?: FieldCursor;
+  egressBytesMax: number;
+  egressField?: FieldCursor;
 }
 
 /** `{Type, Domains}` of Bacalhau; our short forms `none`, `full` and `{http: [a, b]}`; and EgressBytesMax. */
 export function readNetwork(network: FieldCursor): NetworkInit {
-  if (network.isNull) return { mode: NETWORK_MODE_TO_PROTO.none };
-  const read = network.isMapping ? readFields(network) : { type: { field: network, mode: readMode(network.is("task.network.mode")) } };
-  const mode = read.http === undefined ? (read.type === undefined ? "none" : read.type.mode) : "http";
-  if (mode !== undefined) checkTogether(network, read, mode);
-  return {
-    mode: NETWORK_MODE_TO_PROTO[mode ?? "none"],
-    domains: [...(read.domains?.hosts ?? [])],
-    egressBytesMax: BigInt(read.egressMax?.sizeBytes ?? 0),
-  };
+  const read: NetworkFields = { mode: "none", modeField: network, hosts: [], egressBytesMax: 0 };
+  if (network.isMapping) readFields(network, read);
+  else read.mode = readMode(network.is("task.network.mode"));
+  if (read.mode === "http") checkHttp(read);
+  else if (read.mode !== undefined) checkOther(read);
+  const { mode = "none", hosts, egressBytesMax } = read;
+  return { mode: NETWORK_MODE_TO_PROTO[mode], domains: [...hosts], egressBytesMax: BigInt(egressBytesMax) };
 }
 
-function readFields(network: FieldCursor): NetworkFields {
-  const read: NetworkFields = {};
-  const readHosts = (field: FieldCursor): void => {
-    if (read.domains !== undefined) field.problem("FIELD_INVALID", "give Type with Domains, or http with its list, not both.");
-    else read.domains = { field, hosts: hostsOf(field.is("task.network.domains")) };
+const ONE_FORM = "give Type with Domains, or http with its list, not both.";
+
+function readFields(network: FieldCursor, read: NetworkFields): void {
+  const setMode = (field: FieldCursor, mode: NetworkMode | undefined): void => {
+    if (read.modeField !== network) field.problem("FIELD_INVALID", ONE_FORM);
+    Object.assign(read, { mode, modeField: field });
+  };
+  const setHosts = (field: FieldCursor): void => {
+    if (read.hostsField !== undefined) field.problem("FIELD_INVALID", ONE_FORM);
+    Object.assign(read, { hosts: readHosts(field.is("task.network.domains")), hostsField: field });
   };
   network.fields({
-    Type: (field) => (read.type = { field, mode: readMode(field.is("task.network.mode")) }),
-    Domains: readHosts,
+    Type: (field) => setMode(field, readMode(field.is("task.network.mode"))),
+    Domains: setHosts,
     http: (field) => {
-      readHosts(field);
-      read.http = field;
+      setMode(field, "http");
+      setHosts(field);
     },
     EgressBytesMax: (field) => {
-      const sizeBytes = field.isNull ? undefined : field.is("task.network.egressBytesMax").parsed(parseBytes);
-      if (sizeBytes !== undefined) read.egressMax = { field, sizeBytes };
+      if (field.isNull) return;
+      Object.assign(read, { egressBytesMax: field.is("task.network.egressBytesMax").parsed(parseBytes) ?? 0, egressField: field });
     },
     Ports: (field) => {
       if (field.list().length > 0)
         field.attempt(() => raise(refuseFeature("Ports of the network are", "Leave Ports out: nothing can connect to a job.")));
     },
   });
-  return read;
 }
 
 function readMode(field: FieldCursor): NetworkMode | undefined {
@@ -65,16 +70,16 @@ function readMode(field: FieldCursor): NetworkMode | undefined {
   return field.problem("FIELD_INVALID", `unknown network type "${word}"${suggestion(word, words) || `; expected ${words.join(", ")}`}.`);
 }
 
-function hostsOf(field: FieldCursor): readonly string[] {
+function readHosts(field: FieldCursor): readonly string[] {
   return field.list().flatMap((item, index) => item.is(`task.network.domains[${index}]`).text()?.trim() ?? []);
 }
 
-function checkTogether(network: FieldCursor, { type, domains, http, egressMax }: NetworkFields, mode: NetworkMode): void {
-  if (http !== undefined && type !== undefined)
-    type.field.problem("FIELD_INVALID", "give Type with Domains, or http with its list, not both.");
-  const isListed = domains !== undefined && domains.field.list().length > 0;
-  if (mode === "http" && !isListed)
-    (http ?? type?.field ?? network).problem("FIELD_REQUIRED", "the network http needs a list: {http: [api.example.com, .example.org]}.");
-  if (mode !== "http" && isListed) domains.field.problem("FIELD_INVALID", "Domains go with Type HTTP.");
-  if (mode !== "http" && egressMax !== undefined) egressMax.field.problem("FIELD_INVALID", "EgressBytesMax goes with Type HTTP.");
+function checkHttp({ modeField, hostsField }: NetworkFields): void {
+  if (hostsField === undefined || hostsField.list().length === 0)
+    modeField.problem("FIELD_REQUIRED", "the network http needs a list: {http: [api.example.com, .example.org]}.");
+}
+
+function checkOther({ hostsField, egressField }: NetworkFields): void {
+  if (hostsField !== undefined && hostsField.list().length > 0) hostsField.problem("FIELD_INVALID", "Domains go with Type HTTP.");
+  egressField?.problem("FIELD_INVALID", "EgressBytesMax goes with Type HTTP.");
 }

@@ -34,19 +34,24 @@ type NetworkFlags = FlagValues<typeof LIST_FLAGS> & { readonly "egress-max"?: nu
 export function networkOfFlags(flags: NetworkFlags, base: NetworkInit = { mode: Network_Mode.NONE }): NetworkInit {
   const given = givenNetwork(flags);
   const added = flags.domain.flat();
-  const egressMax = flags["egress-max"];
-  if (given === undefined && added.length === 0 && egressMax === undefined) return base;
   const mode = modeOf(given, added, base);
   if (mode !== Network_Mode.HTTP) {
-    if (added.length > 0) throw contradiction("--domain goes with http, not with full or none", "Leave out one of --network and --domain.");
-    if (egressMax !== undefined)
-      throw contradiction("--egress-max goes with http: it is the proxy that counts", "Add --network HOST, or leave it out.");
-    return { mode };
+    refuseListFlags(flags);
+    return given === undefined ? base : { mode };
   }
-  const named = given?.domains ?? [];
-  const domains = [...(named.length > 0 ? named : (base.domains ?? [])), ...added];
+  const domains = [...listOf(given, base), ...added];
   if (domains.length === 0) throw contradiction("the network http needs a list of hosts", "Give --network api.example.com, or --domain.");
-  return { mode, domains, egressBytesMax: egressMax === undefined ? (base.egressBytesMax ?? 0n) : BigInt(egressMax) };
+  return { mode, domains, egressBytesMax: BigInt(flags["egress-max"] ?? base.egressBytesMax ?? 0) };
+}
+
+function refuseListFlags({ domain, "egress-max": egressMax }: NetworkFlags): void {
+  if (domain.length > 0) throw contradiction("--domain goes with http, not with full or none", "Leave out one of --network and --domain.");
+  if (egressMax !== undefined)
+    throw contradiction("--egress-max goes with http: it is the proxy that counts", "Add --network HOST, or leave it out.");
+}
+
+function listOf(given: NetworkArgument | undefined, base: NetworkInit): readonly string[] {
+  return given !== undefined && given.domains.length > 0 ? given.domains : (base.domains ?? []);
 }
 
 function givenNetwork({ network, net }: NetworkFlags): NetworkArgument | undefined {
