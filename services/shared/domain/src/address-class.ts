@@ -1,5 +1,7 @@
 import { formatWords, hasPrefix, parseWords } from "./address-words.ts";
 import type { AddressWords } from "./address-words.ts";
+import { parseAddressNetwork } from "./address-network.ts";
+import type { AddressNetwork } from "./address-network.ts";
 
 /** What kind of address it is; a task may reach nothing but `public` unless an operator lists the network. */
 export type AddressClass =
@@ -14,13 +16,6 @@ export type AddressClass =
   | "reserved"
   | "documentation"
   | "embedded-ipv4";
-
-/** A block of addresses; see `parseAddressNetwork`. */
-export interface AddressNetwork {
-  /** Host bits are zero. */
-  readonly words: AddressWords;
-  readonly bits: number;
-}
 
 /**
  * Undefined when the text is no address. Accepts dotted quads without leading zeros and any RFC 4291 text, brackets not included;
@@ -41,27 +36,6 @@ export function canonicalAddress(text: string): string | undefined {
   return words === undefined ? undefined : formatWords(words);
 }
 
-/** `10.0.0.0/8`, `fd00::/8`. Host bits may be set and are dropped; a network of IPv4-mapped addresses becomes its IPv4 network. */
-export function parseAddressNetwork(cidr: string): AddressNetwork | undefined {
-  const [address = "", length = "", ...rest] = cidr.split("/");
-  if (rest.length > 0 || !/^(?:0|[1-9]\d{0,2})$/u.test(length) || address.includes("%")) return undefined;
-  const words = parseWords(address);
-  if (words === undefined) return undefined;
-  // A mapped address has lost its 96 leading bits.
-  const bits = Number(length) - (words.length === 2 && address.includes(":") ? 96 : 0);
-  return bits < 0 || bits > words.length * 16 ? undefined : { words: words.map((word, index) => word & maskOf(bits - index * 16)), bits };
-}
-
-/** False for anything that is no address. */
-export function isInNetwork(network: AddressNetwork, address: string): boolean {
-  const words = parseWords(address);
-  return words !== undefined && hasPrefix(words, network);
-}
-
-export function formatAddressNetwork({ words, bits }: AddressNetwork): string {
-  return `${formatWords(words)}/${bits}`;
-}
-
 /**
  * The IPv4 address that an IPv6 address of class `embedded-ipv4` leads to by a translator or a tunnel. Undefined for all others.
  * Of the local NAT64 prefix 64:ff9b:1::/48 only the form with 96 bits is known.
@@ -69,16 +43,14 @@ export function formatAddressNetwork({ words, bits }: AddressNetwork): string {
 export function embeddedIpv4(address: string): string | undefined {
   const words = parseWords(address);
   if (words === undefined || classifyAddress(address) !== "embedded-ipv4") return undefined;
-  const [first = 0, second = 0, third = 0] = words;
-  const [high = 0, low = 0] = words.slice(6);
-  if (first === 0x2002) return formatWords([second, third]);
+  if (hasPrefix(words, SIX_TO_FOUR)) return formatWords(words.slice(1, 3));
+  const low = words.slice(6);
   // Teredo stores the client's address inverted (RFC 4380, section 4).
-  return formatWords(first === 0x2001 && second === 0 ? [high ^ 0xffff, low ^ 0xffff] : [high, low]);
+  return formatWords(hasPrefix(words, TEREDO) ? low.map((word) => word ^ 0xffff) : low);
 }
 
-function maskOf(bits: number): number {
-  return bits >= 16 ? 0xffff : bits <= 0 ? 0 : (0xffff << (16 - bits)) & 0xffff;
-}
+const SIX_TO_FOUR = { words: [0x2002, 0, 0, 0, 0, 0, 0, 0], bits: 16 };
+const TEREDO = { words: [0x2001, 0, 0, 0, 0, 0, 0, 0], bits: 32 };
 
 /** An interface id that embeds an IPv4 address under any prefix (RFC 5214, section 6.1). */
 function isIsatap(words: AddressWords): boolean {

@@ -40,14 +40,14 @@ function wordsOfIpv4(text: string): AddressWords | undefined {
 }
 
 function wordsOfIpv6(text: string): AddressWords | undefined {
-  const [before = "", after, ...rest] = text.split("::");
-  if (rest.length > 0) return undefined;
-  const head = before === "" && after !== undefined ? [] : wordsOfGroups(before, after === undefined);
-  const tail = after === undefined || after === "" ? [] : wordsOfGroups(after, true);
-  if (head === undefined || tail === undefined) return undefined;
-  const count = head.length + tail.length;
-  if (after === undefined) return count === 8 ? head : undefined;
-  return count > 7 ? undefined : [...head, ...Array.from({ length: 8 - count }, () => 0), ...tail];
+  const parts = text.split("::");
+  if (parts.length > 2) return undefined;
+  const isShort = parts.length === 2;
+  const [head, tail] = parts.map((part, index) => (isShort && part === "" ? [] : wordsOfGroups(part, index === parts.length - 1)));
+  if (head === undefined) return undefined;
+  if (!isShort) return head.length === 8 ? head : undefined;
+  if (tail === undefined || head.length + tail.length > 7) return undefined;
+  return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => 0), ...tail];
 }
 
 function wordsOfGroups(text: string, mayEndInQuad: boolean): readonly number[] | undefined {

@@ -17,13 +17,11 @@ export type HostRule =
  * Undefined when it is none, is longer than DNS allows, or hides something: white space, percent-encoding, user names.
  */
 export function canonicalHost(text: string): CanonicalHost | undefined {
-  if (text.length === 0 || text.length > TEXT_LENGTH_MAX || UNHEARD_OF.test(text)) return undefined;
-  const bare = /^\[([^[\]]*)\]$/u.exec(text)?.[1];
-  if (bare !== undefined || text.includes(":")) return ipv6Host(bare ?? text);
-  const hostname = URL.parse(`http://${text}/`)?.hostname ?? "";
+  if (text.length > TEXT_LENGTH_MAX || UNHEARD_OF.test(text)) return undefined;
+  const hostname = text.includes(":") ? withoutBrackets(text) : (URL.parse(`http://${text}/`)?.hostname ?? "");
   const address = canonicalAddress(hostname);
   if (address !== undefined) return { kind: "address", address };
-  const host = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname;
+  const host = hostname.replace(/\.$/u, "");
   return isDomainName(host) ? { kind: "name", host } : undefined;
 }
 
@@ -98,10 +96,8 @@ const TEXT_LENGTH_MAX = 1_024;
 /** Whatever the URL parser would drop, decode, or take for the end of the host. */
 const UNHEARD_OF = /[\p{Cc}\s/\\?#@%]/u;
 
-function ipv6Host(text: string): CanonicalHost | undefined {
-  if (!text.includes(":")) return undefined;
-  const address = canonicalAddress(text);
-  return address === undefined ? undefined : { kind: "address", address };
+function withoutBrackets(text: string): string {
+  return /^\[([^[\]]*)\]$/u.exec(text)?.[1] ?? text;
 }
 
 function isDomainName(host: string): boolean {

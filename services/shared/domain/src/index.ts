@@ -1,4 +1,5 @@
 export * from "./address-class.ts";
+export * from "./address-network.ts";
 export * from "./constraint.ts";
 export * from "./errors.ts";
 export * from "./execution-state.ts";
