@@ -65,7 +65,7 @@ describe("a compute-agent with processes as its engine", () => {
 
   async function expectNothingLeft(): Promise<void> {
     expect(await executor.held()).toEqual([]);
-    expect([...node.openDoors]).toEqual([]);
+    expect([...node.doors.doors.keys()]).toEqual([]);
     expect([...node.leases]).toEqual([]);
     expect(await readdir(join(folder, "agent", "executions"))).toEqual([]);
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { newExecutionId, newJobId, type Task } from "@skrei/domain";
+import { newExecutionId, newJobId, NO_NETWORK, type Network, type Task } from "@skrei/domain";
 import type { Assignment, JobTask } from "@skrei/compute-agent/ports";
 import { shellScriptOf, type Program } from "./program.ts";
 
@@ -21,11 +21,16 @@ export function aTask(program: Program | string, extra: Partial<Task> = {}): Tas
     inputs: [],
     outputs: [],
     resources: { cpuMillis: 100, memoryBytes: 64 * MIB, diskBytes: 64 * MIB },
-    network: { mode: "none" },
+    network: NO_NETWORK,
     publisher: { type: "cluster" },
     timeouts: { executionMs: 0, queueMs: 0, totalMs: 0 },
     ...extra,
   };
+}
+
+/** HTTP to these names. */
+export function anHttpNetwork(...domains: readonly string[]): Network {
+  return { mode: "http", domains, egressBytesMax: 0 };
 }
 
 export function aJobTask(task: Task): JobTask {

@@ -7,17 +7,17 @@ import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
 import { PublishService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
-import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { DoorService } from "@skrei/proto/skrei/network/v1/door_service_pb.ts";
+import { ScriptedProxy } from "./scripted-proxy.ts";
 
-/** What an agent finds on its node, reduced to what its own tests need: inline inputs, network none, results in a folder. */
+/** What an agent finds on its node, reduced to what its own tests need: inline inputs, doors without traffic, results in a folder. */
 export interface NodeServices {
   readonly fetcher: Transport;
   readonly proxy: Transport;
   readonly publisher: Transport;
   /** While true the cluster's store is away: publishing fails with UPSTREAM_UNAVAILABLE. */
   isUpstreamAway: boolean;
-  readonly openDoors: ReadonlySet<string>;
+  /** Behind `proxy`. */
+  readonly doors: ScriptedProxy;
   readonly leases: ReadonlySet<string>;
   /** Where the result of an execution lies once it was staged. */
   resultFolder(executionId: string): string;
@@ -25,13 +25,13 @@ export interface NodeServices {
 }
 
 export async function startNodeServices(folder: string): Promise<NodeServices> {
-  const doors = new Set<string>();
+  const doors = new ScriptedProxy();
   const leases = new Set<string>();
   const published = new Set<string>();
   const resultFolder = (executionId: string): string => join(folder, "results", executionId);
   await mkdir(join(folder, "results"), { recursive: true });
   await mkdir(join(folder, "cache"), { recursive: true });
-  const services = { isUpstreamAway: false, openDoors: doors, leases, published, resultFolder };
+  const services = { isUpstreamAway: false, doors, leases, published, resultFolder };
   const router = { interceptors: [serverErrors(silentLogger)] };
   const fetcher = createRouterTransport(
     ({ service }) =>
@@ -56,21 +56,7 @@ export async function startNodeServices(folder: string): Promise<NodeServices> {
       }),
     { router },
   );
-  const proxy = createRouterTransport(
-    ({ service }) =>
-      service(DoorService, {
-        getNetworkPolicy: () => ({ modes: [Network_Mode.NONE] }),
-        openDoor: ({ executionId }) => {
-          doors.add(executionId);
-          return { env: {} };
-        },
-        closeDoor: ({ executionId }) => {
-          doors.delete(executionId);
-          return {};
-        },
-      }),
-    { router },
-  );
+  const proxy = createRouterTransport(doors.routes, { router });
   const publisher = createRouterTransport(
     ({ service }) =>
       service(PublishService, {

@@ -144,6 +144,8 @@ export interface Session {
   readonly session: string;
   readonly heartbeatIntervalMs: number;
   readonly isApproved: boolean;
+  /** Services of the cluster that the scheduler named: its bus and its publisher. */
+  readonly clusterUrls: readonly string[];
 }
 
 /** The scheduler, as the agent calls it. */

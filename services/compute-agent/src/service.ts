@@ -23,13 +23,15 @@ import { WasmExecutor } from "./adapters/wasm-executor.ts";
 import { agentControlHandlers } from "./api/agent-control.ts";
 import type { ComputeAgentConfig } from "./config.ts";
 import { Capacity } from "./domain/capacity.ts";
+import { clusterUrls } from "./domain/cluster-urls.ts";
 import { Bidding } from "./loops/bidding.ts";
+import { DoorWatch } from "./loops/door-watch.ts";
 import { endAllRuns, endMortalRuns } from "./loops/end-mortal-runs.ts";
-import { EngineWatch } from "./loops/engine-watch.ts";
 import type { ExecutionParts } from "./loops/execution-parts.ts";
 import { ExecutionRunner } from "./loops/execution-runner.ts";
 import { HeldExecutions } from "./loops/held-executions.ts";
 import { Leftovers } from "./loops/leftovers.ts";
+import { OfferWatch } from "./loops/offer-watch.ts";
 import { OrphanSweep } from "./loops/orphan-sweep.ts";
 import { ReportOutbox } from "./loops/report-outbox.ts";
 import { SchedulerLink } from "./loops/scheduler-link.ts";
@@ -94,11 +96,11 @@ async function startAgent(
   const { logger } = dependencies;
   const config = { ...configured, dataFolder: started.use(claimDataFolder(configured.dataFolder)).path };
   const identity = await openNodeIdentity(config.dataFolder);
-  const parts = await buildParts(config, dependencies, { identity, started });
-  const engines = new EngineWatch(parts);
+  const parts = await buildParts(config, dependencies, { identity, started, link: () => link });
+  const offers = new OfferWatch(parts);
   const runner = new ExecutionRunner(parts);
   const queuedExecutions = (): number => runner.queuedExecutions;
-  const bidding = new Bidding({ ...parts, engines, queuedExecutions });
+  const bidding = new Bidding({ ...parts, offers, queuedExecutions });
   const scheduler = started.use(
     new SchedulerSession({
       identity,
@@ -114,15 +116,20 @@ async function startAgent(
   );
   const outbox = new ReportOutbox({ ...parts, scheduler });
   const node = describeNode(config, parts.capacity);
-  const link = new SchedulerLink({ ...parts, node, scheduler, engines, outbox, random: systemRandomness.random });
-  const sweep = new OrphanSweep({ ...parts, engines });
+  const link = new SchedulerLink({ ...parts, node, scheduler, offers, outbox, random: systemRandomness.random });
+  const sweep = new OrphanSweep({ ...parts, offers });
 
-  await engines.look(ENGINES_WITHIN_MS);
+  await offers.look(OFFERS_WITHIN_MS);
   await sweep.sweep();
   runner.resume();
   const linking = new AbortController();
   parts.leftovers.addEnded(parts);
-  const loops = [link.run(linking.signal), sweep.run(started.signal), parts.leftovers.run(started.signal)];
+  const loops = [
+    link.run(linking.signal),
+    sweep.run(started.signal),
+    parts.leftovers.run(started.signal),
+    new DoorWatch(parts).run(started.signal),
+  ];
   started.defer(async () => {
     await runner.stop();
     await endMortalRuns(parts);
@@ -137,7 +144,7 @@ async function startAgent(
 async function buildParts(
   config: ComputeAgentConfig,
   { logger, clock = systemClock, executors: given, ...remote }: AgentDependencies,
-  { identity, started }: { readonly identity: NodeIdentity; readonly started: ServiceStack },
+  { identity, started, link }: { readonly identity: NodeIdentity; readonly started: ServiceStack; readonly link: () => SchedulerLink },
 ): Promise<ExecutionParts> {
   const folder = (name: string): string => join(config.dataFolder, name);
   const journal = started.use(new SqliteJournal(folder("journal.db")));
@@ -150,7 +157,10 @@ async function buildParts(
     held,
     executors: new Map(list.map((executor) => [executor.name, executor])),
     inputs: createFetcherClient(remote.fetcher ?? createHttpTransport({ url: config.fetcherUrl })),
-    doors: createProxyClient(remote.proxy ?? createHttpTransport({ url: config.proxyUrl })),
+    doors: createProxyClient(remote.proxy ?? createHttpTransport({ url: config.proxyUrl }), {
+      nodeId: identity.nodeId,
+      clusterUrls: async (signal) => clusterUrls(config, (await link().sessionWithin(signal)).clusterUrls),
+    }),
     results: createPublisherClient(remote.publisher ?? createHttpTransport({ url: config.publisherUrl })),
     logs: new OutputLogFolder(folder("logs")),
     folders: new ScratchFolders(folder("executions")),
@@ -220,7 +230,7 @@ function createExecutors(config: ComputeAgentConfig, { nodeId, markSecret }: Nod
 
 const VERSION = "0.1.0";
 /** At the start; an engine that takes longer is offered when it answers. */
-const ENGINES_WITHIN_MS = 10_000;
+const OFFERS_WITHIN_MS = 10_000;
 const GOODBYE_MS = 2_000;
 const CLEAR_MS = 15_000;
 const ENGINE_AWAY_MS = 60_000;

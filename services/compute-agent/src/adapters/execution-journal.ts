@@ -1,6 +1,7 @@
 import { chmodSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { DomainError, type ExecutionId } from "@skrei/domain";
+import { DomainError, NO_NETWORK, type ExecutionId } from "@skrei/domain";
+import { NO_DOOR, type RunSpec } from "../domain/run.ts";
 import type { Assignment, ExecutionJournal, ExecutionRecord, JournalChange } from "../ports.ts";
 
 /** The journal in a SQLite file that survives a loss of power after each save. */
@@ -23,9 +24,9 @@ export class SqliteJournal implements ExecutionJournal, Disposable {
     const [token] = this.#database.prepare("SELECT applied_token FROM session").all();
     const rows = this.#database.prepare("SELECT assignment, progress FROM execution ORDER BY id").all();
     const records = rows.map((row): ExecutionRecord => {
-      const assignment = JSON.parse(String(row["assignment"])) as Assignment;
+      const assignment = completeAssignment(JSON.parse(String(row["assignment"])) as Assignment);
       this.#assignments.set(assignment.executionId, assignment);
-      return { assignment, ...(JSON.parse(String(row["progress"])) as Progress) };
+      return { assignment, ...completeProgress(JSON.parse(String(row["progress"])) as Progress) };
     });
     return { appliedToken: String(token?.["applied_token"] ?? ""), records };
   }
@@ -76,6 +77,19 @@ export class SqliteJournal implements ExecutionJournal, Disposable {
       this.#assignments.delete(id);
     }
   }
+}
+
+/** Earlier agents knew network none only, without a list. */
+function completeAssignment(assignment: Assignment): Assignment {
+  const { job } = assignment;
+  return { ...assignment, job: { ...job, task: { ...job.task, network: { ...NO_NETWORK, ...job.task.network } } } };
+}
+
+/** Nor did they write down a door. */
+function completeProgress(progress: Progress): Progress {
+  const run: Partial<RunSpec> | undefined = progress.observed.run;
+  if (run === undefined || run.door !== undefined) return progress;
+  return { ...progress, observed: { ...progress.observed, run: { ...(run as RunSpec), door: NO_DOOR } } };
 }
 
 type Progress = Omit<ExecutionRecord, "assignment">;

@@ -4,6 +4,7 @@ import { DomainError } from "@skrei/domain";
 import type { Bus } from "@skrei/platform/bus.ts";
 import { createClient } from "@skrei/platform/client.ts";
 import { AgentService, type JoinResponse } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { nodeNetworkToProto } from "@skrei/wire/network.ts";
 import { membershipFromProto, nodeDescriptionToProto, nodeEngineToProto } from "@skrei/wire/node.ts";
 import { reportToProto } from "@skrei/wire/report.ts";
 import type { Clock, JoinDetails, SchedulerPort, Session } from "../ports.ts";
@@ -47,6 +48,7 @@ export class SchedulerSession implements SchedulerPort, AsyncDisposable {
       session: response.session,
       heartbeatIntervalMs: response.heartbeatInterval === undefined ? HEARTBEAT_INTERVAL_MS : durationMs(response.heartbeatInterval),
       isApproved: membershipFromProto(response.membership) === "approved",
+      clusterUrls: [...response.busUrls, response.publisherUrl],
     };
   }
 
@@ -55,7 +57,11 @@ export class SchedulerSession implements SchedulerPort, AsyncDisposable {
     signal: AbortSignal,
   ): Promise<{ nextIntervalMs: number; reportsAll: boolean }> {
     const { nodeId } = this.#options.identity;
-    const answer = await this.#client().heartbeat({ ...beat, nodeId, engines: beat.engines.map(nodeEngineToProto) }, { signal });
+    const { engines, network, ...rest } = beat;
+    const answer = await this.#client().heartbeat(
+      { ...rest, nodeId, engines: engines.map(nodeEngineToProto), network: nodeNetworkToProto(network) },
+      { signal },
+    );
     const nextIntervalMs = answer.nextInterval === undefined ? HEARTBEAT_INTERVAL_MS : durationMs(answer.nextInterval);
     return { nextIntervalMs, reportsAll: answer.reportAll };
   }

@@ -1,21 +1,32 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { DomainError, parseExecutionId } from "@skrei/domain";
-import type { AgentControlService, StreamExecutionLogsResponse } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import type {
+  AgentControlService,
+  ExplainEgressResponse,
+  StreamExecutionLogsResponse,
+} from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { askBatchFromProto, bidsToProto } from "@skrei/wire/ask.ts";
 import { assignmentSetFromProto } from "@skrei/wire/assignment.ts";
 import { logChunkToProto, logQueryFromProto } from "@skrei/wire/log-chunk.ts";
+import { networkFromProto, explanationToProto } from "@skrei/wire/network.ts";
 import { create } from "@bufbuild/protobuf";
-import { AssignResponseSchema, type StreamExecutionLogsRequest } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import {
+  AssignResponseSchema,
+  ExplainEgressResponseSchema,
+  type ExplainEgressRequest,
+  type StreamExecutionLogsRequest,
+} from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import type { Capacity } from "../domain/capacity.ts";
 import type { Bidding } from "../loops/bidding.ts";
 import type { HeldExecutions } from "../loops/held-executions.ts";
-import type { OutputLogs, Session } from "../ports.ts";
+import type { DoorPort, OutputLogs, Session } from "../ports.ts";
 
 export interface AgentControlParts {
   readonly held: HeldExecutions;
   readonly bidding: Bidding;
   readonly capacity: Capacity;
   readonly logs: OutputLogs;
+  readonly doors: DoorPort;
   /** The session that counts now; undefined before the first join. */
   readonly session: () => Session | undefined;
 }
@@ -35,6 +46,10 @@ export function agentControlHandlers(parts: AgentControlParts): ServiceImpl<type
       return create(AssignResponseSchema, { appliedToken: await parts.held.apply(set) });
     },
     streamExecutionLogs: (request, { signal }) => streamLogs(parts, request, signal),
+    explainEgress: async (request, { signal }) => {
+      requireSession(parts, request.session);
+      return await explainEgress(parts, request, signal);
+    },
   };
 }
 
@@ -50,6 +65,18 @@ async function* streamLogs(
     });
   }
   for await (const chunk of parts.logs.read(query, signal)) yield logChunkToProto(chunk);
+}
+
+async function explainEgress(
+  { doors }: AgentControlParts,
+  { url, network: asked, executionId }: ExplainEgressRequest,
+  signal: AbortSignal,
+): Promise<ExplainEgressResponse> {
+  const network = networkFromProto(asked);
+  if (network === undefined) throw new DomainError("invalid", "FEATURE_NOT_AVAILABLE", "the node does not know this network mode");
+  return create(ExplainEgressResponseSchema, {
+    explanation: explanationToProto(await doors.explain({ url, network, executionId }, signal)),
+  });
 }
 
 function requireSession({ session }: AgentControlParts, claimed: string): void {

@@ -15,12 +15,21 @@ test("takes what it can run", () => {
 test.each([
   [{ ...node, engines: [] }, "ENGINE_MISSING", "no docker engine"],
   [{ ...node, engines: [{ ...engine, isAvailable: false, message: "no socket" }] }, "ENGINE_UNAVAILABLE", "no socket"],
-  [{ ...node, networkModes: [] }, "NETWORK_MODE_NOT_OFFERED", "asks for none"],
+  [{ ...node, networkModes: ["http", "full"] }, "NETWORK_MODE_NOT_OFFERED", "offers network http, full, the task asks for none"],
   [{ ...node, total: { ...node.total, cpuMillis: 500 } }, "CAPACITY_TOO_SMALL", "needs 2,000 millicpu, the node has 500 in all"],
 ] as const)("refuses %o with %s", (offer, reason, words) => {
   const refusal = refusalOf(task, offer);
   expect(refusal?.reason).toBe(reason);
   expect(refusal?.message).toContain(words);
+});
+
+test("refuses a networked task while the proxy has not answered, and only such a one", () => {
+  const unknown = { ...node, networkModes: [] };
+  expect(refusalOf(task, unknown)).toBeUndefined();
+  expect(refusalOf({ ...task, network: { mode: "http", domains: ["example.com"], egressBytesMax: 0 } }, unknown)).toMatchObject({
+    reason: "DOOR_FAILED",
+    message: expect.stringContaining("has not answered"),
+  });
 });
 
 test("says in numbers what is short for the rest", () => {

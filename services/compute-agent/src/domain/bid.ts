@@ -21,6 +21,7 @@ export interface Refusal {
 
 export interface NodeOffer {
   readonly engines: readonly NodeEngine[];
+  /** Empty while the proxy has not answered yet. */
   readonly networkModes: readonly NetworkMode[];
   readonly total: Resources;
 }
@@ -30,16 +31,21 @@ export function refusalOf(task: Task, node: NodeOffer): Refusal | undefined {
   const engine = node.engines.find(({ name }) => name === task.engine.name);
   if (engine === undefined) return { reason: "ENGINE_MISSING", message: `the node has no ${task.engine.name} engine` };
   if (!engine.isAvailable) return { reason: "ENGINE_UNAVAILABLE", message: `the ${engine.name} engine does not answer: ${engine.message}` };
-  if (!node.networkModes.includes(task.network.mode)) {
-    return {
-      reason: "NETWORK_MODE_NOT_OFFERED",
-      message: `the node offers network ${node.networkModes.join(", ")}, the task asks for ${task.network.mode}`,
-    };
-  }
+  const network = refusalOfMode(task.network.mode, node.networkModes);
+  if (network !== undefined) return network;
   if (timesFitting(task.resources, node.total, 1) === 0) {
     return { reason: "CAPACITY_TOO_SMALL", message: shortage(task.resources, node.total, "in all") };
   }
   return undefined;
+}
+
+/** A task without a network does not wait for a proxy. */
+function refusalOfMode(mode: NetworkMode, offered: readonly NetworkMode[]): Refusal | undefined {
+  if (offered.includes(mode)) return undefined;
+  if (offered.length > 0) {
+    return { reason: "NETWORK_MODE_NOT_OFFERED", message: `the node offers network ${offered.join(", ")}, the task asks for ${mode}` };
+  }
+  return mode === "none" ? undefined : { reason: "DOOR_FAILED", message: "the node's network-proxy has not answered yet" };
 }
 
 /** Why fewer partitions than asked fit now; undefined when all do. */

@@ -1,4 +1,4 @@
-import type { ExecutionId, ExecutionState, Failure } from "@skrei/domain";
+import type { ExecutionId, ExecutionState, Failure, NetworkUse } from "@skrei/domain";
 import { isExecutionEnded } from "@skrei/domain";
 import type { Assignment, Report } from "./assignment.ts";
 import type { RunEnd, RunSpec } from "./run.ts";
@@ -27,6 +27,8 @@ export interface Observed {
   readonly failure?: Failure;
   readonly result?: { readonly cid: string; readonly sizeBytes: number };
   readonly manifestCid?: string;
+  /** What it did through its door so far. */
+  readonly networkUse?: NetworkUse;
 }
 
 export function newRecord(assignment: Assignment): ExecutionRecord {
@@ -47,7 +49,7 @@ export function isReported(record: ExecutionRecord): boolean {
 
 /** The record as the scheduler shall see it. A failure is told with the state that it leads to, not before. */
 export function reportOf({ assignment, observed }: ExecutionRecord): Report {
-  const { state, startedAtMs, failure, manifestCid } = observed;
+  const { state, startedAtMs, failure, manifestCid, networkUse } = observed;
   const { executionId, epoch } = assignment;
   const isEnded = isExecutionEnded(state);
   return {
@@ -60,6 +62,7 @@ export function reportOf({ assignment, observed }: ExecutionRecord): Report {
     // What was not published, or was dropped again, is no result.
     ...((isEnded ? manifestCid !== undefined : failure === undefined) && resultOf(observed)),
     ...(manifestCid !== undefined && { manifestCid }),
+    ...(networkUse !== undefined && { networkUse }),
   };
 }
 

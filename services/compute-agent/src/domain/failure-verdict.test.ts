@@ -15,6 +15,9 @@ test.each([
   ["unavailable", "IMAGE_PULL_FAILED", "refused", "infrastructure"],
   ["exhausted", "CACHE_FULL", "refused", "infrastructure"],
   ["unavailable", "ENGINE_FAILED", "refused", "infrastructure"],
+  ["precondition", "NETWORK_MODE_NOT_OFFERED", "refused", "infrastructure"],
+  ["precondition", "NETWORK_DOMAIN_NOT_ALLOWED", "refused", "infrastructure"],
+  ["unavailable", "DOOR_FAILED", "refused", "infrastructure"],
 ] as const)("%s/%s before the run is %s by class %s", (kind, reason, event, failureClass) => {
   const verdict = verdictBeforeRun(new DomainError(kind, reason, "in a sentence", { hint: "do this" }));
   expect(verdict).toEqual({ event, failure: { class: failureClass, reason, message: "in a sentence", hint: "do this" } });

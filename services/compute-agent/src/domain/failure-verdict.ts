@@ -63,10 +63,7 @@ function classOf(error: DomainError): FailureClass {
   return error.kind === "invalid" ? "user" : "infrastructure";
 }
 
-/**
- * Reasons that are not the node's fault. SOURCE_NOT_ALLOWED and SOURCE_TYPE_UNSUPPORTED are missing on purpose: they are about
- * this node, and another may take the task.
- */
+/** What the kind of an error does not say. What is about this node is infrastructure: another may take the task. */
 const CLASSES: Partial<Record<Reason, FailureClass>> = {
   IMAGE_NOT_FOUND: "user",
   MODULE_NOT_FOUND: "user",
@@ -78,6 +75,9 @@ const CLASSES: Partial<Record<Reason, FailureClass>> = {
   SOURCE_SIZE_MISMATCH: "user",
   SOURCE_NOT_ALLOWED: "infrastructure",
   SOURCE_TYPE_UNSUPPORTED: "infrastructure",
+  NETWORK_MODE_NOT_OFFERED: "infrastructure",
+  NETWORK_DOMAIN_NOT_ALLOWED: "infrastructure",
+  DOOR_FAILED: "infrastructure",
   SOURCE_TOO_LARGE: "resource",
   RESULT_TOO_LARGE: "resource",
   OUT_OF_MEMORY: "resource",

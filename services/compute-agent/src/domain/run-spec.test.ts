@@ -1,7 +1,7 @@
 import type { ExecutionId, JobId, NodeId, Task } from "@skrei/domain";
 import { expect, test } from "vitest";
 import type { Assignment } from "./assignment.ts";
-import { buildRunSpec, outputFolderName } from "./run-spec.ts";
+import { buildRunSpec, outputFolderName, type PreparedParts } from "./run-spec.ts";
 
 const task = {
   name: "main",
@@ -10,7 +10,7 @@ const task = {
   inputs: [{ alias: "", target: "/in", source: { type: "local", path: "/data" } }],
   outputs: [{ name: "results", path: "/out" }],
   resources: { cpuMillis: 1, memoryBytes: 2, diskBytes: 3 },
-  network: { mode: "none" },
+  network: { mode: "http", domains: ["example.com"], egressBytesMax: 0 },
   publisher: { type: "cluster" },
   timeouts: { executionMs: 4, queueMs: 0, totalMs: 0 },
 } as const satisfies Task;
@@ -27,12 +27,18 @@ const assignment = {
   isAcceptedAtOnce: true,
 } as const satisfies Assignment;
 
-const parts = {
+const parts: PreparedParts = {
   nodeId: "n-1" as NodeId,
   inputPaths: ["/cache/1"],
   outputsFolder: "/node/outputs",
   scratchFolder: "/node/scratch",
-  doorEnv: { http_proxy: "door" },
+  door: {
+    mode: "http",
+    env: { http_proxy: "door" },
+    socketPath: "/doors/e-1.sock",
+    credential: "e-1:secret",
+    deniedNetworks: [],
+  },
 };
 
 test("a task sees its inputs read-only and its outputs writable", () => {
@@ -42,7 +48,7 @@ test("a task sees its inputs read-only and its outputs writable", () => {
       { hostPath: "/node/outputs/results", target: "/out", isReadOnly: false },
     ],
     limits: { cpuMillis: 1, memoryBytes: 2, diskBytes: 3, timeoutMs: 4 },
-    network: "none",
+    door: parts.door,
     epoch: 5,
   });
 });

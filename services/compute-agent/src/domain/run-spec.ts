@@ -1,6 +1,6 @@
 import { DomainError, type NodeId } from "@skrei/domain";
 import type { Assignment } from "./assignment.ts";
-import type { Mount, RunSpec } from "./run.ts";
+import type { Door, Mount, RunSpec } from "./run.ts";
 import { systemEnvironment } from "./system-environment.ts";
 
 /** What was made ready for one execution. */
@@ -11,8 +11,8 @@ export interface PreparedParts {
   /** Holds one folder for each output, by name. */
   readonly outputsFolder: string;
   readonly scratchFolder: string;
-  /** Of the door; wins over the task's own. */
-  readonly doorEnv: Readonly<Record<string, string>>;
+  /** Its variables win over the task's own. */
+  readonly door: Door;
 }
 
 /** The closed description of the run that executors get. System variables win over the door's, those over the task's. */
@@ -23,10 +23,10 @@ export function buildRunSpec(assignment: Assignment, parts: PreparedParts): RunS
     jobId,
     epoch: assignment.epoch,
     engine: task.engine,
-    env: { ...task.env, ...parts.doorEnv, ...systemEnvironment(assignment, parts.nodeId) },
+    env: { ...task.env, ...parts.door.env, ...systemEnvironment(assignment, parts.nodeId) },
     mounts: mountTable(assignment, parts),
     limits: { ...task.resources, timeoutMs: task.timeouts.executionMs },
-    network: task.network.mode,
+    door: parts.door,
     scratchFolder: parts.scratchFolder,
   };
 }

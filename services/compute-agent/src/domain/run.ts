@@ -39,6 +39,9 @@ export interface Door {
   readonly deniedNetworks: readonly string[];
 }
 
+/** Of a task that has no network. */
+export const NO_DOOR: Door = { mode: "none", env: {}, socketPath: "", credential: "", deniedNetworks: [] };
+
 export interface RunLimits {
   readonly cpuMillis: number;
   readonly memoryBytes: number;

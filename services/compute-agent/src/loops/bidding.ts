@@ -1,9 +1,9 @@
-import { DomainError, type EngineName } from "@skrei/domain";
+import { DomainError, type EngineName, type Network, type Task } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { refusalOf, shortfallOf, type Bid, type Refusal } from "../domain/bid.ts";
 import type { Capacity } from "../domain/capacity.ts";
-import type { Clock, Executor, InputPort, JobTask } from "../ports.ts";
-import type { EngineWatch } from "./engine-watch.ts";
+import type { Clock, DoorPort, Executor, InputPort, JobTask } from "../ports.ts";
+import type { OfferWatch } from "./offer-watch.ts";
 
 export interface Ask {
   readonly askId: string;
@@ -38,10 +38,31 @@ export class Bidding {
   }
 
   async #costOf({ job: { task } }: Ask): Promise<Cost> {
-    const { engines, executors, inputs, capacity } = this.#parts;
-    const refusal = refusalOf(task, { engines: engines.engines, networkModes: engines.networkModes, total: capacity.total });
+    const { offers, capacity } = this.#parts;
+    const refusal = refusalOf(task, { engines: offers.engines, networkModes: offers.network.modes, total: capacity.total });
     if (refusal !== undefined) return refusal;
     const signal = AbortSignal.timeout(COST_TIMEOUT_MS);
+    const [door, cost] = await Promise.all([this.#refusalOfDoor(task.network, signal), this.#costOfData(task, signal)]);
+    return door ?? cost;
+  }
+
+  /** The list itself is the proxy's, so it is asked; a task without a network costs it nothing. */
+  async #refusalOfDoor(network: Network, signal: AbortSignal): Promise<Refusal | undefined> {
+    if (network.mode === "none") return undefined;
+    try {
+      await this.#parts.doors.check(network, signal);
+      return undefined;
+    } catch (error) {
+      if (error instanceof DomainError && (error.kind === "precondition" || error.kind === "invalid")) {
+        return { reason: error.reason, message: error.message };
+      }
+      this.#parts.logger.warn({ err: error }, "the network-proxy does not say whether it would open a door");
+      return { reason: "DOOR_FAILED", message: "the node's network-proxy does not answer" };
+    }
+  }
+
+  async #costOfData(task: Task, signal: AbortSignal): Promise<Cost> {
+    const { executors, inputs } = this.#parts;
     try {
       const [image, estimate] = await Promise.all([
         executors.get(task.engine.name)?.checkImage(task.engine),
@@ -66,9 +87,10 @@ export class Bidding {
 type Cost = Refusal | { readonly missingBytes: number; readonly isImageMissing: boolean };
 
 interface BiddingParts {
-  readonly engines: EngineWatch;
+  readonly offers: OfferWatch;
   readonly executors: ReadonlyMap<EngineName, Executor>;
   readonly inputs: InputPort;
+  readonly doors: DoorPort;
   readonly capacity: Capacity;
   readonly queuedExecutions: () => number;
   readonly clock: Clock;

@@ -1,5 +1,6 @@
 import type { ExecutionRecord } from "../domain/execution-record.ts";
 import { clearWithin } from "./clear-within.ts";
+import { closeDoor } from "./close-door.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
 
 /** Takes away what the engine, the proxy and the fetcher hold for an execution whose run is over. Never throws; what fails becomes a leftover. */
@@ -7,7 +8,7 @@ export async function clearSandbox(record: ExecutionRecord, parts: ExecutionPart
   const { executionId, job } = record.assignment;
   await Promise.all([
     attempt("sandbox", record, parts, async () => parts.executors.get(job.task.engine.name)?.remove(executionId)),
-    attempt("door", record, parts, async () => parts.doors.close(executionId)),
+    attempt("door", record, parts, async () => closeDoor(record, parts)),
   ]);
   // After the sandbox: what is mounted must not be evicted.
   await attempt("inputs", record, parts, async () => parts.inputs.release(executionId));

@@ -1,8 +1,9 @@
-import { nextExecutionState, type ExecutionEvent, type ExecutionId } from "@skrei/domain";
+import { nextExecutionState, type ExecutionEvent, type ExecutionId, type NetworkUse } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { applyAssignments, type AssignmentChange, type AssignmentSet } from "../domain/assignment-set.ts";
 import { hasEnded, idOf, isReported, type ExecutionRecord, type Observed } from "../domain/execution-record.ts";
 import { nextStep } from "../domain/execution-step.ts";
+import { isNewUse } from "../domain/network-use.ts";
 import type { Clock, ExecutionJournal, JournalChange } from "../ports.ts";
 
 /** What changed, for those who act on it. Listeners read the truth here; they get no copy of it. */
@@ -93,6 +94,13 @@ export class HeldExecutions {
     const observed = { ...record.observed, ...facts };
     if (nextStep({ ...record, observed }) === "awaitVerdict") this.#observe(record, observed);
     else this.#set({ ...record, observed });
+  }
+
+  /** Keeps what an execution did through its door, which is news for the scheduler. */
+  noteUse(executionId: ExecutionId, networkUse: NetworkUse): void {
+    const record = this.#records.get(executionId);
+    if (record === undefined || hasEnded(record) || !isNewUse(record.observed.networkUse, networkUse)) return;
+    this.#observe(record, { ...record.observed, networkUse });
   }
 
   /** The scheduler has made these durable, as they were. Not worth a write: after a restart everything is reported anyway. */

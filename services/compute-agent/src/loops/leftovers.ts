@@ -1,6 +1,7 @@
 import { hasEnded, idOf } from "../domain/execution-record.ts";
 import type { Clock, DoorPort, InputPort } from "../ports.ts";
 import { clearWithin } from "./clear-within.ts";
+import { closeDoor } from "./close-door.ts";
 import type { HeldExecutions } from "./held-executions.ts";
 
 /**
@@ -26,7 +27,7 @@ export class Leftovers {
   addEnded({ held, doors, inputs }: { readonly held: HeldExecutions; readonly doors: DoorPort; readonly inputs: InputPort }): void {
     for (const record of held.all().filter(hasEnded)) {
       const executionId = idOf(record);
-      this.add(`door of ${executionId}`, () => doors.close(executionId));
+      this.add(`door of ${executionId}`, () => closeDoor(record, { held, doors }));
       this.add(`inputs of ${executionId}`, () => inputs.release(executionId));
     }
   }

@@ -1,11 +1,11 @@
 import type { EngineName, ExecutionId } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { hasEnded } from "../domain/execution-record.ts";
-import type { Clock, Executor, WorkFolders } from "../ports.ts";
-import type { EngineWatch } from "./engine-watch.ts";
+import type { Clock, DoorPort, Executor, WorkFolders } from "../ports.ts";
 import type { HeldExecutions } from "./held-executions.ts";
+import type { OfferWatch } from "./offer-watch.ts";
 
-/** Removes what engines and folders hold of executions that are not alive here: once at the start, then now and then. */
+/** Removes what engines, folders and the proxy hold of executions that are not alive here: once at the start, then now and then. */
 export class OrphanSweep {
   readonly #parts: SweepParts;
 
@@ -22,9 +22,9 @@ export class OrphanSweep {
 
   /** Never throws; what could not be removed is found by the next sweep. */
   async sweep(): Promise<void> {
-    const { engines, executors, folders, logger } = this.#parts;
+    const { offers, executors, folders, doors, logger } = this.#parts;
     for (const [name, executor] of executors) {
-      if (!engines.isStarted(name)) continue;
+      if (!offers.isStarted(name)) continue;
       await this.#sweepPlace(
         name,
         async () => (await executor.held()).map(({ executionId }) => executionId),
@@ -36,13 +36,18 @@ export class OrphanSweep {
       () => folders.list(),
       (id) => folders.remove(id),
     );
+    await this.#sweepPlace(
+      "doors",
+      () => doors.list(AbortSignal.timeout(LIST_TIMEOUT_MS)),
+      (id) => doors.close(id),
+    );
     logger.debug({}, "swept for orphans");
   }
 
   async #sweepPlace(
     component: string,
     list: () => Promise<readonly ExecutionId[]>,
-    remove: (id: ExecutionId) => Promise<void>,
+    remove: (id: ExecutionId) => Promise<unknown>,
   ): Promise<void> {
     const { logger } = this.#parts;
     try {
@@ -65,11 +70,13 @@ export class OrphanSweep {
 
 interface SweepParts {
   readonly held: HeldExecutions;
-  readonly engines: EngineWatch;
+  readonly offers: OfferWatch;
   readonly executors: ReadonlyMap<EngineName, Executor>;
   readonly folders: WorkFolders;
+  readonly doors: DoorPort;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const SWEEP_EVERY_MS = 60_000;
+const LIST_TIMEOUT_MS = 2_000;

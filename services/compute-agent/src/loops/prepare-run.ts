@@ -1,6 +1,6 @@
 import { DomainError, type InputSource } from "@skrei/domain";
 import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
-import type { RunSpec } from "../domain/run.ts";
+import { NO_DOOR, type Door, type RunSpec } from "../domain/run.ts";
 import { buildRunSpec, outputFolderName } from "../domain/run-spec.ts";
 import type { Executor, FetchedInput, OutputLog } from "../ports.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
@@ -19,13 +19,10 @@ export async function prepareRun(record: ExecutionRecord, { parts, log, signal }
   const sink = await log({ isFresh: true });
   // A sandbox of an earlier try may have run a little; this run begins with an empty result.
   await executor.remove(executionId);
-  const [doorEnv, inputs] = await allOrNone(signal, [
-    (both) => parts.doors.open(executionId, task.network.mode, both),
-    (both) => fetchInputs(record, parts, both),
-  ]);
+  const [door, inputs] = await allOrNone(signal, [(both) => openDoor(record, parts, both), (both) => fetchInputs(record, parts, both)]);
   const { outputsFolder, scratchFolder } = folders.of(executionId);
   const inputPaths = inputs.map(({ path }) => path);
-  const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputPaths, outputsFolder, scratchFolder, doorEnv });
+  const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputPaths, outputsFolder, scratchFolder, door });
   held.note(executionId, { run, inputDigests: digestsOf(task.inputs, inputs) });
   const startedAtMs = await launch(run, { executor, sink, parts, signal });
   held.advance(executionId, "started", { startedAtMs });
@@ -61,6 +58,12 @@ async function launch(
   const startedAtMs = parts.clock.nowMs();
   await executor.launch(run, sink, signal);
   return startedAtMs;
+}
+
+/** A task without a network needs nobody for that. */
+async function openDoor({ assignment }: ExecutionRecord, { doors }: ExecutionParts, signal: AbortSignal): Promise<Door> {
+  const { network } = assignment.job.task;
+  return network.mode === "none" ? NO_DOOR : await doors.open(assignment.executionId, network, signal);
 }
 
 function fetchInputs({ assignment }: ExecutionRecord, { inputs }: ExecutionParts, signal: AbortSignal): Promise<readonly FetchedInput[]> {

@@ -1,6 +1,6 @@
-import { LIMITS, hasReason } from "@skrei/domain";
+import { LIMITS, hasReason, type NetworkUse } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
-import { isReported, reportOf, type ExecutionRecord } from "../domain/execution-record.ts";
+import { hasEnded, isReported, reportOf, type ExecutionRecord } from "../domain/execution-record.ts";
 import type { Clock, Report, SchedulerPort } from "../ports.ts";
 import type { HeldExecutions } from "./held-executions.ts";
 import { backoffMs } from "./retry.ts";
@@ -67,8 +67,14 @@ export class ReportOutbox {
     const { held, scheduler } = this.#parts;
     const all = held.all();
     // More than fits into a message goes in several, none of which is complete.
-    const isComplete = this.#isAllWanted && cutBatch(all).length === all.length;
-    const batch = cutBatch(isComplete ? all : all.filter((record) => !isReported(record)));
+    const everything = this.#isAllWanted ? cutBatch(all, withoutLiveUse) : [];
+    const isComplete = this.#isAllWanted && everything.length === all.length;
+    const batch = isComplete
+      ? everything
+      : cutBatch(
+          all.filter((record) => !isReported(record)),
+          reportOf,
+        );
     if (batch.length === 0 && !isComplete) return false;
     this.#isAllWanted = false;
     try {
@@ -80,7 +86,8 @@ export class ReportOutbox {
       this.#isAllWanted ||= isComplete;
       throw error;
     }
-    held.acknowledge(batch.map(({ record }) => record));
+    // What was left out is still to be told.
+    held.acknowledge(batch.filter(({ record, report }) => report.networkUse === record.observed.networkUse).map(({ record }) => record));
     return true;
   }
 
@@ -102,21 +109,37 @@ interface Entry {
   readonly report: Report;
 }
 
-function cutBatch(records: readonly ExecutionRecord[]): readonly Entry[] {
+/** A complete report must fit into one message, and the use of what still runs is told again soon anyway. */
+function withoutLiveUse(record: ExecutionRecord): Report {
+  const { networkUse, ...report } = reportOf(record);
+  return networkUse !== undefined && hasEnded(record) ? { ...report, networkUse } : report;
+}
+
+function cutBatch(records: readonly ExecutionRecord[], tell: (record: ExecutionRecord) => Report): readonly Entry[] {
   const batch: Entry[] = [];
   let bytes = 0;
   for (const record of records.slice(0, BATCH_MAX)) {
-    const report = reportOf(record);
-    bytes += REPORT_BYTES + (report.failure?.message.length ?? 0) + (report.failure?.hint.length ?? 0);
+    const report = tell(record);
+    bytes += REPORT_BYTES + (report.failure?.message.length ?? 0) + (report.failure?.hint.length ?? 0) + useBytes(report.networkUse);
     if (batch.length > 0 && bytes > LIMITS.busBatchBytesMax) break;
     batch.push({ record, report });
   }
   return batch;
 }
 
+function useBytes(use: NetworkUse | undefined): number {
+  if (use === undefined) return 0;
+  return use.hosts.reduce(
+    (sum, { host, rule, reason, message }) => sum + HOST_BYTES + host.length + rule.length + reason.length + message.length,
+    0,
+  );
+}
+
 /** The contract allows 1,000. */
 const BATCH_MAX = 1_000;
-/** Upper bound of a report without its failure's words. */
+/** Upper bound of a report without its failure's words and its hosts. */
 const REPORT_BYTES = 400;
+/** Upper bound of a host's counts and of what encoding adds to its words. */
+const HOST_BYTES = 80;
 const SEND_TIMEOUT_MS = 10_000;
 const BACKOFF = { firstMs: 100, maxMs: 5_000 };

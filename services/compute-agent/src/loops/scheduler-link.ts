@@ -1,10 +1,10 @@
-import { hasReason, heldDigest } from "@skrei/domain";
+import { DomainError, hasReason, heldDigest, type NodeNetwork } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import type { AssignmentSet } from "../domain/assignment-set.ts";
 import { hasEnded, idOf } from "../domain/execution-record.ts";
 import type { Clock, JoinDetails, SchedulerPort, Session } from "../ports.ts";
-import type { EngineWatch } from "./engine-watch.ts";
 import type { HeldExecutions } from "./held-executions.ts";
+import type { OfferWatch } from "./offer-watch.ts";
 import type { ReportOutbox } from "./report-outbox.ts";
 import { backoffMs } from "./retry.ts";
 
@@ -28,6 +28,21 @@ export class SchedulerLink {
     return this.#joined.promise;
   }
 
+  /** The current session, or the first one. @throws the signal's reason. */
+  async sessionWithin(signal: AbortSignal): Promise<Session> {
+    const left = Promise.withResolvers<never>();
+    const leave = (): void => left.reject(signal.reason as Error);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      await Promise.race([this.#joined.promise, left.promise]);
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+    if (this.#session !== undefined) return this.#session;
+    throw new DomainError("unavailable", "SHUTTING_DOWN", "the agent is stopping");
+  }
+
   /** Runs until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -45,10 +60,10 @@ export class SchedulerLink {
   }
 
   async #join(signal: AbortSignal): Promise<Session> {
-    const { scheduler, engines, held, clock, logger, node } = this.#parts;
+    const { scheduler, offers, held, clock, logger, node } = this.#parts;
     for (let failures = 1; ; failures++) {
       try {
-        const details = { ...node, engines: await engines.look(ENGINES_WITHIN_MS) };
+        const details = { ...node, ...(await offers.look(OFFERS_WITHIN_MS)) };
         const session = await scheduler.join(details, AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
         logger.info({ epoch: session.epoch }, "joined the cluster");
         return session;
@@ -76,23 +91,36 @@ export class SchedulerLink {
   }
 
   async #beat(session: Session, signal: AbortSignal): Promise<never> {
-    const { clock, logger } = this.#parts;
-    let intervalMs = session.heartbeatIntervalMs;
+    const { offers, logger } = this.#parts;
+    let last: Beat = { nextIntervalMs: session.heartbeatIntervalMs, network: offers.network };
     for (let failures = 0; ;) {
       try {
-        intervalMs = await this.#beatOnce(session.session, signal);
+        last = await this.#beatOnce(session.session, signal);
         failures = 0;
       } catch (error) {
         signal.throwIfAborted();
         if (hasReason(error, "SESSION_ENDED") || hasReason(error, "NODE_REJECTED") || ++failures >= MISSED_BEATS_MAX) throw error;
         logger.warn({ err: error, count: failures }, "a heartbeat was not answered");
+        last = { ...last, network: offers.network };
       }
-      await clock.sleep(intervalMs, signal);
+      await this.#pause(last, signal);
     }
   }
 
-  async #beatOnce(session: string, signal: AbortSignal): Promise<number> {
-    const { scheduler, held, engines, outbox } = this.#parts;
+  /** Until the next heartbeat is due, or there is something to tell that jobs may wait for. */
+  async #pause({ nextIntervalMs, network }: Beat, signal: AbortSignal): Promise<void> {
+    const { clock, offers } = this.#parts;
+    const over = new AbortController();
+    const both = AbortSignal.any([signal, over.signal]);
+    const due = clock.sleep(nextIntervalMs, both).catch(() => undefined); // What ended it early is looked at below.
+    await Promise.race([due, offers.networkOtherThan(network, both)]);
+    over.abort();
+    signal.throwIfAborted();
+  }
+
+  async #beatOnce(session: string, signal: AbortSignal): Promise<Beat> {
+    const { scheduler, held, offers, outbox } = this.#parts;
+    const { engines, network } = await offers.look(OFFERS_WITHIN_MS);
     const active = held.all().filter((record) => !hasEnded(record));
     const digest = heldDigest(active.map((record) => ({ id: idOf(record), epoch: record.assignment.epoch, state: record.observed.state })));
     const answer = await scheduler.heartbeat(
@@ -100,20 +128,27 @@ export class SchedulerLink {
         session,
         appliedToken: held.appliedToken,
         heldDigest: digest,
-        engines: await engines.look(ENGINES_WITHIN_MS),
+        engines,
+        network,
         executions: active.length,
       },
       AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
     );
     if (answer.reportsAll) outbox.reportAll();
-    return Math.max(INTERVAL_MS_MIN, answer.nextIntervalMs);
+    return { nextIntervalMs: Math.max(INTERVAL_MS_MIN, answer.nextIntervalMs), network };
   }
 }
 
+interface Beat {
+  readonly nextIntervalMs: number;
+  /** What was told. */
+  readonly network: NodeNetwork;
+}
+
 interface LinkParts {
-  readonly node: Omit<JoinDetails, "engines">;
+  readonly node: Omit<JoinDetails, "engines" | "network">;
   readonly scheduler: SchedulerPort;
-  readonly engines: EngineWatch;
+  readonly offers: OfferWatch;
   readonly held: HeldExecutions;
   readonly outbox: ReportOutbox;
   readonly clock: Clock;
@@ -136,5 +171,5 @@ const CALL_TIMEOUT_MS = 10_000;
 /** After so many the scheduler or its bus may have moved: ask one of its addresses again. */
 const MISSED_BEATS_MAX = 5;
 const INTERVAL_MS_MIN = 50;
-/** An engine that takes longer is told of with the next heartbeat. */
-const ENGINES_WITHIN_MS = 250;
+/** An engine that takes longer is told of with the next heartbeat, a proxy as soon as it has answered. */
+const OFFERS_WITHIN_MS = 250;

@@ -1,14 +1,17 @@
-import type { EngineName, NetworkMode, NodeEngine } from "@skrei/domain";
+import { NO_NODE_NETWORK, type EngineName, type NodeEngine, type NodeNetwork } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import type { Clock, DoorPort, Executor } from "../ports.ts";
 
-/** Which engines answer and which network modes the proxy offers, as of the last look; starts engines that could not be started. */
-export class EngineWatch {
+/** What this node can offer, as of the last look: engines that answer and what the proxy allows. Starts engines that could not be started. */
+export class OfferWatch {
   readonly #parts: WatchParts;
   readonly #started = new Set<EngineName>();
   #engines: readonly NodeEngine[];
   #looking: Promise<void> | undefined;
-  #networkModes: readonly NetworkMode[] = [];
+  /** No modes until the proxy has answered once. */
+  #network: NodeNetwork = { ...NO_NODE_NETWORK, modes: [] };
+  #networkChanged = Promise.withResolvers<void>();
+  #isProxyAway = false;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -24,32 +27,43 @@ export class EngineWatch {
     return this.#engines;
   }
 
-  get networkModes(): readonly NetworkMode[] {
-    return this.#networkModes;
+  /** The same object for as long as nothing changes. */
+  get network(): NodeNetwork {
+    return this.#network;
   }
 
   isStarted(name: EngineName): boolean {
     return this.#started.has(name);
   }
 
+  /** Resolves when `network` is another than `known`, or at the signal. */
+  async networkOtherThan(known: NodeNetwork, signal: AbortSignal): Promise<void> {
+    if (this.#network !== known || signal.aborted) return;
+    const left = Promise.withResolvers<void>();
+    const leave = (): void => left.resolve();
+    signal.addEventListener("abort", leave, { once: true });
+    await Promise.race([this.#networkChanged.promise, left.promise]);
+    signal.removeEventListener("abort", leave);
+  }
+
   /**
    * Looks again, unless a look is under way; resolves with what is known when that is done, or after `withinMs`. Never throws:
    * an engine that hangs must not keep a heartbeat.
    */
-  async look(withinMs: number): Promise<readonly NodeEngine[]> {
+  async look(withinMs: number): Promise<{ readonly engines: readonly NodeEngine[]; readonly network: NodeNetwork }> {
     this.#looking ??= this.#lookOnce().finally(() => {
       this.#looking = undefined;
     });
     const done = new AbortController();
     await Promise.race([this.#looking, this.#parts.clock.sleep(withinMs, done.signal).catch(() => undefined)]);
     done.abort();
-    return this.#engines;
+    return { engines: this.#engines, network: this.#network };
   }
 
   async #lookOnce(): Promise<void> {
     const { executors } = this.#parts;
     const look = async (executor: Executor): Promise<void> => this.#keep(await this.#probeOne(executor));
-    await Promise.all([...[...executors.values()].map(look), this.#askModes()]);
+    await Promise.all([...[...executors.values()].map(look), this.#askPolicy()]);
   }
 
   #keep(engine: NodeEngine): void {
@@ -75,14 +89,30 @@ export class EngineWatch {
     return await executor.probe();
   }
 
-  async #askModes(): Promise<void> {
+  async #askPolicy(): Promise<void> {
+    const { doors, logger } = this.#parts;
     try {
-      this.#networkModes = await this.#parts.doors.modes(AbortSignal.timeout(MODES_TIMEOUT_MS));
+      const network = await doors.policy(AbortSignal.timeout(POLICY_TIMEOUT_MS));
+      this.#isProxyAway = false;
+      if (isSame(network, this.#network)) return;
+      this.#network = network;
+      this.#networkChanged.resolve();
+      this.#networkChanged = Promise.withResolvers();
+      logger.info(
+        { event: "network.changed", rule: network.modes.join(", "), count: network.domainCount },
+        "the network-proxy has a policy",
+      );
     } catch (error) {
       // What it said last stands: an execution whose door cannot be opened is refused then.
-      this.#parts.logger.warn({ err: error }, "the network-proxy does not say which modes it offers");
+      if (!this.#isProxyAway) logger.warn({ err: error }, "the network-proxy does not say what it offers");
+      this.#isProxyAway = true;
     }
   }
+}
+
+function isSame(one: NodeNetwork, other: NodeNetwork): boolean {
+  const isListed = one.modes.length === other.modes.length && one.modes.every((mode) => other.modes.includes(mode));
+  return isListed && one.policyDigest === other.policyDigest && one.problem === other.problem;
 }
 
 interface WatchParts {
@@ -92,4 +122,4 @@ interface WatchParts {
   readonly logger: Logger;
 }
 
-const MODES_TIMEOUT_MS = 2_000;
+const POLICY_TIMEOUT_MS = 2_000;
