@@ -1,4 +1,4 @@
-import { parseJobSpec } from "@skrei/wire/job-spec.ts";
+import { parseJobSpec } from "@skrei/wire/parse-job-spec.ts";
 import { DomainError } from "@skrei/domain";
 import { toCallError } from "../client/call-error.ts";
 import { defineCommand } from "../command.ts";

@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { PlanJobResponseSchema } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import type { PlanJobRequest, PlanJobResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
-import { jobSpecToProto, parseJobSpec } from "@skrei/wire/job-spec.ts";
+import { jobSpecToProto } from "@skrei/wire/job-spec.ts";
+import { parseJobSpec } from "@skrei/wire/parse-job-spec.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 
 export async function planJob({ commands }: SchedulerApiDeps, request: PlanJobRequest): Promise<PlanJobResponse> {

@@ -1,7 +1,7 @@
 import { DomainError, LIMITS } from "@skrei/domain";
 import type { Job, JobSpec, Violation } from "@skrei/domain";
 import type { SubmitJobRequest, SubmitJobsRequest } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
-import { parseJobSpec } from "@skrei/wire/job-spec.ts";
+import { parseJobSpec } from "@skrei/wire/parse-job-spec.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 
 interface Submission {

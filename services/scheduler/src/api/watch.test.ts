@@ -3,7 +3,7 @@ import type { DomainError, Job, JobId } from "@skrei/domain";
 import { systemClock } from "@skrei/platform/clock.ts";
 import { WatchJobsRequestSchema, type WatchJobsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { parseJobSpec } from "@skrei/wire/job-spec.ts";
+import { parseJobSpec } from "@skrei/wire/parse-job-spec.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiCluster, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
 import { createSqliteStateStore } from "../adapters/sqlite-state-store.ts";

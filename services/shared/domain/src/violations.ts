@@ -51,8 +51,13 @@ export class Violations {
 
 /** JSON form, cut short: values come from strangers and go to terminals and logs. */
 export function quote(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value.slice(0, QUOTED_MAX)) : String(value);
+  const text = typeof value === "string" ? escaped(JSON.stringify(value.slice(0, QUOTED_MAX))) : String(value);
   return typeof value === "string" && value.length > QUOTED_MAX ? `${text}… (${value.length} characters)` : text;
+}
+
+/** JSON lets these through; terminals obey some of them, and some reorder or hide what stands beside them. */
+function escaped(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 const KEPT_MAX = 100;

@@ -5,7 +5,8 @@ import type { Violation } from "@skrei/domain";
 import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { jobSpecFromProto, jobSpecToProto, parseJobSpec } from "./job-spec.ts";
+import { jobSpecFromProto, jobSpecToProto } from "./job-spec.ts";
+import { parseJobSpec } from "./parse-job-spec.ts";
 
 type SpecInit = MessageInitShape<typeof JobSpecSchema>;
 type TaskInit = NonNullable<SpecInit["task"]>;
@@ -42,7 +43,7 @@ describe("a spec from a stranger", () => {
         inputs: [],
         outputs: [],
         resources: { cpuMillis: 500, memoryBytes: 536_870_912, diskBytes: 1_073_741_824 },
-        network: { mode: "none" },
+        network: { mode: "none", domains: [], egressBytesMax: 0 },
         publisher: { type: "cluster" },
         timeouts: { executionMs: 86_400_000, queueMs: 0, totalMs: 0 },
       },
@@ -233,6 +234,17 @@ const validSpec = fc.record({
     inputs: fc
       .array(source, { minLength: 1, maxLength: 4 })
       .map((sources) => sources.map((one, index) => ({ target: `/i/${index}`, source: one }))),
+    network: fc.oneof(
+      fc.constantFrom({ mode: 1 as const }, { mode: 3 as const }),
+      fc.record({
+        mode: fc.constant(2 as const),
+        domains: fc.array(
+          fc.constantFrom("Example.com", ".example.com", ".pypi.org.", "files.pypi.org", "bücher.example", "8.8.8.8", "2606:4700::1111"),
+          { minLength: 1, maxLength: 9 },
+        ),
+        egressBytesMax: fc.bigInt({ min: 0n, max: 2n ** 40n }),
+      }),
+    ),
     timeouts: fc.record({
       queue: fc.record({ seconds: fc.bigInt({ min: 0n, max: 10_000n }), nanos: fc.integer({ min: 0, max: 999_999_999 }) }),
     }),

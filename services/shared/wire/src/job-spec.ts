@@ -9,8 +9,6 @@ import { JOB_TYPE_FROM_PROTO, JOB_TYPE_TO_PROTO } from "./job-type.ts";
 import { taskFromProto, taskToProto } from "./task.ts";
 import { msFromDuration } from "./time.ts";
 
-export { parseJobSpec } from "./parse-job-spec.ts";
-
 export function jobSpecToProto(spec: JobSpec): PbJobSpec {
   return create(JobSpecSchema, {
     name: spec.name,

@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import { addSpecViolations, DEFAULTS, DomainError, LIMITS, NO_NETWORK, Violations } from "@skrei/domain";
+import { addSpecViolations, DEFAULTS, DomainError, LIMITS, Violations } from "@skrei/domain";
 import type {
   Constraint,
   DraftInput,
@@ -9,7 +9,6 @@ import type {
   Engine,
   InputSource,
   JobSpec,
-  Network,
   PublisherType,
   Resources,
   RetryPolicy,
@@ -23,9 +22,9 @@ import type {
   Timeouts as PbTimeouts,
 } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintFromProto } from "./constraint.ts";
+import { draftNetwork } from "./draft-network.ts";
 import { sourceFromProto } from "./input-source.ts";
 import { JOB_TYPE_FROM_PROTO } from "./job-type.ts";
-import { networkFromProto } from "./network.ts";
 import { engineFromProto, PUBLISHER_FROM_PROTO } from "./task.ts";
 import { msFromDuration } from "./time.ts";
 
@@ -94,17 +93,10 @@ function draftTask(pb: PbTask, violations: Violations): DraftTask {
     inputs: draftInputs(pb, violations),
     outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
     resources: withResourceDefaults(pb.resources),
-    network: draftNetwork(pb, violations),
+    network: draftNetwork(pb.network, violations),
     publisher: { type: draftPublisherType(pb, violations) },
     timeouts: draftTimeouts(pb.timeouts, violations),
   };
-}
-
-function draftNetwork(pb: PbTask, violations: Violations): Network {
-  const network = networkFromProto(pb.network);
-  if (network === undefined)
-    violations.add("task.network.mode", `found ${pb.network?.mode}; allowed: MODE_NONE, MODE_HTTP, MODE_FULL`, "FEATURE_NOT_AVAILABLE");
-  return network ?? NO_NETWORK;
 }
 
 function draftPublisherType(pb: PbTask, violations: Violations): PublisherType {

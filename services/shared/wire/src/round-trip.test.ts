@@ -20,10 +20,10 @@ import { askBatchFromProto, askBatchToProto, bidsFromProto, bidsToProto } from "
 import { assignmentSetFromProto, assignmentSetToProto } from "./assignment.ts";
 import { executionFromProto, executionToProto } from "./execution.ts";
 import { jobEventFromProto, jobEventToProto } from "./job-event.ts";
-import { parseJobSpec } from "./job-spec.ts";
 import { jobFromProto, jobToProto } from "./job.ts";
 import { logChunkFromProto, logChunkToProto, logQueryFromProto, logQueryToProto } from "./log-chunk.ts";
 import { nodeFromProto, nodeToProto } from "./node.ts";
+import { parseJobSpec } from "./parse-job-spec.ts";
 import { reportFromProto, reportToProto } from "./report.ts";
 import { resultFromProto, resultOf, resultToProto } from "./result.ts";
 
@@ -131,6 +131,7 @@ test("a node comes back as it was but for the session, which never leaves", () =
     session: "secret",
     labels: { os_type: "linux" },
     engines: [{ name: "docker", version: "29", isAvailable: false, message: "no socket" }],
+    network: { modes: ["none", "http"], domains: [".example.com"], domainCount: 40, policyDigest: "ab", problem: "line 3: no such key" },
     capacity: { cpuMillis: 2_000, memoryBytes: 2 ** 33, diskBytes: 2 ** 40 },
     version: "0.1.0",
     publicKeyBase64: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
