@@ -53,6 +53,9 @@ test.for([
   [["run", "--gpu", "1", "x"], 2, /--gpu: GPUs are not offered/u, /fix: Leave --gpu out/u],
   [["run", "--network", "bridge", "x"], 2, /--network: Network type bridge is not offered/u, /Offered: None, HTTP and Full/u],
   [["run", "--network", "full", "--domain", "a.org", "x"], 2, /--domain goes with http/u, /fix: Leave out one/u],
+  [["net", "explain", "a.org"], 2, /Nothing says whose list counts/u, /fix: Give --job JOB/u],
+  [["net", "explain", "a.org", "--job", "j-01", "--domain", "a.org"], 2, /job and a list to try are both given/u, /--job JOB/u],
+  [["net", "list", "--watch", "-o", "yaml"], 2, /--watch prints lines/u, /-o jsonl/u],
   [["run", "-p", "s3://bucket/key", "x"], 2, /publisher s3 is not offered/u, /skrei job get/u],
   [["run"], 2, /nothing to run/u, /skrei run -f job\.yaml/u],
   [["job", "describe"], 2, /Missing required argument 'job'/u, /--help/u],
@@ -206,5 +209,7 @@ test("completes commands, flags and values", async () => {
   expect(await complete("jo")).toEqual(["job"]);
   expect(await complete("job", "exec")).toEqual(["executions"]);
   expect(await complete("job", "list", "--f")).toEqual(["--filter"]);
+  expect(await complete("net", "")).toEqual(["list", "explain"]);
+  expect(await complete("run", "--network", "")).toEqual(["none", "http", "full"]);
   expect(await complete("job", "list", "-o", "")).toEqual(["table", "wide", "json", "jsonl", "yaml", "name"]);
 });

@@ -4,6 +4,7 @@ import { DomainError } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
 import type { ServerSettings } from "./settings.ts";
 
@@ -12,6 +13,7 @@ export interface Cluster {
   readonly jobs: Client<typeof JobService>;
   readonly nodes: Client<typeof NodeService>;
   readonly results: Client<typeof ResultService>;
+  readonly network: Client<typeof NetworkService>;
 }
 
 /** Longer than any answer that is not a stream may take. */
@@ -30,6 +32,7 @@ export function createCluster(settings: ServerSettings, trace: (line: string) =>
     jobs: createClient(JobService, transport),
     nodes: createClient(NodeService, transport),
     results: createClient(ResultService, transport),
+    network: createClient(NetworkService, transport),
   };
 }
 

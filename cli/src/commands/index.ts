@@ -19,6 +19,8 @@ import { jobStop } from "./job-stop.ts";
 import { jobValidate } from "./job-validate.ts";
 import { jobWait } from "./job-wait.ts";
 import { jobWatch } from "./job-watch.ts";
+import { netExplain } from "./net-explain.ts";
+import { netList } from "./net-list.ts";
 import { nodeApprove, nodeDrain, nodeReject, nodeUndrain } from "./node-changes.ts";
 import { nodeDescribe } from "./node-describe.ts";
 import { nodeList } from "./node-list.ts";
@@ -53,6 +55,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   nodeReject,
   nodeDrain,
   nodeUndrain,
+  netList,
+  netExplain,
   doctor,
   completion,
   complete,

@@ -4,6 +4,8 @@ import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import type { Task } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { msOrZero } from "@skrei/wire/time.ts";
 import { defineCommand } from "../command.ts";
+import { describeNetwork } from "../network/network-words.ts";
+import { renderUse } from "../network/render-use.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
 import { renderFields } from "../output/fields.ts";
 import { renderTable } from "../output/table.ts";
@@ -34,16 +36,12 @@ export const jobDescribe = defineCommand({
     if (await printRecord(terminal, JobSchema, { value: job, name: job.jobId, format: formatOf(flags) })) return;
     const executions = await listExecutions(session, job.jobId, { limit: EXECUTIONS_SHOWN });
     await answer(terminal, ...describe(job));
-    if (executions.length > 0)
-      await answer(
-        terminal,
-        "",
-        ...renderTable<Execution>({
-          rows: executions,
-          columns: executionColumns(Date.now(), await readNodeNames(session), executions).filter(({ isWide }) => isWide !== true),
-          output: terminal.stdout,
-        }),
-      );
+    if (executions.length > 0) {
+      const nodeNames = await readNodeNames(session);
+      const columns = executionColumns(Date.now(), nodeNames, executions).filter(({ isWide }) => isWide !== true);
+      await answer(terminal, "", ...renderTable<Execution>({ rows: executions, columns, output: terminal.stdout }));
+      await answer(terminal, ...renderUse(executions, terminal.stdout));
+    }
     const next = isEnded(job)
       ? [
           ...(executions.some(({ resultCid }) => resultCid !== "") ? [`files  skrei job get ${job.jobId}`] : []),
@@ -58,6 +56,7 @@ function describe(job: Job): readonly string[] {
   return renderFields([
     ...describeState(job),
     ...describeTask(job.spec?.task),
+    ["network", describeNetwork(job.spec?.task?.network)],
     ...describeLabels(job),
     ["created", timeOf(job)],
     ["took", isEnded(job) ? took(job, Date.now()) : ""],

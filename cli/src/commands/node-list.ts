@@ -2,6 +2,7 @@ import { NodeSchema, Node_Connection, Node_Membership } from "@skrei/proto/skrei
 import type { Node } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import { defineCommand } from "../command.ts";
 import { text, valueFlag } from "../flags.ts";
+import { describeOffer } from "../network/network-words.ts";
 import { formatOf, OUTPUT_FLAGS, printListing } from "../output/format.ts";
 import type { Column } from "../output/table.ts";
 import { say } from "../output/terminal.ts";
@@ -59,6 +60,7 @@ const COLUMNS: readonly Column<Node>[] = [
     isRight: true,
   },
   { header: "RUNS", value: ({ executions }) => String(executions), isRight: true },
+  { header: "NETWORK", value: ({ network }) => describeOffer(network), isWide: true },
   { header: "VERSION", value: ({ version }) => version, isWide: true },
   {
     header: "LABELS",

@@ -1,6 +1,7 @@
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
+import { refusedHosts } from "../network/refused-hosts.ts";
 import { cleanLine } from "../output/clean-text.ts";
 import { advice, sentence } from "../output/render-error.ts";
 import { say } from "../output/terminal.ts";
@@ -18,7 +19,11 @@ export interface FinishOptions {
 }
 
 /** The last lines of a run. Ends the command with the code that says how it went. */
-export async function finishRun(session: Session, { job, lastErrors, isUnplaceable }: Followed, options: FinishOptions): Promise<void> {
+export async function finishRun(
+  session: Session,
+  { job, executions, lastErrors, isUnplaceable }: Followed,
+  options: FinishOptions,
+): Promise<void> {
   if (isUnplaceable) return reportUnplaceable(session, job);
   if (job.state === Job_State.COMPLETED) {
     if (options.isQuiet) return;
@@ -27,20 +32,27 @@ export async function finishRun(session: Session, { job, lastErrors, isUnplaceab
       await say(session.terminal, `  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);
     return;
   }
-  await reportFailure(session, job, lastErrors);
+  await reportFailure(session, job, { lastErrors, executions });
   throw new ExitError(options.returnsExitCode && job.exitCode !== undefined && job.exitCode !== 0 ? job.exitCode : EXIT.jobFailed);
 }
 
-async function reportFailure({ terminal }: Session, job: Job, lastErrors: readonly string[]): Promise<void> {
+async function reportFailure(
+  { terminal }: Session,
+  job: Job,
+  { lastErrors, executions }: Pick<Followed, "lastErrors" | "executions">,
+): Promise<void> {
   const { stderr } = terminal;
   const { reason, message, hint } = failureOf(job);
+  const refused = refusedHosts(job, executions);
   await say(
     terminal,
     `${stderr.style(["red", "bold"], "error:")} ${sentence(message)}`,
     ...(job.exitCode === undefined || job.exitCode === 0 ? [] : [`       exit code ${job.exitCode}`]),
     ...lastErrors.map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
+    ...(refused?.lines ?? []).map((line, index) => `${index === 0 ? "denied: " : "        "}${line}`),
     stderr.style("dim", ` code: ${reason} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
     hint === "" ? `  story  skrei job describe ${job.jobId}` : `  ${stderr.style("green", "fix:")} ${advice(hint)}`,
+    ...(refused === undefined ? [] : [`  look   ${refused.command}`]),
   );
 }
 

@@ -1,0 +1,118 @@
+import { toJson } from "@bufbuild/protobuf";
+import { DomainError } from "@skrei/domain";
+import { ExecutionNetworkUseSchema } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
+import type { ExecutionNetworkUse } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
+import { defineCommand } from "../command.ts";
+import { booleanFlag, text, valueFlag } from "../flags.ts";
+import { describeCounts, hostRows, sumOf } from "../network/host-rows.ts";
+import type { HostRow } from "../network/host-rows.ts";
+import { HOST_COLUMNS } from "../network/use-table.ts";
+import { cleanLine } from "../output/clean-text.ts";
+import { countOf } from "../output/count-of.ts";
+import { formatOf, OUTPUT_FLAGS, printListing } from "../output/format.ts";
+import type { Format } from "../output/format.ts";
+import { renderTable } from "../output/table.ts";
+import type { Column } from "../output/table.ts";
+import { answer, say } from "../output/terminal.ts";
+import { integerBetween } from "../parse/parse-integer.ts";
+import { executionStateOf } from "../run/job-words.ts";
+import type { Session } from "../session.ts";
+
+export const netList = defineCommand({
+  path: "net list",
+  aliases: ["ls"],
+  summary: "List the hosts that jobs ask for, with bytes and refusals.",
+  args: [{ name: "job", summary: "id, unique prefix or name; all that have not ended when left out", completes: "job" }],
+  flags: {
+    ...OUTPUT_FLAGS,
+    watch: booleanFlag("a line at each change, until Ctrl-C", { short: "w", isCommon: true }),
+    limit: valueFlag("N", "at most so many executions; default 100", integerBetween(1, 1_000), { isCommon: true }),
+    "page-token": valueFlag("TOKEN", "where the last page ended", text),
+  },
+  examples: ["skrei net list", "skrei net list j-01ab -o wide", "skrei net list --watch -o jsonl"],
+  exitCodes: { 3: "no such job, or several", 130: "ended with Ctrl-C" },
+  run: async ({ args: [jobId = ""], flags, session }) => {
+    const format = formatOf(flags);
+    if (flags.watch) return watch(session, jobId, format);
+    const limit = flags.limit ?? 100;
+    const page = await session.cluster.network.listNetworkUse({ jobId, pageSize: limit, pageToken: flags["page-token"] ?? "" });
+    await print(session, page.executions, format);
+    const next = `skrei net list ${jobId === "" ? "" : `${jobId} `}--limit ${limit} --page-token ${page.nextPageToken}`;
+    if (page.nextPageToken !== "") return say(session.terminal, `next: ${next}`);
+    if (format === "table" || format === "wide") await say(session.terminal, footer(page.executions, jobId));
+  },
+});
+
+async function print(session: Session, executions: readonly ExecutionNetworkUse[], format: Format): Promise<void> {
+  if (format === "table" || format === "wide") {
+    const columns = COLUMNS.filter((column) => format === "wide" || column.isWide !== true);
+    return answer(session.terminal, ...renderTable({ rows: executions.flatMap(rowsOf), columns, output: session.terminal.stdout }));
+  }
+  await printListing(session.terminal, {
+    schema: ExecutionNetworkUseSchema,
+    records: executions,
+    columns: [],
+    nameOf: ({ executionId }) => executionId,
+    format,
+  });
+}
+
+/** One row of the table; an execution that has asked for nothing has one without a host. */
+interface Row {
+  readonly execution: ExecutionNetworkUse;
+  readonly use: HostRow | undefined;
+}
+
+function rowsOf(execution: ExecutionNetworkUse): readonly Row[] {
+  const rows = hostRows(execution.use);
+  return rows.length === 0 ? [{ execution, use: undefined }] : rows.map((use) => ({ execution, use }));
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { header: "JOB", value: ({ execution }) => nameOf(execution) },
+  { header: "PART", value: ({ execution }) => String(execution.partition), isRight: true },
+  { header: "NODE", value: ({ execution: { nodeName, nodeId } }) => nodeName || nodeId },
+  { header: "EXECUTION", value: ({ execution }) => execution.executionId, isWide: true },
+  { header: "STATE", value: ({ execution }) => executionStateOf(execution), isWide: true },
+  ...HOST_COLUMNS,
+];
+
+function nameOf({ jobName, jobId }: ExecutionNetworkUse): string {
+  return jobName === "" ? jobId : jobName;
+}
+
+function footer(executions: readonly ExecutionNetworkUse[], jobId: string): string {
+  if (executions.length === 0) {
+    return jobId === ""
+      ? "no execution with a network is under way; jobs get one with --network api.example.com"
+      : `${jobId} has no execution with a network; jobs get one with --network api.example.com`;
+  }
+  const rows = executions.flatMap(({ use }) => hostRows(use));
+  if (rows.length === 0) return `${countOf(executions.length, "execution")}, nothing asked for yet`;
+  return `${countOf(executions.length, "execution")}: ${describeCounts(sumOf(rows))}`;
+}
+
+/** A line for each host whose numbers are new. */
+async function watch(session: Session, jobId: string, format: Format): Promise<void> {
+  if (format !== "table" && format !== "jsonl")
+    throw new DomainError("invalid", "FIELD_INVALID", `--watch prints lines, which -o ${format} has none of.`, {
+      hint: "Give -o jsonl, or leave it out.",
+    });
+  const said = new Map<string, string>();
+  for await (const { executions } of session.cluster.network.watchNetworkUse({ jobId }, { signal: session.signal })) {
+    for (const [key, line] of executions.flatMap((execution) => linesOf(execution, format))) {
+      if (said.get(key) !== line) await answer(session.terminal, line);
+      said.set(key, line);
+    }
+  }
+}
+
+function linesOf(execution: ExecutionNetworkUse, format: Format): readonly (readonly [key: string, line: string])[] {
+  const { executionId, partition, nodeName, nodeId } = execution;
+  if (format === "jsonl") return [[executionId, JSON.stringify(toJson(ExecutionNetworkUseSchema, execution))]];
+  return hostRows(execution.use).map((use) => {
+    const refusal = use.refusal === "" ? "" : `; last refusal: ${use.refusal}`;
+    const line = `${nameOf(execution)}, part ${partition} on ${nodeName || nodeId}: ${use.host}, ${describeCounts(use)}${refusal}`;
+    return [`${executionId} ${use.host}`, cleanLine(line)];
+  });
+}

@@ -1,0 +1,31 @@
+import { formatBytes } from "../parse/parse-bytes.ts";
+import type { Column } from "../output/table.ts";
+import type { HostRow } from "./host-rows.ts";
+
+/** A row without a host is of an execution that has asked for nothing. */
+interface Used {
+  readonly use: HostRow | undefined;
+}
+
+/** What was done with a host. */
+export const HOST_COLUMNS: readonly Column<Used>[] = [
+  { header: "HOST", value: counted(({ host }) => host) },
+  { header: "REQUESTS", value: counted(({ requests }) => String(requests)), isRight: true },
+  {
+    header: "DENIED",
+    value: counted(({ denied }) => String(denied)),
+    isRight: true,
+    style: (cell, { use }, output) => (use !== undefined && use.denied > 0 ? output.style("red", cell) : cell),
+  },
+  { header: "SENT", value: counted(({ sentBytes }) => formatBytes(sentBytes)), isRight: true },
+  { header: "RECEIVED", value: counted(({ receivedBytes }) => formatBytes(receivedBytes)), isRight: true },
+  { header: "RULE", value: counted(({ rule }) => rule || "-"), isWide: true },
+  {
+    header: "LAST REFUSAL",
+    value: ({ use }) => [use?.reason ?? "", use?.refusal ?? ""].filter((part) => part !== "").join(": "),
+  },
+];
+
+function counted(value: (use: HostRow) => string): (row: Used) => string {
+  return ({ use }) => (use === undefined ? "-" : value(use));
+}
