@@ -4,7 +4,9 @@ import type { Clock, Executor, HeldRun, OutputSink, RunEnd, RunSpec } from "../p
 import { HostCommands, type HostFolders, type Wall } from "./wasm/host-command.ts";
 import { HostPool } from "./wasm/host-pool.ts";
 import type { HostRun } from "./wasm/host-protocol.ts";
+import type { HttpRelayOptions } from "./wasm/http-relay.ts";
 import { buildMountTree } from "./wasm/mount-tree.ts";
+import { trustedCertificates } from "./wasm/trusted-certificates.ts";
 import { WasmRun } from "./wasm/wasm-run.ts";
 
 export interface WasmExecutorOptions {
@@ -23,6 +25,10 @@ export interface WasmExecutorOptions {
   readonly loadTimeoutMs?: number;
   /** Default LIMITS.wasmModuleBytesMax. */
   readonly moduleBytesMax?: number;
+  /** Bound on one HTTP request of a module, redirects and body included. Default 30 000. */
+  readonly requestTimeoutMs?: number;
+  /** PEM certificates that HTTPS requests of modules trust beside the machine's; for tests. Default none. */
+  readonly extraCertificates?: readonly string[];
 }
 
 /** Runs WASI preview 1 modules, each in a process of its own that ends with the agent. Nothing survives a restart. */
@@ -31,11 +37,13 @@ export class WasmExecutor implements Executor {
   readonly #options: WasmExecutorOptions;
   readonly #runs = new Map<ExecutionId, WasmRun>();
   readonly #loading = new Map<ExecutionId, Promise<WasmRun>>();
+  readonly #trust: HttpRelayOptions["trust"];
   #pool: HostPool | undefined;
   #wall: Wall = "none";
 
   constructor(options: WasmExecutorOptions) {
     this.#options = options;
+    this.#trust = trustedCertificates(options.extraCertificates ?? []);
   }
 
   /** The wall that stands around hosts; known once started. */
@@ -127,16 +135,22 @@ export class WasmExecutor implements Executor {
     const host = this.#pool.take(foldersOf(spec));
     try {
       const moduleDigest = await host.load(toHostRun(spec, moduleBytesMax), { timeoutMs: loadTimeoutMs, signal });
-      return new WasmRun({ spec, host, moduleDigest, clock });
+      return new WasmRun({ spec, host, moduleDigest, clock, http: this.#httpOf(spec) });
     } catch (error) {
       host.kill();
       await host.exit;
       throw error;
     }
   }
+
+  #httpOf({ door }: RunSpec): HttpRelayOptions | undefined {
+    if (door.socketPath === "") return undefined;
+    const { socketPath, credential } = door;
+    return { socketPath, credential, trust: this.#trust, timeoutMs: this.#options.requestTimeoutMs ?? 30_000 };
+  }
 }
 
-function toHostRun({ engine, env, mounts, limits }: RunSpec, moduleBytesMax: number): HostRun {
+function toHostRun({ engine, env, mounts, limits, door }: RunSpec, moduleBytesMax: number): HostRun {
   if (engine.name !== "wasm") {
     throw new DomainError("invalid", "FIELD_INVALID", `the WASM executor cannot run a task of the engine ${engine.name}`);
   }
@@ -151,6 +165,7 @@ function toHostRun({ engine, env, mounts, limits }: RunSpec, moduleBytesMax: num
     diskBytes: limits.diskBytes,
     entriesMax: LIMITS.resultFilesMax,
     moduleBytesMax,
+    hasDoor: door.socketPath !== "",
   };
 }
 

@@ -1,7 +1,9 @@
 import { readSync, writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { checkModule } from "./check-module.ts";
-import { CONTROL_FD, WASM_PAGE_BYTES, type HostMessage, type HostRun } from "./host-protocol.ts";
+import { CONTROL_FD, WASI_MODULE, WASM_PAGE_BYTES, type HostMessage, type HostRun } from "./host-protocol.ts";
+import { httpRequestCall } from "./http-call.ts";
+import { HTTP_MODULE } from "./http-protocol.ts";
 import { loadModule } from "./load-module.ts";
 import { runGuest } from "./run-guest.ts";
 import { createWasiHost } from "./wasi-host.ts";
@@ -19,11 +21,12 @@ function main(): void {
   const loaded = loadModule(run);
   if ("type" in loaded) return send(loaded);
   const host = createWasiHost({ ...run, args: [run.entryModule, ...run.parameters] });
-  const problem = checkModule(loaded.module, run.entrypoint, new Set(Object.keys(host.imports)));
+  const imports = { [WASI_MODULE]: host.imports, [HTTP_MODULE]: { http_request: httpRequestCall(host.memory, run.hasDoor) } };
+  const problem = checkModule(loaded.module, run.entrypoint, imports);
   if (problem !== undefined) return send({ type: "refused", reason: "MODULE_INVALID", message: problem });
   send({ type: "ready", moduleDigest: loaded.digest });
   if (readLine() !== "go") return;
-  const outcome = runGuest(loaded.module, run.entrypoint, host);
+  const outcome = runGuest(loaded.module, run.entrypoint, { imports, memory: host.memory });
   send({ type: "ended", outcome, memoryBytes: host.memory.sizeBytes, isDiskFull: host.quota.wasExceeded });
 }
 

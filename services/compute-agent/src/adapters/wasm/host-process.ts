@@ -5,6 +5,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { DomainError } from "@skrei/domain";
 import type { HostCommand } from "./host-command.ts";
 import { CONTROL_FD, type HostMessage, type HostRun } from "./host-protocol.ts";
+import type { HttpAsk, HttpBodyPiece } from "./http-protocol.ts";
 
 export type EndedMessage = HostMessage & { type: "ended" };
 
@@ -22,6 +23,7 @@ export class HostProcess {
   readonly #exit: Promise<HostExit>;
   readonly #loaded = Promise.withResolvers<HostMessage | undefined>();
   #partialLine = "";
+  #receiveHttp: ((message: HttpAsk | HttpBodyPiece) => void) | undefined;
   #ended: EndedMessage | undefined;
 
   constructor(command: HostCommand, env: Readonly<Record<string, string>>) {
@@ -82,9 +84,18 @@ export class HostProcess {
     }
   }
 
-  /** Lets the guest begin. */
-  go(): void {
-    this.#child.stdin?.end("go\n");
+  /** Lets the guest begin. Without `receiveHttp` nothing more is said to the host. */
+  go(receiveHttp?: (message: HttpAsk | HttpBodyPiece) => void): void {
+    this.#receiveHttp = receiveHttp;
+    if (receiveHttp === undefined) this.#child.stdin?.end("go\n");
+    else this.#child.stdin?.write("go\n");
+  }
+
+  /** Resolves when more may be written, or when the host is gone. @throws the signal's reason. */
+  async answer(frame: Uint8Array, signal: AbortSignal): Promise<void> {
+    const { stdin } = this.#child;
+    if (stdin === null || stdin.destroyed || stdin.write(frame)) return;
+    await Promise.race([once(stdin, "drain", { signal }), this.#exit]);
   }
 
   kill(): void {
@@ -100,10 +111,24 @@ export class HostProcess {
   #receive(text: string): void {
     const lines = (this.#partialLine + text).split("\n");
     this.#partialLine = lines.pop() ?? "";
-    for (const line of lines) {
-      const message = JSON.parse(line) as HostMessage;
-      if (message.type === "ended") this.#ended = message;
-      else this.#loaded.resolve(message);
+    if (this.#partialLine.length > LINE_LENGTH_MAX) return this.kill();
+    for (const line of lines) this.#take(parseMessage(line));
+  }
+
+  /** A guest might have taken its host over: whatever our own host would not say ends it. */
+  #take(message: HostMessage | undefined): void {
+    switch (message?.type) {
+      case "ready":
+      case "refused":
+        return this.#loaded.resolve(message);
+      case "ended":
+        this.#ended = message;
+        return;
+      case "httpRequest":
+      case "httpBody":
+        return this.#receiveHttp === undefined ? this.kill() : this.#receiveHttp(message);
+      case undefined:
+        return this.kill();
     }
   }
 
@@ -136,6 +161,15 @@ export class HostProcess {
 }
 
 function keep(): void {}
+
+function parseMessage(line: string): HostMessage | undefined {
+  try {
+    return JSON.parse(line) as HostMessage;
+  } catch {
+    // Not a line of our host.
+    return undefined;
+  }
+}
 
 async function exitOf(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
   return await new Promise((resolve) => {
@@ -176,3 +210,5 @@ function crash(lastWords: string): DomainError {
 }
 
 const LAST_WORDS_LENGTH_MAX = 2_000;
+/** Above any message of our host: a URL, headers or a piece of a body. */
+const LINE_LENGTH_MAX = 1_048_576;

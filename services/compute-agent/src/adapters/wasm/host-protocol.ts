@@ -1,6 +1,7 @@
+import type { HttpAsk, HttpBodyPiece } from "./http-protocol.ts";
 import type { HostMount } from "./mount-tree.ts";
 
-/** First line on a host's stdin: what it is to run. The second line is `go`. */
+/** First line on a host's stdin: what it is to run. The second line is `go`; what follows answers the guest's HTTP requests. */
 export interface HostRun {
   /** Guest path of the module; it lies in one of the mounts. */
   readonly entryModule: string;
@@ -13,6 +14,8 @@ export interface HostRun {
   readonly diskBytes: number;
   readonly entriesMax: number;
   readonly moduleBytesMax: number;
+  /** The agent answers HTTP requests. */
+  readonly hasDoor: boolean;
 }
 
 /** How a guest ended. `invalid`: it could not begin. `fault`: the host itself failed. */
@@ -24,7 +27,9 @@ export type GuestOutcome =
 export type HostMessage =
   | { readonly type: "ready"; readonly moduleDigest: string }
   | { readonly type: "refused"; readonly reason: "MODULE_NOT_FOUND" | "MODULE_INVALID"; readonly message: string }
-  | { readonly type: "ended"; readonly outcome: GuestOutcome; readonly memoryBytes: number; readonly isDiskFull: boolean };
+  | { readonly type: "ended"; readonly outcome: GuestOutcome; readonly memoryBytes: number; readonly isDiskFull: boolean }
+  | HttpAsk
+  | HttpBodyPiece;
 
 export const CONTROL_FD = 3;
 export const WASM_PAGE_BYTES = 65_536;

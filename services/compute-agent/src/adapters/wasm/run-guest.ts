@@ -1,12 +1,19 @@
-import { WASI_MODULE, type GuestOutcome } from "./host-protocol.ts";
+import type { GuestMemory } from "./guest-memory.ts";
+import type { GuestOutcome } from "./host-protocol.ts";
 import { GuestExit } from "./process-calls.ts";
-import type { WasiHost } from "./wasi-host.ts";
+
+/** What a guest may call: functions by module and name. */
+export type GuestImports = Readonly<Record<string, Readonly<Record<string, (...args: unknown[]) => number>>>>;
 
 /** Instantiates the module and runs it to its end. Never throws. */
-export function runGuest(module: WebAssembly.Module, entrypoint: string, host: WasiHost): GuestOutcome {
+export function runGuest(
+  module: WebAssembly.Module,
+  entrypoint: string,
+  { imports, memory }: { readonly imports: GuestImports; readonly memory: GuestMemory },
+): GuestOutcome {
   try {
-    const { exports } = new WebAssembly.Instance(module, { [WASI_MODULE]: host.imports });
-    if (exports["memory"] instanceof WebAssembly.Memory) host.memory.attach(exports["memory"]);
+    const { exports } = new WebAssembly.Instance(module, imports);
+    if (exports["memory"] instanceof WebAssembly.Memory) memory.attach(exports["memory"]);
     const entry = exports[entrypoint];
     if (typeof entry !== "function" || entry.length > 0) {
       return { kind: "invalid", message: `the entry point "${entrypoint}" takes parameters, but is called without any` };

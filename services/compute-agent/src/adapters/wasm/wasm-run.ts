@@ -1,7 +1,17 @@
 import type { Readable } from "node:stream";
 import type { Clock, OutputSink, OutputStream, RunEnd, RunSpec } from "../../ports.ts";
 import type { HostExit, HostProcess } from "./host-process.ts";
+import { HttpRelay, type HttpRelayOptions } from "./http-relay.ts";
 import { toRunEnd } from "./run-end.ts";
+
+export interface WasmRunParts {
+  readonly spec: RunSpec;
+  readonly host: HostProcess;
+  readonly moduleDigest: string;
+  readonly clock: Clock;
+  /** Undefined when the task has no network. */
+  readonly http: HttpRelayOptions | undefined;
+}
 
 /** One execution and its host, from load to end. */
 export class WasmRun {
@@ -9,15 +19,17 @@ export class WasmRun {
   readonly #host: HostProcess;
   readonly #moduleDigest: string;
   readonly #clock: Clock;
+  readonly #relay: HttpRelay | undefined;
   #end: Promise<RunEnd> | undefined;
   #isRunning = false;
   #isStopped = false;
 
-  constructor({ spec, host, moduleDigest, clock }: { spec: RunSpec; host: HostProcess; moduleDigest: string; clock: Clock }) {
+  constructor({ spec, host, moduleDigest, clock, http }: WasmRunParts) {
     this.#spec = spec;
     this.#host = host;
     this.#moduleDigest = moduleDigest;
     this.#clock = clock;
+    this.#relay = http && new HttpRelay(host, http);
   }
 
   get isRunning(): boolean {
@@ -31,7 +43,9 @@ export class WasmRun {
     this.#end = this.#follow(sink);
     // Whoever waits gets the error; if nobody does, it is no reason to end the agent.
     this.#end.catch(() => undefined);
-    this.#host.go();
+    const relay = this.#relay;
+    void this.#host.exit.then(() => relay?.close());
+    this.#host.go(relay && ((message) => relay.receive(message)));
   }
 
   /** Undefined until launched, unless stopped before. */
@@ -42,6 +56,7 @@ export class WasmRun {
   /** A WASI guest hears no signals, so there is nothing to ask it with and no grace. */
   stop(): void {
     this.#isStopped = true;
+    this.#relay?.close();
     this.#host.kill();
     this.#end ??= this.#host.exit.then((exit) => this.#judge(exit, this.#clock.nowMs()));
   }
