@@ -3,12 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ComputeAgentConfig } from "@skrei/compute-agent/config";
 import { createAgentService, type AgentService } from "@skrei/compute-agent/service";
-import type { Task } from "@skrei/domain";
+import { NO_NODE_NETWORK, type Network, type Task } from "@skrei/domain";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { aTask, anAssignment } from "../kit/an-assignment.ts";
+import { aTask, anAssignment, anHttpNetwork } from "../kit/an-assignment.ts";
 import { DOCKER_HOST } from "../kit/docker-host.ts";
 import { readTree, startNodeServices, type NodeServices } from "../kit/node-services.ts";
+import { aUse } from "../kit/scripted-proxy.ts";
 import { ScriptedScheduler } from "../kit/scripted-scheduler.ts";
 import type { Program } from "../kit/program.ts";
 import { wasmProgram } from "../kit/wasm-modules.ts";
@@ -48,14 +49,14 @@ async function startAgent(): Promise<void> {
 }
 
 /** The module is an inline input, as in a job. */
-async function wasmAssignment(program: Program): Promise<ReturnType<typeof anAssignment>> {
+async function wasmAssignment(program: Program, network?: Network): Promise<ReturnType<typeof anAssignment>> {
   const { engine, mounts } = wasmProgram(program);
   const inputs = mounts.map(async ({ hostPath, target }) => ({
     alias: "",
     target,
     source: { type: "inline" as const, dataBase64: (await readFile(hostPath)).toString("base64") },
   }));
-  return anAssignment({ ...aTask(""), engine, inputs: await Promise.all(inputs) });
+  return anAssignment({ ...aTask(""), engine, inputs: await Promise.all(inputs), ...(network !== undefined && { network }) });
 }
 
 test("a container runs with its inputs and outputs, as a user that is not ours", async () => {
@@ -94,13 +95,19 @@ test("a module runs, and its exit code is its own", async () => {
   expect(await scheduler.reported(badly.executionId, ENDED)).toMatchObject({ state: "failed", exitCode: 5 });
 });
 
-test("a module that runs when its agent stops is reported as the node's failure", async () => {
-  const assignment = await wasmAssignment({ does: "runForever", ignoresTerm: false });
+test("a module that runs when its agent stops is reported as the node's failure, with what it did on the network", async () => {
+  node.doors.offered = { ...NO_NODE_NETWORK, modes: ["none", "http"], domains: ["example.com"] };
+  const assignment = await wasmAssignment({ does: "runForever", ignoresTerm: false }, anHttpNetwork("example.com"));
   await scheduler.assign([assignment]);
   await scheduler.reported(assignment.executionId, ["running"]);
+  node.doors.isSilent = true;
+  const networkUse = aUse({ "evil.example": { denied: 1 } });
+  node.doors.count(assignment.executionId, networkUse);
   await agent.stop("maintenance");
+  expect(node.doors.doors.size).toBe(0);
   expect(scheduler.reportOf(assignment.executionId)).toMatchObject({
     state: "failed",
+    networkUse,
     failure: { class: "infrastructure", reason: "AGENT_RESTARTED" },
   });
   await startAgent();

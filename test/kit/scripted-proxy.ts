@@ -32,6 +32,8 @@ export class ScriptedProxy {
   explanation: EgressExplanation | undefined;
   /** Policies are told when this resolves. */
   policyGate: Promise<void> = Promise.resolve();
+  /** While true watches tell nothing new. */
+  isSilent = false;
   readonly #changes = new EventTarget();
   #isAway = false;
 
@@ -49,7 +51,7 @@ export class ScriptedProxy {
     const door = this.doors.get(executionId);
     if (door === undefined) throw new Error(`there is no door of ${executionId}`);
     this.doors.set(executionId, { ...door, use });
-    this.#changes.dispatchEvent(new Event("change"));
+    if (!this.isSilent) this.#changes.dispatchEvent(new Event("change"));
   }
 
   readonly routes = ({ service }: ConnectRouter): void => {

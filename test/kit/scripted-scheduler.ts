@@ -1,6 +1,6 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { createRouterTransport, type ConnectRouter, type Transport } from "@connectrpc/connect";
-import { DomainError, type ExecutionId, type NodeId } from "@skrei/domain";
+import { DomainError, type EgressExplanation, type ExecutionId, type Network, type NodeId } from "@skrei/domain";
 import type { Assignment, Report } from "@skrei/compute-agent/ports";
 import type { Bus } from "@skrei/platform/bus.ts";
 import { createClient } from "@skrei/platform/client.ts";
@@ -12,13 +12,14 @@ import { Node_Membership } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import { askBatchToProto, bidsFromProto, type Ask, type Bid } from "@skrei/wire/ask.ts";
 import { assignmentSetToProto } from "@skrei/wire/assignment.ts";
 import { logChunkFromProto, logQueryToProto, type LogChunk, type LogQuery } from "@skrei/wire/log-chunk.ts";
+import { explanationFromProto, networkToProto } from "@skrei/wire/network.ts";
 import { reportFromProto } from "@skrei/wire/report.ts";
 import { eventually } from "./eventually.ts";
 
 /** The scheduler's side of the agent contract, played from a test: it decides nothing by itself and remembers what it was told. */
 export class ScriptedScheduler {
   readonly bus: Bus;
-  /** Where nodes are told to find the bus; none when they are handed it. */
+  /** Where nodes are told to find the bus; of no matter when they are handed it. */
   readonly #busUrls: readonly string[];
   readonly heartbeats: HeartbeatRequest[] = [];
   readonly reports: Report[] = [];
@@ -33,7 +34,10 @@ export class ScriptedScheduler {
   #token = "";
   #tokens = 0;
 
-  constructor({ bus = createMemoryBus(), busUrls = [] }: { readonly bus?: Bus; readonly busUrls?: readonly string[] } = {}) {
+  constructor({
+    bus = createMemoryBus(),
+    busUrls = ["bus.cluster:4222"],
+  }: { readonly bus?: Bus; readonly busUrls?: readonly string[] } = {}) {
     this.bus = bus;
     this.#busUrls = busUrls;
   }
@@ -73,6 +77,14 @@ export class ScriptedScheduler {
     const full = { fromOffset: 0, tailBytes: 0, isFollowing: false, ...query };
     for await (const pb of this.#control().streamExecutionLogs(logQueryToProto(full))) chunks.push(logChunkFromProto(pb));
     return { text: Buffer.concat(chunks.map(({ data }) => data)).toString(), chunks };
+  }
+
+  /** Undefined when the node's answer holds no explanation. */
+  async explain(request: { url: string; network: Network; executionId?: string }): Promise<EgressExplanation | undefined> {
+    const { url, network, executionId = "" } = request;
+    const pb = { session: this.session, url, network: networkToProto(network), executionId };
+    const { explanation } = await this.#control().explainEgress(pb);
+    return explanation === undefined ? undefined : explanationFromProto(explanation);
   }
 
   statesOf(executionId: ExecutionId): string[] {
@@ -115,6 +127,7 @@ export class ScriptedScheduler {
           heartbeatInterval: durationFromMs(100),
           cluster: "test",
           busUrls: [...this.#busUrls],
+          publisherUrl: "http://publisher.cluster:1236",
           membership: Node_Membership.APPROVED,
         };
       },

@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { ExecutionId } from "@skrei/domain";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aTask, anAssignment } from "../../../../test/kit/an-assignment.ts";
+import { NO_DOOR } from "../domain/run.ts";
 import { newRecord } from "../domain/execution-record.ts";
 import { SqliteJournal } from "./execution-journal.ts";
 
@@ -48,6 +50,26 @@ test("a wish that changes is saved with the record", async () => {
   }
   using journal = new SqliteJournal(path);
   expect(journal.read().records).toEqual([stopped]);
+});
+
+test("completes what an agent wrote that knew no networks", async () => {
+  const record = newRecord(anAssignment(aTask("true")));
+  const { executionId, job } = record.assignment;
+  const run = { executionId, jobId: job.jobId, epoch: 1, env: {}, mounts: [], network: "none" };
+  {
+    using journal = new SqliteJournal(path);
+    await journal.save({ appliedToken: "c.1", records: [record], forgotten: [] });
+  }
+  {
+    using database = new DatabaseSync(path);
+    const old = { ...record.assignment, job: { ...job, task: { ...job.task, network: { mode: "none" } } } };
+    const progress = { observed: { state: "running", run }, revision: 2, reportedRevision: 2, isReleased: false };
+    database.prepare("UPDATE execution SET assignment = ?, progress = ?").run(JSON.stringify(old), JSON.stringify(progress));
+  }
+  using journal = new SqliteJournal(path);
+  const [read] = journal.read().records;
+  expect(read?.assignment).toEqual(record.assignment);
+  expect(read?.observed).toEqual({ state: "running", run: { ...run, door: NO_DOOR } });
 });
 
 test("tells whoever saves that the disk does not take it", async () => {

@@ -1,9 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DomainError } from "@skrei/domain";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { DomainError, LIMITS } from "@skrei/domain";
 import { systemClock } from "@skrei/platform/clock.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
+import { ReportRequestSchema } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { reportToProto } from "@skrei/wire/report.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aTask, anAssignment } from "../../../../test/kit/an-assignment.ts";
 import { eventually } from "../../../../test/kit/eventually.ts";
@@ -84,6 +87,48 @@ test("a complete report names everything, though half of it is on its way alread
   await end(running);
 });
 
+test("a complete report leaves out what live executions do on the network, and it follows", async () => {
+  const [one, two] = await hold(2);
+  const use = { hosts: [], requests: 1, denied: 0, sentBytes: 5, receivedBytes: 7 };
+  for (const { executionId } of [one, two]) held.noteUse(executionId, use);
+  held.advance(two.executionId, "stopped");
+  outbox.reportAll();
+  const running = run();
+  const first = await message(1);
+  expect(first.isComplete).toBe(true);
+  expect(usesOf(first)).toEqual({ [one.executionId]: undefined, [two.executionId]: use });
+  first.answer.resolve();
+  const second = await message(2);
+  expect(second.isComplete).toBe(false);
+  expect(usesOf(second)).toEqual({ [one.executionId]: use });
+  await end(running);
+});
+
+test("long lists of hosts go in messages that the bus takes", async () => {
+  const assignments = await hold(20);
+  const host = {
+    requests: 1,
+    denied: 1,
+    sentBytes: 5,
+    receivedBytes: 7,
+    rule: "",
+    reason: "EGRESS_ADDRESS_DENIED",
+    message: "m".repeat(700),
+  };
+  const hosts = Array.from({ length: 64 }, (_, index) => ({ ...host, host: `${index}.example.com` }));
+  for (const { executionId } of assignments)
+    held.noteUse(executionId, { hosts, requests: 64, denied: 64, sentBytes: 320, receivedBytes: 448 });
+  const running = run();
+  for (let number = 1, told = 0; told < 20; number++) {
+    const { reports, answer } = await message(number);
+    told += reports.length;
+    const bytes = toBinary(ReportRequestSchema, create(ReportRequestSchema, { reports: reports.map(reportToProto) })).length;
+    expect(bytes).toBeLessThanOrEqual(LIMITS.busBatchBytesMax);
+    if (told < 20) answer.resolve();
+  }
+  await end(running);
+});
+
 test("a complete report that failed is complete again", async () => {
   outbox.reportAll();
   const running = run();
@@ -160,6 +205,10 @@ async function message(number: number): Promise<Message> {
   );
   if (found === undefined) throw new Error("unreachable");
   return found;
+}
+
+function usesOf({ reports }: Message): Record<string, unknown> {
+  return Object.fromEntries(reports.map(({ executionId, networkUse }) => [executionId, networkUse]));
 }
 
 function statesOf({ reports }: Message): string[] {
