@@ -8,7 +8,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { newExecutionId, newJobId } from "@skrei/domain";
-import type { RunSpec } from "@skrei/compute-agent/ports";
+import { NO_DOOR, type RunSpec } from "@skrei/compute-agent/ports";
 import { WasmExecutor } from "@skrei/compute-agent/wasm-executor";
 
 /**
@@ -55,7 +55,7 @@ async function execute(executor: WasmExecutor, folder: string): Promise<void> {
     env: {},
     mounts: [{ hostPath: MODULE, target: "/app/noop.wasm", isReadOnly: true }],
     limits: { cpuMillis: 1_000, memoryBytes: 64 * 1_024 * 1_024, diskBytes: 1_024, timeoutMs: 0 },
-    door: { mode: "none", env: {}, socketPath: "", credential: "", deniedNetworks: [] },
+    door: NO_DOOR,
     scratchFolder: folder,
   };
   await executor.prepare(run, never);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { newExecutionId, newJobId, type Engine, type ExecutionId } from "@skrei/domain";
-import type { Executor, HeldRun, Mount, RunEnd, RunLimits, RunSpec } from "@skrei/compute-agent/ports";
+import { NO_DOOR, type Executor, type HeldRun, type Mount, type RunEnd, type RunLimits, type RunSpec } from "@skrei/compute-agent/ports";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CollectedOutput } from "../kit/collected-output.ts";
 import { eventually } from "../kit/eventually.ts";
@@ -67,7 +67,7 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
         env: extra.env ?? {},
         mounts: [...(task.mounts ?? []), ...(extra.mounts ?? [])],
         limits: { ...LIMITS_OF_A_CASE, ...extra.limits },
-        network: "none",
+        door: NO_DOOR,
         scratchFolder,
       };
     }

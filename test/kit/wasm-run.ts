@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { Door, Mount, RunEnd, RunLimits, RunSpec } from "@skrei/compute-agent/ports";
+import { NO_DOOR, type Door, type Mount, type RunEnd, type RunLimits, type RunSpec } from "@skrei/compute-agent/ports";
 import type { WasmExecutor } from "@skrei/compute-agent/wasm-executor";
 import { newExecutionId, newJobId } from "@skrei/domain";
 import { CollectedOutput } from "./collected-output.ts";
@@ -13,8 +13,6 @@ export interface WasmRunParts {
   /** Default NO_DOOR. */
   readonly door?: Door;
 }
-
-export const NO_DOOR: Door = { mode: "none", env: {}, socketPath: "", credential: "", deniedNetworks: [] };
 
 const MIB = 1_024 * 1_024;
 const ids = { nowMs: () => Date.now(), randomBytes: () => randomBytes(10) };

@@ -18,6 +18,7 @@ import type { Door, HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
 
 export type { Assignment, JobTask, Report } from "./domain/assignment.ts";
 export type { ExecutionRecord } from "./domain/execution-record.ts";
+export { NO_DOOR } from "./domain/run.ts";
 export type { Door, HeldRun, Mount, RunEnd, RunLimits, RunSpec } from "./domain/run.ts";
 
 /** Time and chance, passed in so that a simulation gives the same run for the same seed. */
