@@ -11,11 +11,12 @@ export const dev = defineCommand({
     nodes: valueFlag("N", "number of nodes; default 3", integerBetween(1, 50), { isCommon: true }),
     port: valueFlag("PORT", "port of the API; default 1234, else from 1240 on", integerBetween(1, 65_535), { isCommon: true }),
     data: valueFlag("DIR", "keep jobs and results there; else all is gone at the end", text, { isCommon: true }),
+    "network-policy": valueFlag("FILE", "what jobs may reach, in YAML; default: nothing", text, { isCommon: true }),
     json: booleanFlag("print one machine-readable line when ready", { isCommon: true }),
     "log-level": valueFlag("LEVEL", "debug, info, warn or error; default error", text),
   },
   examples: ["skrei dev", "skrei dev --nodes 5 --data ./.skrei"],
-  exitCodes: { 8: "the port or the data folder is in use" },
+  exitCodes: { 78: "the network policy has a mistake", 8: "the port or the data folder is in use" },
   run: ({ flags, session }) =>
     runDevCluster(session, {
       nodes: flags.nodes,
@@ -23,6 +24,7 @@ export const dev = defineCommand({
       dataFolder: flags.data,
       printsJson: flags.json,
       logLevel: flags["log-level"],
+      networkPolicyFile: flags["network-policy"],
       dockerHost: session.terminal.env["DOCKER_HOST"],
     }),
 });

@@ -20,7 +20,7 @@ export async function runDevCluster(session: Session, options: DevOptions): Prom
   const { terminal, signal } = session;
   await using cluster = await spawnCluster(options, signal);
   const claim = await claimDevContext(session, cluster.ready.server, { isPortGiven: options.port !== undefined });
-  await answer(terminal, ...(options.printsJson ? [cluster.readyLine] : banner(cluster.ready, claim)));
+  await answer(terminal, ...(options.printsJson ? [cluster.readyLine] : banner(cluster.ready, claim, options.networkPolicyFile)));
   const interrupted = new Promise<"interrupted">((resolve) => {
     if (signal.aborted) resolve("interrupted");
     signal.addEventListener(
@@ -64,7 +64,7 @@ async function describeJobs({ settings }: Session, { server, store, nodes }: Rea
   }
 }
 
-function banner(ready: ReadyRecord, { isOurs }: DevClaim): readonly string[] {
+function banner(ready: ReadyRecord, { isOurs }: DevClaim, networkPolicyFile: string | undefined): readonly string[] {
   const engines = ready.engines.map(({ name, isAvailable, version, message }) =>
     isAvailable ? `${name} ✓${version === "" ? "" : ` ${version}`}` : `${name} – ${message}`,
   );
@@ -75,6 +75,7 @@ function banner(ready: ReadyRecord, { isOurs }: DevClaim): readonly string[] {
     `  nodes      ${ready.nodes.length}, in one process`,
     `  executors  ${engines.join("   ")}`,
     `  store      ${ready.store === "memory" ? "memory, gone on exit; to keep it: skrei dev --data ./.skrei" : ready.store}`,
+    ...(networkPolicyFile === undefined ? [] : [`  network    as ${networkPolicyFile} says; a change of it counts at once`]),
     `  api        ${ready.server}   gRPC, Connect, JSON`,
     isOurs ? "  context    dev  written; other terminals find it" : `  context    none; other terminals need --server ${ready.server}`,
     "",

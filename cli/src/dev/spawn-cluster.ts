@@ -13,6 +13,8 @@ export interface ClusterOptions {
   readonly port: number | undefined;
   readonly dataFolder: string | undefined;
   readonly logLevel: string | undefined;
+  /** YAML file that says what jobs may reach; undefined: nothing. */
+  readonly networkPolicyFile?: string | undefined;
   /** As in DOCKER_HOST; empty or undefined: the usual socket. */
   readonly dockerHost: string | undefined;
 }
@@ -57,13 +59,14 @@ export async function spawnCluster(options: ClusterOptions, signal: AbortSignal)
   }
 }
 
-function toArguments({ nodes, port, dataFolder, logLevel, dockerHost }: ClusterOptions): readonly string[] {
+function toArguments({ nodes, port, dataFolder, logLevel, dockerHost, networkPolicyFile }: ClusterOptions): readonly string[] {
   return [
     "--stops-with-stdin",
     ...(nodes === undefined ? [] : ["--nodes", String(nodes)]),
     ...(port === undefined ? [] : ["--port", String(port)]),
     ...(dataFolder === undefined ? [] : ["--data", dataFolder]),
     ...(dockerHost === undefined || dockerHost === "" ? [] : ["--docker-host", dockerHost]),
+    ...(networkPolicyFile === undefined ? [] : ["--network-policy-file", networkPolicyFile]),
     ...(logLevel === undefined ? [] : ["--log-level", logLevel]),
   ];
 }

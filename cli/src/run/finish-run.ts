@@ -68,12 +68,16 @@ function failureOf({ failure, state }: Job): { reason: string; message: string; 
 
 async function reportUnplaceable({ terminal }: Session, job: Job): Promise<never> {
   const waiting = job.waiting;
+  const reason = waiting?.reasons[0]?.reason ?? "UNPLACEABLE";
+  const what = reason.startsWith("NETWORK_")
+    ? "Ask the operator of a node to allow it, and the job starts as soon as the policy does"
+    : "Ask for less, or add a node that fits and it starts";
   await say(
     terminal,
     `${terminal.stderr.style(["red", "bold"], "error:")} No node can ever run this job as the cluster stands`,
     ...(waiting === undefined ? [] : [`  why: ${cleanLine(describeWaiting(waiting))}`]),
-    terminal.stderr.style("dim", ` code: ${waiting?.reasons[0]?.reason ?? "UNPLACEABLE"} · ${job.jobId} stays queued`),
-    `  ${terminal.stderr.style("green", "fix:")} Ask for less, or add a node that fits and it starts; to drop it: skrei job stop ${job.jobId}`,
+    terminal.stderr.style("dim", ` code: ${reason} · ${job.jobId} stays queued`),
+    `  ${terminal.stderr.style("green", "fix:")} ${what}; to drop it: skrei job stop ${job.jobId}`,
   );
   throw new ExitError(EXIT.unplaceable);
 }

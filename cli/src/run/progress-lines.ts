@@ -67,7 +67,7 @@ export function createProgressLines(): ProgressLines {
 /** `waiting: 0 of 6 nodes free: 4 lack cpu (need 8, most free 5), 1 draining`. */
 export function describeWaiting(waiting: Waiting): string {
   const reasons = waiting.reasons.map(
-    ({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "")}`,
+    ({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "").replace(/^This /u, "this ")}`,
   );
   return `waiting: ${partsOf(waiting.partitions)}, ${nodesOf(waiting.nodes)} looked at${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`;
 }

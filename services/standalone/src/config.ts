@@ -17,6 +17,11 @@ export const StandaloneConfig = z.strictObject({
     .describe("engines that the nodes offer when they answer"),
   dockerHost: z.string().default("unix:///var/run/docker.sock").describe("where the Docker engine listens"),
   allowedLocalPaths: listField(z.string()).default([]).describe("folders of this machine that jobs may read as local inputs"),
+  networkPolicyFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("YAML file that says what jobs may reach on all nodes, see docs/network.md; default: nothing"),
   stopsWithStdin: flagField().default(false).describe("stop when stdin ends, so that the cluster never outlives who started it"),
   logLevel: logLevelField.default("error").describe("least important lines that are logged, on stderr"),
 });

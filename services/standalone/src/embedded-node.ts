@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Transport } from "@connectrpc/connect";
 import { ComputeAgentConfig } from "@skrei/compute-agent/config";
 import { createAgentService } from "@skrei/compute-agent/service";
@@ -12,6 +12,7 @@ import { createStorageFetcherService } from "@skrei/storage-fetcher/service";
 import type { StandaloneConfig } from "./config.ts";
 import { createMemoryTransport } from "./memory-transport.ts";
 import type { NodeShare } from "./node-share.ts";
+import { openProxyFolder } from "./proxy-folder.ts";
 
 export interface EmbeddedNode {
   readonly name: string;
@@ -38,7 +39,7 @@ export async function startEmbeddedNode(config: StandaloneConfig, node: Embedded
     }),
     { logger, publisher: node.publisher },
   );
-  const proxy = createNetworkProxyService(NetworkProxyConfig.parse({}), { logger });
+  const proxy = createNetworkProxyService(await proxyConfig(config, node, started), { logger });
   const agent = createAgentService(agentConfig(config, node), {
     logger,
     joinTransport: node.joinTransport,
@@ -53,6 +54,13 @@ export async function startEmbeddedNode(config: StandaloneConfig, node: Embedded
     started.defer(async () => await service.stop("the embedded cluster is stopping"));
   }
   await agent.joined();
+}
+
+async function proxyConfig(config: StandaloneConfig, { folder }: EmbeddedNode, started: ServiceStack): Promise<NetworkProxyConfig> {
+  return NetworkProxyConfig.parse({
+    dataFolder: await openProxyFolder(folder, started),
+    ...(config.networkPolicyFile !== undefined && { policyFile: resolve(config.networkPolicyFile) }),
+  });
 }
 
 function agentConfig(config: StandaloneConfig, { name, folder, share, joinToken }: EmbeddedNode): ComputeAgentConfig {
