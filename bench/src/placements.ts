@@ -1,4 +1,5 @@
 import type { JobId, Node, NodeId, Resources } from "@skrei/domain";
+import { NO_NODE_NETWORK } from "@skrei/domain";
 import { JobQueue } from "../../services/scheduler/src/domain/job-queue.ts";
 import { NodeIndex, shapeOf } from "../../services/scheduler/src/domain/node-index.ts";
 import { rankAmong, rankNodes } from "../../services/scheduler/src/domain/rank-nodes.ts";
@@ -16,6 +17,7 @@ const BUDGET = 500_000;
 const SHAPES = Array.from({ length: 300 }, (_, i) =>
   shapeOf({
     engine: "wasm",
+    networkMode: "none",
     constraints: [
       { key: "zone", operator: "=", values: [`z${String(i % 10)}`] },
       { key: "tier", operator: "in", values: [`t${String(i % 5)}`, `t${String((i + 1 + (i % 3)) % 5)}`] },
@@ -123,6 +125,7 @@ function aNode(i: number, share: number): Node {
     session: "s",
     labels,
     engines: [{ name: "wasm", version: "1", isAvailable: true, message: "" }],
+    network: NO_NODE_NETWORK,
     capacity: size(((475 * JOBS) / NODES) * share * (share === 1 ? 1.5 : 1)),
     version: "1",
     publicKeyBase64: "",

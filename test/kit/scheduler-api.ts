@@ -1,8 +1,8 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { createRouterTransport } from "@connectrpc/connect";
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
-import type { ExecutionId, NodeId } from "@skrei/domain";
-import { DomainError, newNodeId } from "@skrei/domain";
+import type { ExecutionId, NodeId, NodeNetwork } from "@skrei/domain";
+import { DomainError, newNodeId, NO_NODE_NETWORK } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { systemClock, systemRandomness } from "@skrei/platform/clock.ts";
 import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts";
@@ -10,7 +10,9 @@ import { silentLogger } from "@skrei/platform/logger.ts";
 import { AgentService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
+import { nodeNetworkToProto } from "@skrei/wire/network.ts";
 import { nodeDescriptionToProto } from "@skrei/wire/node.ts";
 import { reportToProto } from "@skrei/wire/report.ts";
 import { createSqliteStateStore } from "../../services/scheduler/src/adapters/sqlite-state-store.ts";
@@ -23,18 +25,21 @@ import { eventually } from "./eventually.ts";
 export interface ApiCluster extends AsyncDisposable {
   readonly jobs: Client<typeof JobService>;
   readonly nodes: Client<typeof NodeService>;
+  readonly network: Client<typeof NetworkService>;
   readonly results: Client<typeof ResultService>;
   readonly agent: Client<typeof AgentService>;
   readonly transport: Transport;
   readonly store: StateStore;
   readonly agents: ScriptedAgents;
   /** Joins a node through the API, with a key and signature of its own. */
-  join(name: string): Promise<JoinedNode>;
+  join(name: string, network?: NodeNetwork): Promise<JoinedNode>;
 }
 
 export interface JoinedNode {
   readonly nodeId: NodeId;
   readonly session: string;
+  /** What its network-proxy offers from now on, in a heartbeat that comes early. */
+  offer(network: NodeNetwork): Promise<void>;
   report(reports: readonly ExecutionReport[]): Promise<void>;
 }
 
@@ -61,6 +66,12 @@ export class ScriptedAgents implements AgentPort {
     for (const assignment of set.assignments) this.assignments.set(assignment.executionId, assignment);
     return Promise.resolve(set.resultsIn);
   };
+
+  /** What a node's proxy says; without an entry it does not answer. */
+  explain: AgentPort["explainEgress"] = ({ nodeId }) =>
+    Promise.reject(new DomainError("unavailable", "NO_RESPONDER", `Nobody serves ${nodeId}.`));
+
+  explainEgress: AgentPort["explainEgress"] = (node, request, signal) => this.explain(node, request, signal);
 
   streamLogs: AgentPort["streamLogs"] = (_node, query, signal) => this.logs(query, signal);
 }
@@ -123,12 +134,13 @@ export async function startApiCluster(
   return {
     jobs: createClient(JobService, transport),
     nodes: createClient(NodeService, transport),
+    network: createClient(NetworkService, transport),
     results: createClient(ResultService, transport),
     agent,
     transport,
     store,
     agents,
-    join: (name) => joinNode(agent, name, config.joinToken),
+    join: (name, network = NO_NODE_NETWORK) => joinNode(agent, { name, network, joinToken: config.joinToken }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
@@ -139,11 +151,13 @@ export function joinRequest({
   joinToken,
   joinTimeMs = Date.now(),
   signedId,
+  network = NO_NODE_NETWORK,
 }: {
   name: string;
   joinToken: string;
   joinTimeMs?: number;
   signedId?: string;
+  network?: NodeNetwork;
 }) {
   const nodeId = newNodeId({ nowMs: () => Date.now(), randomBytes: () => systemRandomness.randomBytes() });
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
@@ -153,6 +167,7 @@ export function joinRequest({
     name,
     labels: { os_type: "linux" },
     engines: [{ name: "docker", version: "29", isAvailable: true, message: "" }],
+    network,
     capacity: { cpuMillis: 8_000, memoryBytes: 2 ** 34, diskBytes: 2 ** 40 },
     version: "0.1.0",
     publicKeyBase64,
@@ -161,14 +176,21 @@ export function joinRequest({
   return { joinToken, node, joinTimeMs: BigInt(joinTimeMs), signature: new Uint8Array(signature) };
 }
 
-async function joinNode(agent: Client<typeof AgentService>, name: string, joinToken: string): Promise<JoinedNode> {
-  const request = joinRequest({ name, joinToken });
+async function joinNode(
+  agent: Client<typeof AgentService>,
+  node: { name: string; network: NodeNetwork; joinToken: string },
+): Promise<JoinedNode> {
+  const request = joinRequest(node);
   const nodeId = request.node.nodeId as NodeId;
   const { session } = await agent.join(request);
-  await agent.heartbeat({ nodeId, session, engines: request.node.engines });
+  const { engines } = request.node;
+  const offer = async (network: NodeNetwork): Promise<void> =>
+    void (await agent.heartbeat({ nodeId, session, engines, network: nodeNetworkToProto(network) }));
+  await offer(node.network);
   return {
     nodeId,
     session,
+    offer,
     report: async (reports) => void (await agent.report({ nodeId, session, reports: reports.map(reportToProto) })),
   };
 }

@@ -1,3 +1,4 @@
+import { NO_NODE_NETWORK } from "@skrei/domain";
 import type { Execution, ExecutionId, JobId, Node, NodeId, RetryPolicy } from "@skrei/domain";
 
 /** Records for tests: valid and boring unless told otherwise. */
@@ -12,6 +13,7 @@ export function aNode(overrides: Partial<Node> = {}): Node {
     session: "s",
     labels: {},
     engines: [{ name: "wasm", version: "1", isAvailable: true, message: "" }],
+    network: NO_NODE_NETWORK,
     capacity: { cpuMillis: 4_000, memoryBytes: 2 ** 32, diskBytes: 2 ** 36 },
     version: "1",
     publicKeyBase64: "",

@@ -41,7 +41,10 @@ async function storm(seed: number): Promise<{ cluster: SimCluster; acknowledged:
   const cluster = await new SimCluster(seed, seed % 2 === 0 ? {} : { sweepIntervalMs: 86_400_000 }).start(2);
   const { chance, clock } = cluster;
   const acknowledged = new Set<JobId>();
-  for (let i = 0; i < 6; i++) cluster.addAgent({ capacity: capacity(chance.between(1, 6)), rejects: 0.05, fails: 0.05, taskMsMax: 5_000 });
+  for (let i = 0; i < 6; i++) {
+    const allows = i % 2 === 0 ? { allows: ["a.example"] } : {};
+    cluster.addAgent({ capacity: capacity(chance.between(1, 6)), rejects: 0.05, fails: 0.05, taskMsMax: 5_000, ...allows });
+  }
   cluster.network.faults = { drop: 0.05, loseAnswer: 0.05, duplicate: 0.05, stall: 0.1 };
   cluster.storeFaults.failBefore = cluster.storeFaults.failAfter = 0.02;
   const endAtMs = clock.nowMs() + 60_000;
@@ -49,6 +52,7 @@ async function storm(seed: number): Promise<{ cluster: SimCluster; acknowledged:
     const count = chance.between(1, 12);
     const spec = aSpec({
       count,
+      ...(chance.happens(0.3) && { network: { mode: "http", domains: ["a.example"], egressBytesMax: 0 } }),
       priority: chance.between(-2, 2),
       resources: { cpuMillis: 250 * chance.between(1, 6), memoryBytes: 2 ** 28, diskBytes: 2 ** 30 },
     });

@@ -1,4 +1,4 @@
-import { isExecutionEnded, isJobEnded } from "@skrei/domain";
+import { isExecutionEnded, isJobEnded, NO_NODE_NETWORK } from "@skrei/domain";
 import type { JobId } from "@skrei/domain";
 import { afterEach, expect, test } from "vitest";
 import { SimCluster, capacity } from "./sim-cluster.ts";
@@ -238,6 +238,7 @@ test("a node waits for approval, works once approved, and is shut out once rejec
     name: "x",
     labels: {},
     engines: [],
+    network: NO_NODE_NETWORK,
     capacity: capacity(1),
     version: "",
     publicKeyBase64: `key of ${agent.options.id}`,
@@ -255,6 +256,7 @@ test("a node id with another key is refused", async () => {
     name: "x",
     labels: {},
     engines: [],
+    network: NO_NODE_NETWORK,
     capacity: capacity(1),
     version: "",
     publicKeyBase64: "another",

@@ -8,7 +8,7 @@ import {
   subtractResources,
   timesFitting,
 } from "@skrei/domain";
-import type { ExecutionId, ExecutionState, Failure, NodeId, Reason, Resources } from "@skrei/domain";
+import type { ExecutionId, ExecutionState, Failure, NetworkUse, NodeId, NodeNetwork, Reason, Resources } from "@skrei/domain";
 import type {
   Ask,
   Assignment,
@@ -19,6 +19,7 @@ import type {
   LeaderCommands,
 } from "../../services/scheduler/src/ports.ts";
 import type { LossyNetwork } from "./lossy-network.ts";
+import { countRequest, judgeNetwork, NO_USE, offerOf } from "./sim-network.ts";
 import type { SeededChance } from "./seeded-chance.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
@@ -41,6 +42,8 @@ export interface SimAgentOptions {
   readonly taskMsMax?: number;
   /** It bids for nothing, for this reason. */
   readonly refuses?: Reason;
+  /** The list of its proxy; without one it offers mode none alone. */
+  readonly allows?: readonly string[];
 }
 
 interface Held {
@@ -48,6 +51,7 @@ interface Held {
   state: ExecutionState;
   exitCode?: number;
   failure?: Failure;
+  use?: NetworkUse;
   isReported: boolean;
 }
 
@@ -60,13 +64,17 @@ export class SimAgent {
   #session = "";
   #appliedToken = "";
   #owesComplete = false;
+  #network: NodeNetwork;
   /** Rises with each start; what an earlier life began does not go on. */
   #life = 0;
   isUp = false;
+  /** How often it was told everything anew. */
+  completeSets = 0;
 
   constructor(options: SimAgentOptions, world: SimWorld) {
     this.options = options;
     this.#world = world;
+    this.#network = offerOf(options.allows);
   }
 
   start(): void {
@@ -76,6 +84,12 @@ export class SimAgent {
     this.#reservations.clear();
     void this.#live(life);
     void this.#reportLoop(life);
+  }
+
+  /** The operator changes the list of its proxy: a heartbeat says so at once. */
+  allow(domains: readonly string[] | undefined): void {
+    this.#network = offerOf(domains);
+    if (this.#session !== "") void this.#beat(this.#life).catch(() => undefined);
   }
 
   /** The process is gone; with `isJournalLost`, so is its disk. */
@@ -100,6 +114,8 @@ export class SimAgent {
       const { refuses: reason } = this.options;
       const none = { missingBytes: 0, isImageMissing: false, queuedExecutions: 0 };
       if (reason !== undefined) return { ...none, askId, partitions: 0, reason, message: `refused: ${reason}` };
+      const refusal = judgeNetwork(this.#network, job.task.network);
+      if (refusal !== undefined) return { ...none, askId, partitions: 0, ...refusal };
       const taken = timesFitting(size, this.#free(), partitions);
       if (taken > 0) this.#reservations.set(askId, { size, partitions: taken, untilMs: this.#world.clock.nowMs() + bidWindowMs * 2 });
       const missingBytes = this.#world.chance.between(0, 3) * 1_000_000;
@@ -118,6 +134,7 @@ export class SimAgent {
   assign(session: string, set: AssignmentSet): string {
     this.#refuseForeign(session);
     if (!set.isComplete && set.appliesTo !== this.#appliedToken) return this.#appliedToken;
+    if (set.isComplete) this.completeSets++;
     const listed = new Set(set.assignments.map(({ executionId }) => executionId));
     if (set.isComplete) for (const id of this.#held.keys()) if (!listed.has(id)) this.#held.delete(id);
     for (const assignment of set.assignments) this.#take(assignment);
@@ -155,7 +172,7 @@ export class SimAgent {
   async #join(life: number): Promise<void> {
     const { id, name, capacity, labels = {} } = this.options;
     const described = { name, labels: { name, ...labels }, capacity, version: "sim", publicKeyBase64: `key of ${id}` };
-    const command: JoinCommand = { joinToken: "t", nodeId: id, engines: ENGINES, ...described };
+    const command: JoinCommand = { joinToken: "t", nodeId: id, engines: ENGINES, network: this.#network, ...described };
     const node = await this.#world.network.call(() => this.#world.scheduler().join(command));
     if (life !== this.#life) return;
     this.#session = node.session;
@@ -172,6 +189,7 @@ export class SimAgent {
       appliedToken: this.#appliedToken,
       heldDigest: digest,
       engines: ENGINES,
+      network: this.#network,
       executions: held.length,
     };
     const { reportsAll } = await this.#world.network.call(() => this.#world.scheduler().heartbeat(beat));
@@ -199,7 +217,7 @@ export class SimAgent {
     await this.#world.network.call(() => this.#world.scheduler().report({ nodeId: this.options.id, session, reports, isComplete }));
     if (life !== this.#life) return;
     if (isComplete && session === this.#session) this.#owesComplete = false;
-    for (const [i, [, held]] of due.entries()) if (held.state === reports[i]?.state) held.isReported = true;
+    for (const [i, [, held]] of due.entries()) held.isReported ||= isAsReported(held, reports[i]);
   }
 
   #take(assignment: Assignment): void {
@@ -223,7 +241,10 @@ export class SimAgent {
     this.#move(held, "preparing");
     if (await this.#isOver(held, life, chance.between(1, 50))) return;
     this.#move(held, "running");
-    for (let left = chance.between(10, taskMsMax); left > 0; left -= 100) if (await this.#isOver(held, life, Math.min(left, 100))) return;
+    for (let left = chance.between(10, taskMsMax); left > 0; left -= 100) {
+      if (await this.#isOver(held, life, Math.min(left, 100))) return;
+      this.#request(held);
+    }
     if (chance.happens(fails)) return this.#move(held, "failed", { exitCode: 3, failure: EXIT_3 });
     held.exitCode = 0;
     await this.#offer(held, life);
@@ -244,6 +265,16 @@ export class SimAgent {
     if (life !== this.#life || this.#held.get(executionId) !== held || isExecutionEnded(held.state)) return true;
     if (desired === "stop") this.#move(held, "cancelled");
     return desired === "stop";
+  }
+
+  /** What its task asks of the proxy: a host of its list, or one that is on none. */
+  #request(held: Held): void {
+    const { chance } = this.#world;
+    const [listed] = held.assignment.job.task.network.domains;
+    if (listed === undefined) return;
+    const isAllowed = chance.happens(0.7);
+    held.use = countRequest(held.use ?? NO_USE, isAllowed ? listed : `h${String(chance.between(1, 3))}.elsewhere.example`, isAllowed);
+    held.isReported = false;
   }
 
   #move(held: Held, state: ExecutionState, facts: { exitCode?: number; failure?: Failure } = {}): void {
@@ -269,7 +300,7 @@ export class SimAgent {
   }
 }
 
-function reportOf(executionId: ExecutionId, { assignment, state, exitCode, failure }: Held): ExecutionReport {
+function reportOf(executionId: ExecutionId, { assignment, state, exitCode, failure, use }: Held): ExecutionReport {
   const isOffered = state === "proposing" || state === "publishing" || state === "completed";
   return {
     executionId,
@@ -277,8 +308,13 @@ function reportOf(executionId: ExecutionId, { assignment, state, exitCode, failu
     state,
     ...(exitCode !== undefined && { exitCode }),
     ...(failure !== undefined && { failure }),
+    ...(use !== undefined && { networkUse: use }),
     ...(isOffered && { resultCid: `cid-${executionId}` }),
   };
+}
+
+function isAsReported({ state, use }: Held, report: ExecutionReport | undefined): boolean {
+  return state === report?.state && use === report.networkUse;
 }
 
 const ENGINES = [{ name: "wasm", version: "sim", isAvailable: true, message: "" }] as const;

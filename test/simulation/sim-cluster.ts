@@ -145,6 +145,7 @@ export class SimCluster {
     return {
       ask: ({ nodeId, session }, asks, bidWindowMs) => reach(nodeId, (agent) => agent.ask(session, asks, bidWindowMs)),
       assign: ({ nodeId, session }, set) => reach(nodeId, (agent) => agent.assign(session, set)),
+      explainEgress: () => Promise.reject(new Error("the simulation has no proxies")),
       streamLogs: () => {
         throw new Error("the simulation has no logs");
       },

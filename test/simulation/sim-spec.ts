@@ -1,12 +1,14 @@
-import type { JobSpec, Resources, Timeouts } from "@skrei/domain";
+import { NO_NETWORK } from "@skrei/domain";
+import type { JobSpec, Network, Resources, Timeouts } from "@skrei/domain";
 
 export interface SimSpec extends Partial<Omit<JobSpec, "task">> {
   readonly resources?: Resources;
   readonly timeouts?: Timeouts;
+  readonly network?: Network;
 }
 
 /** A job that matters only where the test says so. */
-export function aSpec({ resources, timeouts, ...spec }: SimSpec = {}): JobSpec {
+export function aSpec({ resources, timeouts, network, ...spec }: SimSpec = {}): JobSpec {
   return {
     name: "sim",
     namespace: "default",
@@ -25,7 +27,7 @@ export function aSpec({ resources, timeouts, ...spec }: SimSpec = {}): JobSpec {
       inputs: [],
       outputs: [],
       resources: resources ?? { cpuMillis: 500, memoryBytes: 2 ** 28, diskBytes: 2 ** 30 },
-      network: { mode: "none" },
+      network: network ?? NO_NETWORK,
       publisher: { type: "cluster" },
       timeouts: timeouts ?? { executionMs: 60_000, queueMs: 0, totalMs: 0 },
     },

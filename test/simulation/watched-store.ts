@@ -11,12 +11,14 @@ export class Truth {
   /** Of executions: one each by the state it says. */
   eventCount = 0;
   lastSequence = 0;
+  readonly #denials = new Set<string>();
 
   apply(change: StateChange): void {
     for (const { sequence } of change.events) {
       must(sequence === ++this.lastSequence, `event ${String(sequence)} follows ${String(this.lastSequence - 1)}`);
     }
     this.eventCount += change.events.length;
+    this.#checkDenials(change);
     for (const job of change.jobs) this.#applyJob(job);
     for (const execution of change.executions) this.#applyExecution(execution, change);
     for (const node of change.nodes) this.nodes.set(node.id, node);
@@ -52,11 +54,34 @@ export class Truth {
     }
     if (before?.state !== execution.state) {
       const events = change.events.filter(
-        ({ executionId, to, type }) => executionId === execution.id && to === execution.state && type !== "execution.stopping",
+        ({ executionId, from, to }) => executionId === execution.id && to === execution.state && from !== to,
       );
       must(events.length === 1, `${execution.id} has one event of ${execution.state}, not ${String(events.length)}`);
     }
+    if (before !== undefined) this.#checkUse(before, execution);
     this.executions.set(execution.id, execution);
+  }
+
+  /** A count of network use only grows, and stands still after the end. */
+  #checkUse({ id, state, networkUse: before }: Execution, { networkUse: after }: Execution): void {
+    if (before === undefined) return;
+    must(after !== undefined && after.hosts.length >= before.hosts.length, `${id} keeps the count of its network use`);
+    for (const key of ["requests", "denied", "sentBytes", "receivedBytes"] as const)
+      must(
+        after[key] >= before[key] && (after[key] === before[key] || !isExecutionEnded(state)),
+        `${key} of ${id} only grows until its end`,
+      );
+  }
+
+  /** Each host is told of once, and once more with its sum: no event of an execution says the same twice. */
+  #checkDenials({ events }: StateChange): void {
+    for (const { type, executionId, from, to, message } of events) {
+      if (type !== "execution.egress_denied") continue;
+      must(from !== undefined && from === to, `a denial of ${String(executionId)} moves nothing`);
+      const key = `${String(executionId)} ${message ?? ""}`;
+      must(!this.#denials.has(key), `"${key}" is told once`);
+      this.#denials.add(key);
+    }
   }
 
   #checkAccepted(jobId: JobId): void {

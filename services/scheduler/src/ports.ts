@@ -254,6 +254,13 @@ export interface NodeView {
   readonly heartbeatAtMs: number | undefined;
 }
 
+/** An execution and what its task asked for. */
+export interface NetworkedExecution {
+  readonly execution: Execution;
+  readonly jobName: string;
+  readonly network: Network;
+}
+
 /** What one node would do with a spec. */
 interface NodePlan {
   readonly nodeId: NodeId;
@@ -278,6 +285,10 @@ export interface LeaderCommands {
   nodes(): readonly NodeView[];
   /** Resolves when `nodes()` may have changed since the call, or when aborted. */
   waitForNodes(signal: AbortSignal): Promise<void>;
+  /** Those that have a network and have not ended, as the store has them; in no order. */
+  networkedExecutions(): readonly NetworkedExecution[];
+  /** Resolves when `networkedExecutions()` may have changed since the call, or when aborted. */
+  waitForNetworkUse(signal: AbortSignal): Promise<void>;
   setMembership(nodeId: NodeId, membership: Membership): Promise<Node>;
   setDraining(nodeId: NodeId, isDraining: boolean): Promise<Node>;
   /** The join token and the signature are checked by the API before. @throws precondition/NODE_KEY_MISMATCH, forbidden/NODE_REJECTED. */

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import { newNodeId } from "@skrei/domain";
+import { newNodeId, NO_NODE_NETWORK } from "@skrei/domain";
 import type { Bus } from "@skrei/platform/bus.ts";
 import { systemClock, systemRandomness } from "@skrei/platform/clock.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
@@ -77,6 +77,7 @@ async function anAgent(scheduler: SchedulerService, bus: Bus): Promise<void> {
     name: "node-1",
     labels: {},
     engines,
+    network: NO_NODE_NETWORK,
     capacity,
     version: "1",
     publicKeyBase64: rawKey.toString("base64"),

@@ -13,6 +13,7 @@ import { systemClock } from "@skrei/platform/clock.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
 import { PublisherConfig } from "@skrei/publisher/config";
 import { createPublisherService } from "@skrei/publisher/service";
@@ -32,7 +33,7 @@ import { describeReady } from "./ready-record.ts";
 import type { ReadyRecord } from "./ready-record.ts";
 
 const HOST = "127.0.0.1";
-const SERVICES = [JobService, NodeService, ResultService, BlockService];
+const SERVICES = [JobService, NodeService, NetworkService, ResultService, BlockService];
 const LEAD_LOOK_MS = 5;
 const LEAD_TIMEOUT_MS = 10_000;
 

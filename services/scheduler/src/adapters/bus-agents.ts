@@ -1,9 +1,11 @@
 import type { Client } from "@connectrpc/connect";
+import { DomainError } from "@skrei/domain";
 import type { Bus } from "@skrei/platform/bus.ts";
 import { createClient } from "@skrei/platform/client.ts";
 import { AgentControlService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { askBatchToProto, bidsFromProto } from "@skrei/wire/ask.ts";
 import { assignmentSetToProto } from "@skrei/wire/assignment.ts";
+import { explanationFromProto, networkToProto } from "@skrei/wire/network.ts";
 import { logChunkFromProto, logQueryToProto } from "@skrei/wire/log-chunk.ts";
 import type { AgentAddress, AgentPort } from "../ports.ts";
 
@@ -30,6 +32,13 @@ export function createBusAgents(bus: Bus): AgentPort {
       });
       return appliedToken;
     },
+    explainEgress: async (node, { url, network, executionId }, signal) => {
+      const request = { session: node.session, url, network: networkToProto(network), executionId };
+      const { explanation } = await clientOf(node).explainEgress(request, { signal, timeoutMs: EXPLAIN_TIMEOUT_MS });
+      if (explanation === undefined)
+        throw new DomainError("unavailable", "UNREACHABLE", `Node ${node.nodeId} answered without an explanation.`);
+      return explanationFromProto(explanation);
+    },
     streamLogs: async function* (node, query, signal) {
       for await (const chunk of clientOf(node).streamExecutionLogs(logQueryToProto(query), { signal })) yield logChunkFromProto(chunk);
     },
@@ -39,5 +48,7 @@ export function createBusAgents(bus: Bus): AgentPort {
 /** An answer after the window is of use still: the offer in it is given back. */
 const LATE_ANSWER_MS = 1_000;
 const ASSIGN_TIMEOUT_MS = 5_000;
+/** A resolver that does not answer is given up by the node's proxy before that. */
+const EXPLAIN_TIMEOUT_MS = 10_000;
 /** Clients hold nothing but a function or two; the bound is for clusters whose nodes come and go for years. */
 const CLIENTS_MAX = 50_000;

@@ -4,6 +4,7 @@ import { createClient } from "@skrei/platform/client.ts";
 import { AgentService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiCluster, joinRequest, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
@@ -15,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-const methods = [JobService, NodeService, ResultService].flatMap((service: DescService) =>
+const methods = [JobService, NodeService, NetworkService, ResultService].flatMap((service: DescService) =>
   service.methods.map((method) => [`${service.typeName}/${method.name}`, service, method] as const),
 );
 

@@ -14,6 +14,8 @@ import type {
   ReportResponse,
 } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { MEMBERSHIP_TO_PROTO, nodeEnginesFromProto } from "@skrei/wire/node.ts";
+import { nodeNetworkFromProto } from "@skrei/wire/network.ts";
+import { boundedNodeNetwork } from "./bounded-network.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { parseJoin } from "./parse-join.ts";
 import { parseReport } from "./parse-report.ts";
@@ -48,6 +50,7 @@ function heartbeat({ commands }: SchedulerApiDeps, request: HeartbeatRequest): H
     appliedToken: request.appliedToken,
     heldDigest: request.heldDigest,
     engines: nodeEnginesFromProto(request.engines),
+    network: boundedNodeNetwork(nodeNetworkFromProto(request.network)),
     executions: request.executions,
   });
   return create(HeartbeatResponseSchema, { nextInterval: durationFromMs(nextIntervalMs), reportAll: reportsAll });

@@ -1,12 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { DomainError, hasReason, isExecutionEnded } from "@skrei/domain";
-import type { Execution, ExecutionId, Node } from "@skrei/domain";
+import type { Execution, ExecutionId } from "@skrei/domain";
 import { StreamLogsResponseSchema, StreamLogsResponse_Stream } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import type { StreamLogsResponse } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { resultOf } from "@skrei/wire/result.ts";
 import { timestampFromMs } from "@skrei/wire/time.ts";
 import type { AgentAddress, LogChunk, LogQuery, StateStore } from "../ports.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
+import { knownNodes } from "./known-nodes.ts";
 import { publishedBlocks } from "./published-blocks.ts";
 import { readPublishedOutput } from "./published-output.ts";
 import { pause, waitAtMost } from "./wait.ts";
@@ -106,16 +107,6 @@ async function* publishedLog(
 async function addressOf(deps: SchedulerApiDeps, { nodeId }: Execution): Promise<AgentAddress | undefined> {
   const node = (await knownNodes(deps)).find(({ id }) => id === nodeId);
   return node?.connection === "connected" ? { nodeId, session: node.session } : undefined;
-}
-
-/** A replica that does not lead reads them from the store. */
-async function knownNodes({ commands, store }: SchedulerApiDeps): Promise<readonly Node[]> {
-  try {
-    return commands.nodes().map(({ node }) => node);
-  } catch (error) {
-    if (hasReason(error, "NOT_LEADER")) return store.listNodes();
-    throw error;
-  }
 }
 
 function hasOutput({ state, startedAtMs }: Execution): boolean {

@@ -6,6 +6,7 @@ import type { JoinRequest } from "@skrei/proto/skrei/agent/v1/agent_service_pb.t
 import type { Node as PbNode } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import { nodeDescriptionFromProto } from "@skrei/wire/node.ts";
 import type { JoinCommand } from "../ports.ts";
+import { boundedNodeNetwork } from "./bounded-network.ts";
 
 /**
  * A join whose token, clock and signature are right and whose description is within bounds. The token is checked before anything
@@ -36,7 +37,8 @@ export function parseJoin(request: JoinRequest, { joinToken, nowMs }: { readonly
       hint: "Restore the node's key, or remove its data directory so that it joins as a new node.",
     });
   }
-  return { ...nodeDescriptionFromProto(node), joinToken: request.joinToken };
+  const description = nodeDescriptionFromProto(node);
+  return { ...description, network: boundedNodeNetwork(description.network), joinToken: request.joinToken };
 }
 
 function checkDescription(node: PbNode | undefined): PbNode {

@@ -3,6 +3,8 @@ import type { Failure } from "@skrei/domain";
 import type { ExecutionReport as PbExecutionReport } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { reportFromProto } from "@skrei/wire/report.ts";
 import type { ExecutionReport } from "../ports.ts";
+import { boundedUse } from "./bounded-network.ts";
+import { cutText } from "./cut-text.ts";
 
 /**
  * What a node says of an execution, within bounds: it is stored and shown to everybody, and its content ids become links.
@@ -13,7 +15,12 @@ export function parseReport(pb: PbExecutionReport): ExecutionReport | undefined 
   const report = reportFromProto(pb);
   if (report === undefined) return undefined;
   for (const cid of [report.resultCid, report.manifestCid]) checkContentId(cid);
-  return report.failure === undefined ? report : { ...report, failure: shortened(report.failure) };
+  const { failure, networkUse } = report;
+  return {
+    ...report,
+    ...(failure !== undefined && { failure: shortened(failure) }),
+    ...(networkUse !== undefined && { networkUse: boundedUse(networkUse) }),
+  };
 }
 
 function checkContentId(cid: string | undefined): void {
@@ -25,11 +32,7 @@ function checkContentId(cid: string | undefined): void {
 function shortened(failure: Failure): Failure {
   const { message, hint } = failure;
   if (message.length <= TEXT_LENGTH_MAX && hint.length <= TEXT_LENGTH_MAX) return failure;
-  return { ...failure, message: cut(message), hint: cut(hint) };
-}
-
-function cut(text: string): string {
-  return text.length <= TEXT_LENGTH_MAX ? text : `${text.slice(0, TEXT_LENGTH_MAX - 1)}…`;
+  return { ...failure, message: cutText(message, TEXT_LENGTH_MAX), hint: cutText(hint, TEXT_LENGTH_MAX) };
 }
 
 /** The words of a failure go into the execution, its event and its job. */

@@ -1,17 +1,29 @@
 import { isExecutionEnded, isExecutionMoveForward } from "@skrei/domain";
 import type { Execution, ExecutionId, ExecutionState, NodeId } from "@skrei/domain";
+import { mergeUse } from "./merge-use.ts";
 
 /** What a node observed of one execution. */
 export interface Observation extends Pick<
   Execution,
-  "epoch" | "state" | "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "startedAtMs" | "endedAtMs"
+  | "epoch"
+  | "state"
+  | "exitCode"
+  | "failure"
+  | "resultCid"
+  | "resultBytes"
+  | "manifestCid"
+  | "peakMemoryBytes"
+  | "networkUse"
+  | "startedAtMs"
+  | "endedAtMs"
 > {
   readonly executionId: ExecutionId;
 }
 
 /**
  * The execution after a report of its node, or undefined when the report changes nothing: unknown node, other epoch,
- * or a state that is not ahead of the known one. Offered results are accepted at once, while `isResultWanted`.
+ * or a state that is not ahead of the known one and no larger count of its network use. Offered results are accepted at once, while
+ * `isResultWanted`. After the end nothing changes any more, the count included: the report that ends an execution carries the final one.
  */
 export function applyReport(
   execution: Execution,
@@ -19,9 +31,12 @@ export function applyReport(
   context: { nodeId: NodeId; isResultWanted: boolean },
 ): Execution | undefined {
   if (execution.nodeId !== context.nodeId || execution.epoch !== report.epoch) return undefined;
-  if (report.state === "lost" || !isExecutionMoveForward(execution.state, report.state)) return undefined;
-  const { executionId: _, epoch: __, ...facts } = report;
-  const next: Execution = { ...execution, ...withoutFailureOfScheduler(execution, facts) };
+  if (report.state === "lost" || isExecutionEnded(execution.state)) return undefined;
+  const networkUse = mergeUse(execution.networkUse, report.networkUse);
+  const counted = networkUse === execution.networkUse || networkUse === undefined ? execution : { ...execution, networkUse };
+  if (!isExecutionMoveForward(execution.state, report.state)) return counted === execution ? undefined : counted;
+  const { executionId: _, epoch: __, networkUse: ___, ...facts } = report;
+  const next: Execution = { ...counted, ...withoutFailureOfScheduler(execution, facts) };
   return { ...next, verdict: verdictAfter(execution, report.state, context.isResultWanted) };
 }
 
@@ -44,6 +59,6 @@ function fenced(verdict: Execution["verdict"]): Execution["verdict"] {
 }
 
 /** When the scheduler stopped an execution for a reason (its time was over), that reason stays. */
-function withoutFailureOfScheduler({ failure }: Execution, facts: Omit<Observation, "executionId" | "epoch">): typeof facts {
+function withoutFailureOfScheduler({ failure }: Execution, facts: Omit<Observation, "executionId" | "epoch" | "networkUse">): typeof facts {
   return failure !== undefined && facts.state === "cancelled" ? { ...facts, failure } : facts;
 }

@@ -7,7 +7,7 @@ import type { Refusal } from "./filter-nodes.ts";
 
 const CAPACITY = aNode().capacity;
 const QUESTION: WaitingQuestion = {
-  demand: { constraints: [], engine: "wasm", resources: { cpuMillis: 2_000, memoryBytes: 1, diskBytes: 1 } },
+  demand: { constraints: [], engine: "wasm", networkMode: "none", resources: { cpuMillis: 2_000, memoryBytes: 1, diskBytes: 1 } },
   partitions: 2,
   partitionsInBackoff: 0,
   nodes: [

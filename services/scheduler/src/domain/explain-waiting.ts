@@ -17,10 +17,10 @@ export interface WaitingQuestion {
   readonly nowMs: number;
 }
 
-/** Why partitions wait: each node's first reason, counted, most frequent first. */
+/** Why partitions wait: each node's first reason, counted, most frequent first. What lists lack is counted list by list. */
 export function explainWaiting(question: WaitingQuestion): Waiting {
   const { demand, partitions, partitionsInBackoff, nodes, refusals, nowMs } = question;
-  const reasons = new Map<Reason, { message: string; nodes: number }>();
+  const groups: Groups = new Map();
   let nodeCount = 0;
   let isAnyFitting = false;
   for (const snapshot of nodes) {
@@ -28,12 +28,9 @@ export function explainWaiting(question: WaitingQuestion): Waiting {
     const answer = refusals.get(snapshot.node.id);
     isAnyFitting ||= fitsWhenIdle(demand, snapshot.node) && !isLasting(answer?.reason);
     const refusal = firstRefusal(demand, snapshot) ?? answer;
-    if (refusal === undefined) continue;
-    const known = reasons.get(refusal.reason);
-    if (known === undefined) reasons.set(refusal.reason, { message: refusal.message, nodes: 1 });
-    else known.nodes++;
+    if (refusal !== undefined) count(groups, refusal);
   }
-  const ranked = [...reasons].map(([reason, found]): NodeReason => ({ reason, ...found })).sort((a, b) => b.nodes - a.nodes);
+  const ranked: NodeReason[] = [...groups.values()].sort((a, b) => b.nodes - a.nodes);
   if (partitionsInBackoff > 0) {
     ranked.push({ reason: "RETRY_BACKOFF", message: describeBackoff(question), nodes: 0 });
   }
@@ -55,6 +52,16 @@ export function hasOtherReasons(before: Waiting | undefined, after: Waiting): bo
   return before === undefined || outline(before) !== outline(after);
 }
 
+type Groups = Map<string, { readonly reason: Reason; readonly message: string; nodes: number }>;
+
+function count(groups: Groups, { reason, message }: Refusal): void {
+  const group = groupOf({ reason, message });
+  const key = groups.has(group) || groups.size < GROUPS_MAX ? group : reason;
+  const known = groups.get(key);
+  if (known === undefined) groups.set(key, { reason, message, nodes: 1 });
+  else known.nodes++;
+}
+
 function describeBackoff({ partitionsInBackoff, backoff }: WaitingQuestion): string {
   const wait = partitionsInBackoff === 1 ? "1 partition waits before its" : `${String(partitionsInBackoff)} partitions wait before their`;
   if (backoff === undefined) return `${wait} next attempt`;
@@ -64,6 +71,14 @@ function describeBackoff({ partitionsInBackoff, backoff }: WaitingQuestion): str
 }
 
 function outline({ reasons, isImpossible, nodes }: Waiting): string {
-  const names = reasons.map(({ reason }) => reason).sort();
+  const names = [...new Set(reasons.map(groupOf))].sort();
   return `${String(isImpossible)} ${String(nodes === 0)} ${names.join()}`;
 }
+
+/** What a list lacks does not change by itself, so it is told apart and its change is news. */
+function groupOf({ reason, message }: Refusal): string {
+  return reason === "NETWORK_DOMAIN_NOT_ALLOWED" ? `${reason} ${message}` : reason;
+}
+
+/** Nodes whose lists lack other domains are told apart up to so many groups; people read no more. */
+const GROUPS_MAX = 12;

@@ -6,6 +6,7 @@ import type { Demand } from "./filter-nodes.ts";
 const DEMAND: Demand = {
   constraints: [{ key: "region", operator: "in", values: ["eu-1", "eu-2"] }],
   engine: "wasm",
+  networkMode: "none",
   resources: { cpuMillis: 2_000, memoryBytes: 2 ** 30, diskBytes: 2 ** 30 },
 };
 const NODE = aNode({ labels: { region: "eu-1" } });

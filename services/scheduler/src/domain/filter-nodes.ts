@@ -1,11 +1,12 @@
 import { describeConstraint, satisfies, timesFitting } from "@skrei/domain";
-import type { Constraint, EngineName, JobSpec, Node, Reason, Resources } from "@skrei/domain";
+import type { Constraint, EngineName, JobSpec, NetworkMode, Node, Reason, Resources } from "@skrei/domain";
 import { describeShortage } from "./describe-resources.ts";
 
 /** What a node must offer, whatever its load. */
 export interface Demand {
   readonly constraints: readonly Constraint[];
   readonly engine: EngineName;
+  readonly networkMode: NetworkMode;
   readonly resources: Resources;
 }
 
@@ -22,7 +23,8 @@ export interface Refusal {
 }
 
 export function demandOf(spec: JobSpec): Demand {
-  return { constraints: spec.constraints, engine: spec.task.engine.name, resources: spec.task.resources };
+  const { constraints, task } = spec;
+  return { constraints, engine: task.engine.name, networkMode: task.network.mode, resources: task.resources };
 }
 
 /** The first reason why the node cannot take one more execution now, or undefined when it can. */
@@ -38,13 +40,16 @@ export function firstRefusal(demand: Demand, snapshot: NodeSnapshot): Refusal | 
 export function isEligible(demand: Omit<Demand, "resources">, node: Node): boolean {
   if (node.connection !== "connected" || node.membership !== "approved" || node.isDraining) return false;
   return (
-    engineOf(node, demand.engine)?.isAvailable === true && demand.constraints.every((constraint) => satisfies(constraint, node.labels))
+    engineOf(node, demand.engine)?.isAvailable === true &&
+    isModeOffered(demand, node) &&
+    demand.constraints.every((constraint) => satisfies(constraint, node.labels))
   );
 }
 
 /** Could the node ever take the task: connected, approved, idle and with its engine answering? */
-export function fitsWhenIdle({ constraints, engine, resources }: Demand, node: Node): boolean {
-  const isOffered = engineOf(node, engine) !== undefined && constraints.every((constraint) => satisfies(constraint, node.labels));
+export function fitsWhenIdle({ constraints, engine, networkMode, resources }: Demand, node: Node): boolean {
+  const isEngineThere = engineOf(node, engine) !== undefined && isModeOffered({ networkMode }, node);
+  const isOffered = isEngineThere && constraints.every((constraint) => satisfies(constraint, node.labels));
   return isOffered && node.membership !== "rejected" && timesFitting(resources, node.capacity, 1) === 1;
 }
 
@@ -59,6 +64,7 @@ const FILTERS: readonly NodeFilter[] = [
   (_, { node }) => (node.isDraining ? { reason: "NODE_DRAINING", message: `node ${node.name} is draining` } : undefined),
   refuseConstraint,
   refuseEngine,
+  refuseNetworkMode,
   ({ resources }, { node }) =>
     timesFitting(resources, node.capacity, 1) === 1
       ? undefined
@@ -82,6 +88,17 @@ function refuseEngine({ engine }: Demand, { node }: NodeSnapshot): Refusal | und
     reason: "ENGINE_UNAVAILABLE",
     message: `the ${engine} engine does not answer${offered.message === "" ? "" : `: ${offered.message}`}`,
   };
+}
+
+function refuseNetworkMode(demand: Demand, { node }: NodeSnapshot): Refusal | undefined {
+  if (isModeOffered(demand, node)) return undefined;
+  const modes = node.network.modes.length === 0 ? "no mode" : node.network.modes.join(", ");
+  return { reason: "NETWORK_MODE_NOT_OFFERED", message: `wants network ${demand.networkMode}, the node offers ${modes}` };
+}
+
+/** What the node's proxy told last. Lists are judged there, when the node is asked; so is a task without a network, which every node takes. */
+function isModeOffered({ networkMode }: Pick<Demand, "networkMode">, { network }: Node): boolean {
+  return networkMode === "none" || network.modes.includes(networkMode);
 }
 
 function engineOf(node: Node, name: EngineName): Node["engines"][number] | undefined {

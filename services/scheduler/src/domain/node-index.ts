@@ -1,16 +1,18 @@
-import type { Constraint, EngineName, Node, NodeId, Resources } from "@skrei/domain";
+import type { Constraint, EngineName, NetworkMode, Node, NodeId, Resources } from "@skrei/domain";
 import { EligibleSlots } from "./eligible-slots.ts";
 import { isEligible } from "./filter-nodes.ts";
 
-/** Constraints and engine: what decides, load aside, which nodes a task may go to. Few jobs have a shape of their own. */
+/** Constraints, engine and network mode: what decides, load aside, which nodes a task may go to. Few jobs have a shape of their own. */
 export interface Shape {
   readonly key: string;
   readonly constraints: readonly Constraint[];
   readonly engine: EngineName;
+  readonly networkMode: NetworkMode;
 }
 
-export function shapeOf({ constraints, engine }: { constraints: readonly Constraint[]; engine: EngineName }): Shape {
-  return { key: JSON.stringify([engine, constraints.map(({ key, operator, values }) => [key, operator, values])]), constraints, engine };
+export function shapeOf({ constraints, engine, networkMode }: Omit<Shape, "key">): Shape {
+  const key = JSON.stringify([engine, networkMode, constraints.map(({ key: label, operator, values }) => [label, operator, values])]);
+  return { key, constraints, engine, networkMode };
 }
 
 /**

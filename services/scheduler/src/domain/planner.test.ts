@@ -8,7 +8,7 @@ import { NodeIndex, shapeOf } from "./node-index.ts";
 import { rankAmong, rankNodes } from "./rank-nodes.ts";
 
 const SHAPES = [undefined, "a", "b"].map((zone) =>
-  shapeOf({ engine: "wasm", constraints: zone === undefined ? [] : [{ key: "zone", operator: "=", values: [zone] }] }),
+  shapeOf({ engine: "wasm", networkMode: "none", constraints: zone === undefined ? [] : [{ key: "zone", operator: "=", values: [zone] }] }),
 );
 
 interface World {

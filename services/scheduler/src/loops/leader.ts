@@ -27,9 +27,10 @@ export interface Leader {
 export function createLeader(parts: LeaderParts, hooks: LeaderHooks): Leader {
   let current: { readonly term: TermContext; readonly log: RequestLog } | undefined;
   const nodesChanged = new Broadcast();
+  const usesChanged = new Broadcast();
 
   const lead = async (termNumber: number, signal: AbortSignal): Promise<void> => {
-    const term = await openTerm(parts, { term: termNumber, signal, nodesChanged });
+    const term = await openTerm(parts, { term: termNumber, signal, nodesChanged, usesChanged });
     signal.throwIfAborted();
     current = { term, log: new RequestLog(parts.store) };
     parts.logger.info({ term: termNumber, jobs: term.live.jobs.size, nodes: term.live.nodes.size }, "leading");
@@ -41,6 +42,7 @@ export function createLeader(parts: LeaderParts, hooks: LeaderHooks): Leader {
     } finally {
       current = undefined;
       nodesChanged.notify();
+      usesChanged.notify();
       await hooks.onStepDown();
     }
   };
@@ -51,13 +53,16 @@ export function createLeader(parts: LeaderParts, hooks: LeaderHooks): Leader {
   };
 
   return {
-    commands: commandsOf(leading, nodesChanged),
+    commands: commandsOf(leading, { nodesChanged, usesChanged }),
     isLeading: () => current !== undefined,
     run: (signal) => runLease(parts, lead, signal),
   };
 }
 
-function commandsOf(leading: () => { term: TermContext; log: RequestLog }, nodesChanged: Broadcast): LeaderCommands {
+function commandsOf(
+  leading: () => { term: TermContext; log: RequestLog },
+  { nodesChanged, usesChanged }: { nodesChanged: Broadcast; usesChanged: Broadcast },
+): LeaderCommands {
   const run = async <T>(command: (term: TermContext, log: RequestLog) => Promise<T>): Promise<T> => {
     const { term, log } = leading();
     try {
@@ -78,6 +83,8 @@ function commandsOf(leading: () => { term: TermContext; log: RequestLog }, nodes
       return Array.from(live.nodes.values(), (entry) => viewOf(live, entry));
     },
     waitForNodes: (signal) => nodesChanged.next(signal),
+    networkedExecutions: () => leading().term.live.networked.all(),
+    waitForNetworkUse: (signal) => usesChanged.next(signal),
     setMembership: (nodeId, membership) => run((term) => setMembership(term, nodeId, membership)),
     setDraining: (nodeId, isDraining) => run((term) => setDraining(term, nodeId, isDraining)),
     join: (command) => run((term) => joinNode(term, command)),

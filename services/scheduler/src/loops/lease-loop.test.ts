@@ -28,6 +28,7 @@ const PARTS: Omit<LeaderParts, "store"> = {
   agents: {
     ask: () => Promise.resolve([]),
     assign: (_node, set) => Promise.resolve(set.resultsIn),
+    explainEgress: () => Promise.reject(new Error("a lease has no network")),
     streamLogs: () => {
       throw new Error("a lease has no output");
     },

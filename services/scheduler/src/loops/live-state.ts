@@ -10,6 +10,7 @@ import { NodeIndex, shapeOf } from "../domain/node-index.ts";
 import { PartitionTable } from "../domain/partition-table.ts";
 import type { Assignment, RequestRecord } from "../ports.ts";
 import { ChangeSet } from "./change-set.ts";
+import { NetworkedExecutions } from "./networked-executions.ts";
 
 /** A job that has not ended, or that ended while executions of it have not. */
 export interface JobEntry {
@@ -47,6 +48,7 @@ export interface NodeEntry {
   awaitsCompleteReport: boolean;
   /** What the last heartbeat said when it did not agree with our books. */
   mismatch: string;
+  mismatchAtMs: number;
   /** A message to it is due soon that only gives reservations back. */
   isFlushDue: boolean;
   /** Failed assign messages in a row. */
@@ -65,6 +67,7 @@ export class LiveState {
   readonly queue = new JobQueue();
   /** When executions that run are over their time. */
   readonly executionDeadlines = new Map<ExecutionId, Deadline>();
+  readonly networked = new NetworkedExecutions(this.jobs);
   readonly changes: ChangeSet;
   readonly #tokenPrefix: string;
   readonly #nowMs: () => number;
@@ -123,6 +126,7 @@ export class LiveState {
       chain: this.newChain(node),
       awaitsCompleteReport: true,
       mismatch: "",
+      mismatchAtMs: 0,
       isFlushDue: false,
       assignFailures: 0,
     };

@@ -4,7 +4,7 @@ import { applyReport } from "../domain/apply-report.ts";
 import { agentRestartedFailure, isSilent, missingExecutions, nodeLostFailure, nodeRejectedFailure } from "../domain/lost-nodes.ts";
 import type { ExecutionReport, HeartbeatCommand, JoinCommand, Randomness } from "../ports.ts";
 import type { JobEntry, NodeEntry } from "./live-state.ts";
-import { loseFromNode, moveExecution, noteFreed, refreshJob } from "./progress.ts";
+import { loseFromNode, moveExecution, noteFreed, noteUse, refreshJob } from "./progress.ts";
 import type { TermContext } from "./term-context.ts";
 
 /** Opens a new session of a new or known node. */
@@ -33,8 +33,9 @@ export function heartbeat(term: TermContext, command: HeartbeatCommand): { nextI
   entry.hasHeartbeat = true;
   noteContact(term, entry);
   if (entry.node.connection === "lost") reconnect(term, entry);
-  if (JSON.stringify(command.engines) !== JSON.stringify(entry.node.engines)) {
-    live.setNode(entry, { ...entry.node, engines: command.engines });
+  const { engines, network } = command;
+  if (JSON.stringify([engines, network]) !== JSON.stringify([entry.node.engines, entry.node.network])) {
+    live.setNode(entry, { ...entry.node, engines, network });
     addNodeEvent(term, entry, "node.updated", {});
     wakeFor(term, entry);
   }
@@ -197,18 +198,28 @@ function applyOne(term: TermContext, observed: ExecutionReport, { nodeId, touche
   const isResultWanted = before.jobVersion === job.job.version && before.desired === "run";
   const after = applyReport(before, observed, { nodeId, isResultWanted });
   if (after === undefined) return;
+  if (after.state === before.state) return noteUse(term, before, after);
   moveExecution(term, before, after);
   touched.add(job);
 }
 
-/** Twice the same answer that is not ours, while nothing is under way: then it is no report or message in flight. */
+/**
+ * Twice the same answer that is not ours, while nothing is under way: then it is no report or message in flight. A heartbeat may come
+ * early, right after another; that is no second time.
+ */
 function isMismatch(term: TermContext, entry: NodeEntry, { appliedToken, heldDigest: held }: HeartbeatCommand): boolean {
   const token = entry.chain.settledToken;
   const isAgreed = token === undefined || (token === appliedToken && heldDigest(executionsOf(term, entry)) === held);
   const said = isAgreed ? "" : `${appliedToken} ${held} ${token}`;
-  const isRepeated = said !== "" && said === entry.mismatch;
-  entry.mismatch = isRepeated ? "" : said;
-  return isRepeated;
+  const nowMs = term.clock.nowMs();
+  if (said !== "" && said === entry.mismatch) {
+    const isRepeated = nowMs - entry.mismatchAtMs >= term.options.heartbeatIntervalMs / 2;
+    if (isRepeated) entry.mismatch = "";
+    return isRepeated;
+  }
+  entry.mismatch = said;
+  entry.mismatchAtMs = nowMs;
+  return false;
 }
 
 function sessionOf(term: TermContext, { nodeId, session }: { nodeId: NodeId; session: string }): NodeEntry {

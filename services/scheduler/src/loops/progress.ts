@@ -1,6 +1,8 @@
 import { isExecutionEnded, isJobEnded, timesFitting } from "@skrei/domain";
 import type { Execution, Failure } from "@skrei/domain";
 import { loseExecution } from "../domain/apply-report.ts";
+import { finalDenials, firstDenials } from "../domain/egress-denials.ts";
+import type { EgressDenial } from "../domain/egress-denials.ts";
 import { failJob, progressJob } from "../domain/job-progress.ts";
 import { isLasting } from "../domain/lasting-reasons.ts";
 import {
@@ -19,7 +21,9 @@ import type { TermContext } from "./term-context.ts";
 /** Takes over an execution's next observed state, and what follows for its partition and job. */
 export function moveExecution(term: TermContext, before: Execution, after: Execution, details: EventDetails = {}): void {
   const { live } = term;
-  live.setExecution(after);
+  noteUse(term, before, after);
+  // Before the move, so that an execution's end stays the last that is told of it.
+  if (isExecutionEnded(after.state)) addDenials(term, before, finalDenials(after));
   live.changes.addEvent({
     type: `execution.${after.state}`,
     jobId: after.jobId,
@@ -35,6 +39,12 @@ export function moveExecution(term: TermContext, before: Execution, after: Execu
   if (entry === undefined) return;
   if (after.state === "running" || after.startedAtMs !== undefined) noteStarted(term, entry, after);
   if (isExecutionEnded(after.state)) endExecution(term, entry, after);
+}
+
+/** Takes over a larger count of the execution's network use. Concerns nobody but those who look at it: nothing is placed or told. */
+export function noteUse(term: TermContext, before: Execution, after: Execution): void {
+  term.live.setExecution(after);
+  addDenials(term, before, firstDenials(before.networkUse, after.networkUse));
 }
 
 /** Gives up an execution whose node is gone or no longer has it. */
@@ -121,6 +131,21 @@ export function watchExecution(term: TermContext, entry: JobEntry, { id }: Execu
     refreshJob(term, entry);
   };
   live.executionDeadlines.set(id, deadlines.at(atMs, stop));
+}
+
+function addDenials(term: TermContext, execution: Execution, denials: readonly EgressDenial[]): void {
+  const { id: executionId, jobId, nodeId, partition, state } = execution;
+  for (const denial of denials)
+    term.live.changes.addEvent({
+      type: "execution.egress_denied",
+      jobId,
+      executionId,
+      nodeId,
+      partition,
+      from: state,
+      to: state,
+      ...denial,
+    });
 }
 
 /** Frees capacity on the books and wakes who waits for it. */

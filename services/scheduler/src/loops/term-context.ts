@@ -43,6 +43,7 @@ export interface TermContext extends LeaderParts {
   readonly placer: Placer;
   readonly assigner: Assigner;
   readonly nodesChanged: Broadcast;
+  readonly usesChanged: Broadcast;
   /** Aborted when the term ends. */
   readonly signal: AbortSignal;
 }

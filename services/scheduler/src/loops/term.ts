@@ -1,5 +1,5 @@
-import { isExecutionEnded, isJobEnded } from "@skrei/domain";
-import type { Execution, NodeId } from "@skrei/domain";
+import { isExecutionEnded, isJobEnded, NO_NODE_NETWORK } from "@skrei/domain";
+import type { Execution, Node, NodeId } from "@skrei/domain";
 import type { LiveState as StoredState } from "../ports.ts";
 import { Assigner } from "./assigner.ts";
 import { Committer } from "./committer.ts";
@@ -15,9 +15,9 @@ import type { LeaderParts, TermContext } from "./term-context.ts";
 /** Loads the memory of a new term and makes its parts; nothing runs yet. */
 export async function openTerm(
   parts: LeaderParts,
-  options: { term: number; signal: AbortSignal; nodesChanged: Broadcast },
+  options: { term: number; signal: AbortSignal; nodesChanged: Broadcast; usesChanged: Broadcast },
 ): Promise<TermContext> {
-  const { term, signal, nodesChanged } = options;
+  const { term, signal, nodesChanged, usesChanged } = options;
   const { store, clock, logger } = parts;
   const stored = await store.loadLive();
   const live = new LiveState({ term, lastSequence: stored.lastSequence, nowMs: () => clock.nowMs() });
@@ -35,11 +35,13 @@ export async function openTerm(
         const entry = live.jobs.get(id);
         if (entry !== undefined) placer.enqueue(entry);
       }
-      if (change.nodes.length > 0 || change.executions.length > 0) nodesChanged.notify();
+      if (live.networked.take(change.executions)) usesChanged.notify();
+      // What a node holds changes with an event; without one it was a count of network use, which come all the time.
+      if (change.nodes.length > 0 || change.events.some(({ executionId }) => executionId !== undefined)) nodesChanged.notify();
     },
   });
   const deadlines = new DeadlineLoop(clock, () => committer.notify());
-  const context: TermContext = { ...parts, term, live, committer, deadlines, placer, assigner, nodesChanged, signal };
+  const context: TermContext = { ...parts, term, live, committer, deadlines, placer, assigner, nodesChanged, usesChanged, signal };
   placer.attach(context);
   assigner.attach(context);
   await restore(context, stored);
@@ -58,7 +60,7 @@ export async function runTerm(term: TermContext): Promise<void> {
 
 async function restore(term: TermContext, stored: StoredState): Promise<void> {
   const { live, store, randomness } = term;
-  for (const node of stored.nodes) watchSilence(term, live.addNode(node));
+  for (const node of stored.nodes) watchSilence(term, live.addNode(ofThisVersion(node)));
   const known = new Set(stored.jobs.map(({ id }) => id));
   const endedJobIds = [...new Set(stored.executions.map(({ jobId }) => jobId))].filter((id) => !known.has(id));
   const jobs = [...stored.jobs, ...(await store.getJobs(endedJobIds))].sort(
@@ -68,16 +70,22 @@ async function restore(term: TermContext, stored: StoredState): Promise<void> {
   for (const job of jobs) {
     const entry = live.addJob(job);
     const executions = [...(executionsByJob.get(job.id) ?? [])].sort((a, b) => a.attempt - b.attempt);
-    const ofThisVersion = executions.filter(({ jobVersion }) => jobVersion === job.version);
-    entry.table.restore(ofThisVersion, randomness.random);
-    entry.hasStarted = ofThisVersion.some(({ state, startedAtMs }) => startedAtMs !== undefined || state === "running");
+    const current = executions.filter(({ jobVersion }) => jobVersion === job.version);
+    entry.table.restore(current, randomness.random);
+    entry.hasStarted = current.some(({ state, startedAtMs }) => startedAtMs !== undefined || state === "running");
     for (const execution of executions) if (!isExecutionEnded(execution.state)) live.holdExecution(execution, false);
     if (isJobEnded(job.state)) continue;
     watchDeadlines(term, entry);
-    for (const execution of ofThisVersion) if (execution.state === "running") watchExecution(term, entry, execution);
+    for (const execution of current) if (execution.state === "running") watchExecution(term, entry, execution);
     refreshJob(term, entry);
   }
+  live.networked.take(stored.executions);
   tellAgain(term);
+}
+
+/** A record of an earlier version lacks what that did not know. */
+function ofThisVersion(node: Node): Node {
+  return { ...node, network: (node as Partial<Node>).network ?? NO_NODE_NETWORK };
 }
 
 /** After a change of leader every node hears the complete set. */

@@ -15,7 +15,8 @@ export const NETWORK_MODE_TO_PROTO = {
 /** Without UNSPECIFIED, which is for the caller to judge. */
 export const NETWORK_MODE_FROM_PROTO = reverse<NetworkMode>(NETWORK_MODE_TO_PROTO);
 
-export function networkToProto({ mode, domains, egressBytesMax }: Network): PbNetwork {
+/** Jobs that were stored by an earlier version have a mode alone. */
+export function networkToProto({ mode, domains = [], egressBytesMax = 0 }: Pick<Network, "mode"> & Partial<Network>): PbNetwork {
   return create(NetworkSchema, { mode: NETWORK_MODE_TO_PROTO[mode], domains: [...domains], egressBytesMax: BigInt(egressBytesMax) });
 }
 

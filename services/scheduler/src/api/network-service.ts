@@ -1,0 +1,14 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
+import type { SchedulerApiDeps } from "./deps.ts";
+import { explainEgress } from "./explain-egress.ts";
+import { listNetworkUse } from "./list-network-use.ts";
+import { watchNetworkUse } from "./watch-network-use.ts";
+
+export function createNetworkService(deps: SchedulerApiDeps): ServiceImpl<typeof NetworkService> {
+  return {
+    listNetworkUse: (request) => listNetworkUse(deps, request),
+    watchNetworkUse: (request, context) => watchNetworkUse(deps, request, context.signal),
+    explainEgress: (request, context) => explainEgress(deps, request, context.signal),
+  };
+}

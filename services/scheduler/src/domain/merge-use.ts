@@ -1,0 +1,55 @@
+import type { HostUse, NetworkUse } from "@skrei/domain";
+
+/**
+ * What both counts together say: each count is the larger one, so reports may come late, doubled or from a proxy that a crash set back a
+ * little, and none takes anything away. Returns `before` itself when `after` adds nothing.
+ */
+export function mergeUse(before: NetworkUse | undefined, after: NetworkUse | undefined): NetworkUse | undefined {
+  if (before === undefined || after === undefined) return before ?? after;
+  const hosts = mergeHosts(before.hosts, after.hosts);
+  if (hosts === before.hosts && !isLarger(after, before)) return before;
+  return { hosts, ...largerCounts(before, after) };
+}
+
+/** Of `before` when nothing is added. */
+function mergeHosts(before: readonly HostUse[], after: readonly HostUse[]): readonly HostUse[] {
+  const merged = new Map(before.map((use) => [use.host, use]));
+  let isChanged = false;
+  for (const use of after) {
+    const known = merged.get(use.host);
+    if (known === undefined ? merged.size >= HOSTS_MAX : !isLarger(use, known)) continue;
+    merged.set(use.host, known === undefined ? use : mergeHost(known, use));
+    isChanged = true;
+  }
+  return isChanged ? [...merged.values()] : before;
+}
+
+/** Words go with the newest count that they belong to. */
+function mergeHost(before: HostUse, after: HostUse): HostUse {
+  const { reason, message } = after.denied > before.denied ? after : before;
+  const { rule } = after.requests > before.requests ? after : before;
+  return { host: before.host, rule, reason, message, ...largerCounts(before, after) };
+}
+
+type Counts = Pick<NetworkUse, "requests" | "denied" | "sentBytes" | "receivedBytes">;
+
+function isLarger(after: Counts, before: Counts): boolean {
+  return (
+    after.requests > before.requests ||
+    after.denied > before.denied ||
+    after.sentBytes > before.sentBytes ||
+    after.receivedBytes > before.receivedBytes
+  );
+}
+
+function largerCounts(a: Counts, b: Counts): Counts {
+  return {
+    requests: Math.max(a.requests, b.requests),
+    denied: Math.max(a.denied, b.denied),
+    sentBytes: Math.max(a.sentBytes, b.sentBytes),
+    receivedBytes: Math.max(a.receivedBytes, b.receivedBytes),
+  };
+}
+
+/** As many as a count lists; see NetworkUse. */
+const HOSTS_MAX = 64;
