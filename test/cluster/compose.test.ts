@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createHttpTransport } from "@skrei/platform/http-transport.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
 import { createClient } from "@skrei/platform/client.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -86,6 +87,33 @@ describe("compose.yaml", { timeout: 240_000 }, () => {
     const newest = (await jobs.listJobs({ pageSize: 1 })).jobs[0]?.jobId ?? "";
     const { executions } = await jobs.listExecutions({ jobId: newest, pageSize: 1_000 });
     expect(new Set(executions.map(({ nodeId }) => nodeId)).size).toBe(3);
+  });
+
+  test("offers no network at first, and what its policy file says from the moment it says so", async () => {
+    const nodes = createClient(NodeService, createHttpTransport({ url }));
+    const offers = async (): Promise<string[]> =>
+      (await nodes.listNodes({})).nodes.map(({ network }) => `${network?.modes.join(" ") ?? ""}: ${network?.domains.join(" ") ?? ""}`);
+    expect(new Set(await offers())).toEqual(new Set([`${String(Network_Mode.NONE)}: `]));
+    const policy = join(env["SKREI_DATA"] ?? "", "network-proxy/policy.yaml");
+    await writeFile(policy, "modes: [none, http]\ndomains: [.example.org]\n");
+    await eventually(
+      offers,
+      (found) => found.every((offer) => offer === `${String(Network_Mode.NONE)} ${String(Network_Mode.HTTP)}: .example.org`),
+      {
+        withinMs: 30_000,
+        everyMs: 200,
+      },
+    );
+  });
+
+  test("keeps the network-proxy out of the cluster's own network", async () => {
+    const { services } = JSON.parse(await compose("config", "--format", "json")) as {
+      services: Record<string, { networks?: Record<string, unknown> }>;
+    };
+    const inside = Object.entries(services).filter(([, { networks }]) => networks !== undefined && "default" in networks);
+    expect(Object.keys(services["network-proxy"]?.networks ?? {})).toEqual(["egress"]);
+    expect(inside.map(([name]) => name)).toEqual(expect.arrayContaining(["compute-agent", "nats", "publisher", "scheduler", "valkey"]));
+    expect(inside.map(([name]) => name)).not.toContain("network-proxy");
   });
 
   test("publishes ports on loopback only, shows the engine's socket to compute-agent only, and is nowhere privileged", async () => {

@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
- * Makes the secrets of a cluster and the settings of its two servers, once: `node make-secrets.ts FOLDER`. What is there stays as it
- * is, so that a second start changes nothing and two installations share nothing.
+ * Makes the secrets of a cluster, the settings of its two servers and the policy of its network-proxy, once:
+ * `node make-secrets.ts FOLDER`. What is there stays as it is, so that a second start changes nothing and two installations share
+ * nothing.
  */
 const SECRET_BYTES = 32;
+/** The user `node` of the image, as which the network-proxy runs. */
+const PROXY_USER = 1000;
 
 function main(root: string | undefined): number {
   if (root === undefined) {
@@ -30,8 +33,25 @@ function main(root: string | undefined): number {
     };
     for (const [file, text] of Object.entries(files)) writeWhole(join(root, file), text);
   }
+  makeProxyFolder(join(root, "data/network-proxy"));
   return 0;
 }
+
+/** The proxy writes below `data` and only reads the policy: whoever breaks into it cannot widen it. */
+function makeProxyFolder(folder: string): void {
+  mkdirSync(join(folder, "data"), { recursive: true, mode: 0o755 });
+  chownSync(join(folder, "data"), PROXY_USER, PROXY_USER);
+  if (!existsSync(join(folder, "policy.yaml"))) writeWhole(join(folder, "policy.yaml"), POLICY);
+}
+
+const POLICY = `# What jobs may reach from this host; docs/network.md tells of every key. A change counts within a second. A mistake leaves the
+# last good policy in force and shows in "skrei node describe".
+modes: [none]
+
+# To let jobs reach some hosts by HTTP and HTTPS, if they list them too:
+# modes: [none, http]
+# domains: [api.example.com, .example.org]
+`;
 
 /** Readable by all: each volume is mounted only where it is read, by servers with users of their own. */
 function writeWhole(path: string, text: string): void {
