@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { create, toJson } from "@bufbuild/protobuf";
 import { createRouterTransport, type Client } from "@connectrpc/connect";
 import { ComputeAgentConfig } from "@skrei/compute-agent/config";
 import { createAgentService, type AgentService } from "@skrei/compute-agent/service";
@@ -9,15 +10,19 @@ import { systemClock } from "@skrei/platform/clock.ts";
 import { clientErrors } from "@skrei/platform/error-interceptor.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { createMemoryBus } from "@skrei/platform/memory-bus.ts";
-import { Job_State, type Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { NO_NETWORK, NO_NODE_NETWORK } from "@skrei/domain";
+import { networkToProto } from "@skrei/wire/network.ts";
+import { Job_State, JobSchema, type Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { SchedulerConfig } from "@skrei/scheduler/config";
 import { openStore } from "@skrei/scheduler/open-store";
 import { createSchedulerService, type SchedulerService } from "@skrei/scheduler/service";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { anHttpNetwork } from "../kit/an-assignment.ts";
 import { eventually } from "../kit/eventually.ts";
 import { startNodeServices, type NodeServices } from "../kit/node-services.ts";
 import { ProcessExecutor } from "../kit/process-executor.ts";
+import { aUse } from "../kit/scripted-proxy.ts";
 
 const JOIN_TOKEN = "a-join-token-of-a-test";
 let folder: string;
@@ -68,11 +73,18 @@ async function startAgent(): Promise<void> {
   await agent.joined();
 }
 
-async function submit(script: string, count = 1): Promise<string> {
+async function submit(script: string, { count = 1, domains = [] as readonly string[] } = {}): Promise<string> {
   const engine = { case: "docker" as const, value: { image: "busybox", entrypoint: ["sh", "-c"], parameters: [script] } };
   const { job } = await jobs.submitJob({
     requestId: crypto.randomUUID(),
-    spec: { count, task: { engine, resources: { cpuMillis: 200n, memoryBytes: 16_777_216n, diskBytes: 16_777_216n } } },
+    spec: {
+      count,
+      task: {
+        engine,
+        network: networkToProto(domains.length === 0 ? NO_NETWORK : anHttpNetwork(...domains)),
+        resources: { cpuMillis: 200n, memoryBytes: 16_777_216n, diskBytes: 16_777_216n },
+      },
+    },
   });
   return job?.jobId ?? "";
 }
@@ -86,7 +98,7 @@ async function ended(jobId: string): Promise<Job> {
 }
 
 test("a job of many partitions completes", async () => {
-  const job = await ended(await submit("echo $SKREI_PARTITION_INDEX of $SKREI_PARTITION_COUNT", 20));
+  const job = await ended(await submit("echo $SKREI_PARTITION_INDEX of $SKREI_PARTITION_COUNT", { count: 20 }));
   expect(job).toMatchObject({ state: Job_State.COMPLETED, exitCode: 0 });
   expect(node.published.size).toBe(20);
   expect(await executor.held()).toEqual([]);
@@ -128,4 +140,40 @@ test("a running job outlives a restart of its agent", async () => {
   await startAgent();
   expect(await ended(jobId)).toMatchObject({ state: Job_State.COMPLETED, exitCode: 0 });
   expect((await jobs.listExecutions({ jobId })).executions).toHaveLength(1);
+});
+
+test("a job that no node lets out says which name is missing, and runs once the operator lists it", async () => {
+  const offered = { ...NO_NODE_NETWORK, modes: ["none", "http"], domains: ["example.com"], domainCount: 1, policyDigest: "d-1" } as const;
+  node.doors.offered = offered;
+  const jobId = await submit("true", { domains: ["example.com", "data.example.org"] });
+  const waiting = await eventually(
+    async () => JSON.stringify(toJson(JobSchema, (await jobs.getJob({ jobId })).job ?? create(JobSchema))),
+    (job) => job.includes("NETWORK_DOMAIN_NOT_ALLOWED"),
+    { withinMs: 20_000 },
+  );
+  expect(waiting).toContain("data.example.org");
+  node.doors.offered = { ...offered, domains: [...offered.domains, "data.example.org"], domainCount: 2, policyDigest: "d-2" };
+  expect(await ended(jobId)).toMatchObject({ state: Job_State.COMPLETED, exitCode: 0 });
+});
+
+test("a refused request is an event of its job at once", async () => {
+  node.doors.offered = { ...NO_NODE_NETWORK, modes: ["none", "http"], domains: ["example.com"], domainCount: 1, policyDigest: "d-1" };
+  const jobId = await submit("while :; do sleep 0.05; done", { domains: ["example.com"] });
+  const [door] = await eventually(
+    async () => ((await executor.held()).some(({ isRunning }) => isRunning) ? [...node.doors.doors.keys()] : []),
+    (doors) => doors.length === 1,
+    { withinMs: 20_000 },
+  );
+  const message = "evil.example is not on the job's list";
+  node.doors.count(door ?? "", aUse({ "evil.example": { denied: 1, reason: "EGRESS_HOST_NOT_ON_JOB_LIST", message } }));
+  const events = await eventually(
+    async () => (await jobs.listJobEvents({ jobId })).events.filter(({ type }) => type === "execution.egress_denied"),
+    (denials) => denials.length > 0,
+    { withinMs: 20_000 },
+  );
+  expect(events).toMatchObject([{ reason: "EGRESS_HOST_NOT_ON_JOB_LIST", message: expect.stringContaining(message) }]);
+  await jobs.stopJob({ jobId });
+  expect(await ended(jobId)).toMatchObject({ state: Job_State.STOPPED });
+  const { executions } = await jobs.listExecutions({ jobId });
+  expect(executions[0]?.networkUse).toMatchObject({ denied: 1n, hosts: [{ host: "evil.example" }] });
 });

@@ -71,7 +71,7 @@ export class ScriptedProxy {
         const asked = this.#check(networkFromProto(network));
         if (!this.doors.has(executionId)) this.doors.set(executionId, { network: asked, owner, clusterUrls });
         const credential = `${executionId}:secret`;
-        return { env: { http_proxy: `http://${credential}@127.0.0.1:3128` }, socketPath: `/doors/${executionId}.sock`, credential };
+        return { env: { http_proxy: `http://${credential}@127.0.0.1:3128` }, socketPath: `/proxy/doors/${executionId}.sock`, credential };
       },
       closeDoor: ({ executionId }) => {
         this.#note("close");

@@ -29,7 +29,7 @@ export function createProxyClient(transport: Transport, { nodeId, clusterUrls }:
         return { mode: network.mode, env: { ...env }, socketPath, credential, deniedNetworks: [...deniedNetworks] };
       } catch (error) {
         signal.throwIfAborted();
-        throw doorFailure(error);
+        throw doorFailure(within.aborted ? new Error(`it took longer than ${OPEN_TIMEOUT_MS} ms`, { cause: error }) : error);
       }
     },
     close: async (executionId) => {

@@ -10,7 +10,7 @@ export class OfferWatch {
   #looking: Promise<void> | undefined;
   /** No modes until the proxy has answered once. */
   #network: NodeNetwork = { ...NO_NODE_NETWORK, modes: [] };
-  #networkChanged = Promise.withResolvers<void>();
+  readonly #waiting = new Set<() => void>();
   #isProxyAway = false;
 
   constructor(parts: WatchParts) {
@@ -39,11 +39,13 @@ export class OfferWatch {
   /** Resolves when `network` is another than `known`, or at the signal. */
   async networkOtherThan(known: NodeNetwork, signal: AbortSignal): Promise<void> {
     if (this.#network !== known || signal.aborted) return;
-    const left = Promise.withResolvers<void>();
-    const leave = (): void => left.resolve();
-    signal.addEventListener("abort", leave, { once: true });
-    await Promise.race([this.#networkChanged.promise, left.promise]);
-    signal.removeEventListener("abort", leave);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    this.#waiting.add(wake);
+    signal.addEventListener("abort", wake, { once: true });
+    await promise;
+    this.#waiting.delete(wake);
+    signal.removeEventListener("abort", wake);
   }
 
   /**
@@ -96,8 +98,7 @@ export class OfferWatch {
       this.#isProxyAway = false;
       if (isSame(network, this.#network)) return;
       this.#network = network;
-      this.#networkChanged.resolve();
-      this.#networkChanged = Promise.withResolvers();
+      for (const wake of this.#waiting) wake();
       logger.info(
         { event: "network.changed", rule: network.modes.join(", "), count: network.domainCount },
         "the network-proxy has a policy",
