@@ -105,7 +105,7 @@ describe("what is refused", () => {
     expect(stdout).toBe("code 4\ncode 4\ncode 4\n");
     const port = scheme === "http" ? 80 : 443;
     const line = (host: string): string =>
-      `skrei: http_request: ${host}: ${host}:${port} is not on the job's list. Add it with --domain. (EGRESS_HOST_NOT_ON_JOB_LIST)\n`;
+      `skrei: http_request to ${host}: ${host}:${port} is not on the job's list. Add it with --domain. (EGRESS_HOST_NOT_ON_JOB_LIST)\n`;
     expect(stderr).toBe(line("no.example") + line("no2.example"));
   });
 
@@ -129,7 +129,7 @@ describe("what is refused", () => {
 
   test.for([
     { title: "of no name", url: "https://mismatch.example/hello", words: "mismatch.example" },
-    { title: "that is broken off", url: "http://api.example/breaks", words: "api.example: aborted" },
+    { title: "that is broken off", url: "http://api.example/breaks", words: "to api.example: aborted" },
     { title: "that nobody listens to", url: "http://closed.example/", words: "closed.example" },
   ])("an origin $title is code 2", async ({ url, words }) => {
     const { stdout, stderr } = await run("askAll", url);
@@ -234,7 +234,7 @@ describe("bounds", () => {
   test.for(["never", "stalls"])("an origin that %s is code 3", async (page) => {
     const { stdout, stderr } = await run("askAll", `http://api.example/${page}`);
     expect(stdout).toBe("code 3\n");
-    expect(stderr).toBe(`skrei: http_request: api.example: the request was not over within ${TIMEOUT_MS} ms\n`);
+    expect(stderr).toBe(`skrei: http_request to api.example: the request was not over within ${TIMEOUT_MS} ms\n`);
   });
 
   test("an origin that the proxy found too slow is code 3", async () => {

@@ -38,7 +38,7 @@ export async function throwRefusal(url: URL, response: IncomingMessage, body: As
   const reason = String(response.headers["x-skrei-reason"] ?? "");
   const words = await readWords(body);
   const what = words === "" ? `the proxy answered ${response.statusCode}` : words;
-  throw new HttpProblem(resultOf(response.statusCode ?? 0, reason), `${url.host}: ${what}${reason === "" ? "" : ` (${reason})`}`, {
+  throw new HttpProblem(resultOf(response.statusCode ?? 0, reason), reason === "" ? what : `${what} (${reason})`, {
     key: `${url.host} ${reason}`,
   });
 }
@@ -101,7 +101,7 @@ async function* bodyOf(socket: Socket, lengthBytes: number): AsyncGenerator<Buff
 }
 
 async function secure(socket: Socket, url: URL, secureContext: SecureContext, signal: AbortSignal): Promise<TLSSocket> {
-  const host = url.hostname.replace(/^\[|\]$/gu, "");
+  const host = url.hostname.replace(/^\[|\]$|\.$/gu, "");
   const name = isIP(host) === 0 ? { servername: host } : {};
   const secured = tlsConnect({ socket, host, ...name, secureContext, ALPNProtocols: ["http/1.1"] });
   secured.on("error", () => undefined);

@@ -91,11 +91,11 @@ export class HostProcess {
     else this.#child.stdin?.write("go\n");
   }
 
-  /** Resolves when more may be written, or when the host is gone. @throws the signal's reason. */
+  /** Resolves when more may be written. Whoever calls aborts the signal when the host exits. @throws AbortError. */
   async answer(frame: Uint8Array, signal: AbortSignal): Promise<void> {
     const { stdin } = this.#child;
     if (stdin === null || stdin.destroyed || stdin.write(frame)) return;
-    await Promise.race([once(stdin, "drain", { signal }), this.#exit]);
+    await once(stdin, "drain", { signal });
   }
 
   kill(): void {

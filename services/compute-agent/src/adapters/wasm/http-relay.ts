@@ -8,7 +8,7 @@ import { parseRequestUrl, redirectOf, type Hop } from "./http-redirect.ts";
 
 /** The host process on the other side. */
 export interface RelayHost {
-  /** Resolves when more may be written, or when it is gone. */
+  /** Resolves when more may be written. */
   answer(frame: Uint8Array, signal: AbortSignal): Promise<void>;
   kill(): void;
 }
@@ -51,11 +51,16 @@ export class HttpRelay {
   }
 
   async #serve(ask: HttpAsk): Promise<void> {
-    const timeout = AbortSignal.timeout(this.#options.timeoutMs);
-    const end = await this.#transfer(ask, AbortSignal.any([timeout, this.#closing.signal])).then(
+    const stopping = new AbortController();
+    const stop = (): void => stopping.abort(this.#closing.signal.reason);
+    const timer = setTimeout(() => stopping.abort(new HttpProblem("timeout", this.#lateness)), this.#options.timeoutMs);
+    this.#closing.signal.addEventListener("abort", stop, { once: true });
+    const end = await this.#transfer(ask, stopping.signal).then(
       () => ({ result: "success", words: "" }) as const,
-      (error: unknown) => this.#explain(ask, timeout.aborted ? this.#late(ask, error) : toProblem(ask, error)),
+      (error: unknown) => this.#explain(ask, toProblem(stopping.signal.aborted ? stopping.signal.reason : error)),
     );
+    clearTimeout(timer);
+    this.#closing.signal.removeEventListener("abort", stop);
     this.#isBusy = false;
     this.#wanted = undefined;
     if (!this.#closing.signal.aborted) await this.#send(FRAME.end, toJson(end), this.#closing.signal).catch(() => undefined);
@@ -76,7 +81,7 @@ export class HttpRelay {
       if (hop.url.protocol === "http:" && response.headers["x-skrei-reason"] !== undefined) await throwRefusal(hop.url, response, response);
       const next = redirectOf(hop, response.statusCode ?? 0, response.headers.location);
       if (next === undefined) return await this.#pass(response, ask, signal);
-      if (redirects === REDIRECTS_MAX) throw new HttpProblem("networkError", `${hop.url.host} redirects more than ${REDIRECTS_MAX} times`);
+      if (redirects === REDIRECTS_MAX) throw new HttpProblem("networkError", `it redirects more than ${REDIRECTS_MAX} times`);
       hop = next;
     }
   }
@@ -130,16 +135,20 @@ export class HttpRelay {
     await this.#host.answer(frame, signal);
   }
 
-  #late(ask: HttpAsk, cause: unknown): HttpProblem {
-    return new HttpProblem("timeout", `${hostOf(ask)}: the request was not over within ${this.#options.timeoutMs} ms`, { cause });
+  get #lateness(): string {
+    return `the request was not over within ${this.#options.timeoutMs} ms`;
   }
 
   /** The user learns of each kind of trouble with each host once. */
   #explain(ask: HttpAsk, problem: HttpProblem): HttpEnd {
-    const key = `${hostOf(ask)} ${problem.key}`;
+    const host = URL.parse(ask.url)?.host ?? "";
+    const key = `${host} ${problem.key}`;
     const isNews = !this.#explained.has(key) && this.#explained.size < EXPLANATIONS_MAX;
     if (isNews) this.#explained.add(key);
-    return { result: problem.result, words: isNews ? `skrei: http_request: ${toPrintable(problem.message)}\n` : "" };
+    return {
+      result: problem.result,
+      words: isNews ? `skrei: http_request${host === "" ? "" : ` to ${host}`}: ${toPrintable(problem.message)}\n` : "",
+    };
   }
 }
 
@@ -159,16 +168,11 @@ function checkSize(what: string, sizeBytes: number, bytesMax: number): void {
   if (sizeBytes > bytesMax) throw new HttpProblem("tooLarge", `${what} ${sizeBytes} bytes; there is room for ${bytesMax}`);
 }
 
-function toProblem(ask: HttpAsk, error: unknown): HttpProblem {
+function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "HPE_HEADER_OVERFLOW") return new HttpProblem("tooLarge", `${hostOf(ask)}: the response's headers are too large`);
-  const message = error instanceof Error ? error.message : String(error);
-  return new HttpProblem("networkError", `${hostOf(ask)}: ${message}`, { key: code, cause: error });
-}
-
-function hostOf({ url }: HttpAsk): string {
-  return URL.parse(url)?.host ?? "";
+  if (code === "HPE_HEADER_OVERFLOW") return new HttpProblem("tooLarge", "the response's headers are too large");
+  return new HttpProblem("networkError", error instanceof Error ? error.message : String(error), { key: code, cause: error });
 }
 
 function toPrintable(text: string): string {
