@@ -126,4 +126,4 @@ function bufferSize(memory: GuestMemory, { pointer, lengthPointer }: Buffers): n
 const PARAMETERS = 12;
 const STDERR_FD = 2;
 const NO_NETWORK_WORDS =
-  "skrei: http_request is not allowed: this task has no network. Ask for it in the job, for example with --network http and --domain.\n";
+  "skrei: http_request is not allowed: this task has no network. Ask for it in the job, such as with --network api.example.com.\n";
