@@ -5,7 +5,7 @@ export type AddressWords = readonly number[];
 export function parseWords(address: string): AddressWords | undefined {
   if (!address.includes(":")) return wordsOfIpv4(address);
   if (address.length > ADDRESS_LENGTH_MAX) return undefined;
-  const words = wordsOfIpv6(address.replace(/%[0-9A-Za-z._~-]+$/u, ""));
+  const words = wordsOfIpv6(address.replace(/%[0-9A-Za-z.-]+$/u, ""));
   return words !== undefined && hasPrefix(words, IPV4_MAPPED) ? words.slice(6) : words;
 }
 
