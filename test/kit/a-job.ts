@@ -16,6 +16,8 @@ export interface JobParts {
   readonly env?: Record<string, string>;
   /** `name: path in the task`. */
   readonly outputs?: Readonly<Record<string, string>>;
+  readonly inputs?: TaskInit["inputs"];
+  readonly network?: TaskInit["network"];
   readonly cpuMillis?: number;
   readonly memoryBytes?: number;
   readonly diskBytes?: number;
@@ -60,6 +62,7 @@ function jobOf(parts: Omit<JobParts, "image" | "command">, task: TaskInit): JobS
     constraints,
     ...(retry !== undefined && { retry }),
     task: {
+      ...optionalParts(parts),
       ...task,
       env,
       outputs: Object.entries(outputs).map(([output, path]) => ({ name: output, path })),
@@ -67,6 +70,10 @@ function jobOf(parts: Omit<JobParts, "image" | "command">, task: TaskInit): JobS
       timeouts: timeoutsOf(parts),
     },
   };
+}
+
+function optionalParts({ inputs, network }: JobParts): TaskInit {
+  return { ...(inputs !== undefined && { inputs }), ...(network !== undefined && { network }) };
 }
 
 function timeoutsOf({ executionTimeoutMs, queueTimeoutMs, totalTimeoutMs }: JobParts): NonNullable<TaskInit["timeouts"]> {

@@ -9,6 +9,7 @@ import { type CliOptions, type CliProcess, type CliResult, startCli } from "./cl
 import { ClusterApi } from "./cluster-api.ts";
 import { removeContainersOf } from "./docker-leftovers.ts";
 import { DOCKER_HOST } from "./docker-host.ts";
+import { type ProcessPlace, THIS_HOST } from "./process-place.ts";
 import { type NatsServer, startNatsServer } from "./nats-server.ts";
 import { type RedisServer, startRedisServer } from "./redis-server.ts";
 import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
@@ -25,6 +26,11 @@ export interface ClusterOptions {
   /** Further flags. */
   readonly schedulerFlags?: FlagTable;
   readonly agentFlags?: FlagTable;
+  readonly proxyFlags?: FlagTable;
+  /** Where its processes run. Default: this host. */
+  readonly place?: ProcessPlace;
+  /** Where those run that look up names for others. Default: `place`. */
+  readonly resolvingPlace?: ProcessPlace;
 }
 
 /** An agent with its node. */
@@ -36,7 +42,7 @@ export interface ClusterAgent extends ServiceProcess {
 
 /** A cluster of real processes on this host, with nothing shared with any other. */
 export interface Cluster extends ClusterApi, AsyncDisposable {
-  /** Where the scheduler listens. */
+  /** Where the scheduler listens, for this process. */
   readonly url: string;
   readonly joinToken: string;
   /** Everything that the cluster writes is below; a place for a test's own files as well. */
@@ -48,6 +54,8 @@ export interface Cluster extends ClusterApi, AsyncDisposable {
   readonly fetcher: ServiceProcess;
   readonly proxy: ServiceProcess;
   readonly agents: readonly ClusterAgent[];
+  /** The URL of one of its processes, for this process. */
+  reach(url: string): Promise<string>;
   /** The agent of a node id. */
   agentOf(nodeId: string): ClusterAgent;
   /** The flags of the scheduler, for another one that a test starts by itself. */
@@ -65,8 +73,10 @@ export interface Cluster extends ClusterApi, AsyncDisposable {
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   await using stack = new AsyncDisposableStack();
   const parts = await startServices(options, stack);
-  const { scheduler, folder } = parts;
-  const api = new ClusterApi(createHttpTransport({ url: scheduler.url }));
+  const { folder } = parts;
+  const { place = THIS_HOST } = options;
+  const url = await place.reach(parts.scheduler.url);
+  const api = new ClusterApi(createHttpTransport({ url }));
   const names = Array.from({ length: options.nodes ?? 2 }, (_, index) => `node-${index + 1}`);
   const engines = options.engines ?? ["docker", "wasm"];
   const agentFlags = (name: string, flags: FlagTable = {}): FlagTable => ({
@@ -75,7 +85,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     ...flags,
   });
   const started = names.map(async (name) =>
-    stack.use(await startServiceProcess("compute-agent", agentFlags(name), { label: name, logFolder: parts.logFolder })),
+    stack.use(await startServiceProcess("compute-agent", agentFlags(name), { label: name, logFolder: parts.logFolder, place })),
   );
   const processes = await together(started);
   const nodes = await api.waitForNodes(names, engines);
@@ -90,7 +100,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const kept = logs();
     logs = () => kept;
   });
-  const env = { SKREI_SERVER: scheduler.url, HOME: folder, XDG_CONFIG_HOME: join(folder, "config") };
+  const env = { SKREI_SERVER: url, HOME: folder, XDG_CONFIG_HOME: join(folder, "config") };
   const start = (args: readonly string[], cli: CliOptions = {}): CliProcess =>
     startCli(args, { cwd: folder, ...cli, env: { ...env, ...cli.env } });
   const kept = stack.move();
@@ -100,8 +110,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   );
   return Object.assign(api, {
     ...parts,
-    url: scheduler.url,
+    url,
     agents,
+    reach: (inner: string) => place.reach(inner),
     agentOf: (nodeId: string) => agents.find((agent) => agent.nodeId === nodeId) ?? fail(`no agent of ${nodeId}`),
     agentFlags,
     startCli: start,
@@ -119,7 +130,7 @@ type ClusterServices = Pick<
 };
 
 async function startServices(
-  { heartbeatTimeoutMs = 10_000, schedulerFlags: furtherFlags }: ClusterOptions,
+  { heartbeatTimeoutMs = 10_000, schedulerFlags: furtherFlags, proxyFlags, place = THIS_HOST, resolvingPlace = place }: ClusterOptions,
   stack: AsyncDisposableStack,
 ): Promise<ClusterServices> {
   const folder = await mkdtemp(join(tmpdir(), "skrei-cluster-"));
@@ -127,18 +138,22 @@ async function startServices(
   const logFolder = join(folder, "logs");
   await mkdir(logFolder);
   const [joinToken, busToken, linkSecret, publishToken] = [secret(), secret(), secret(), secret()];
-  const start = async (name: string, flags: FlagTable): Promise<ServiceProcess> =>
-    stack.use(await startServiceProcess(name, flags, { logFolder }));
-  const nats = stack.use(await startNatsServer({ token: busToken }));
-  const redis = stack.use(await startRedisServer());
+  const start = async (name: string, flags: FlagTable, where = place): Promise<ServiceProcess> =>
+    stack.use(await startServiceProcess(name, flags, { logFolder, place: where }));
+  const nats = stack.use(await startNatsServer({ token: busToken, place }));
+  const redis = stack.use(await startRedisServer({}, place));
   const publisher = await start("publisher", {
     "data-folder": join(folder, "publisher"),
     "link-secret": linkSecret,
     "publish-token": publishToken,
   });
   const [fetcher, proxy] = await together([
-    start("storage-fetcher", { "data-folder": join(folder, "fetcher"), "publisher-url": publisher.url, "publish-token": publishToken }),
-    start("network-proxy", {}),
+    start(
+      "storage-fetcher",
+      { "data-folder": join(folder, "fetcher"), "publisher-url": publisher.url, "publish-token": publishToken },
+      resolvingPlace,
+    ),
+    start("network-proxy", { "data-folder": join(folder, "proxy"), ...proxyFlags }, resolvingPlace),
   ]);
   const schedulerFlags = {
     "store-url": redis.url,

@@ -21,7 +21,7 @@ import { eventually } from "./eventually.ts";
  */
 export async function expectInvariants(cluster: Cluster, acknowledged: readonly string[] = []): Promise<void> {
   await expectNothingLeft(cluster);
-  const truth = await readTruth(cluster.redis.url);
+  const truth = await readTruth(await cluster.reach(cluster.redis.url));
   const states = new Map<string, string>(truth.jobs.map(({ id, state }) => [id, state]));
   expect(acknowledged.filter((id) => !states.has(id))).toEqual([]);
   expect(truth.jobs.filter(({ state }) => !isJobEnded(state)).map(({ id, state }) => `${id} ${state}`)).toEqual([]);
@@ -38,16 +38,16 @@ export async function expectNothingLeft(cluster: Cluster): Promise<void> {
   );
 }
 
-async function leftovers({ agents, fetcher, proxy }: Cluster): Promise<readonly string[]> {
+async function leftovers({ agents, fetcher, proxy, reach }: Cluster): Promise<readonly string[]> {
   const left: string[] = [];
   for (const { nodeId, name, dataFolder } of agents) {
     const tasks = (await containersOf(nodeId)).filter(({ role }) => role === "task");
     left.push(...tasks.map(({ executionId, state }) => `container of ${executionId} on ${name}, ${state}`));
     left.push(...(await readdir(join(dataFolder, "executions"))).map((folder) => `folder of ${folder} on ${name}`));
   }
-  const { doors } = await createClient(DoorService, createHttpTransport({ url: proxy.url })).listDoors({});
+  const { doors } = await createClient(DoorService, createHttpTransport({ url: await reach(proxy.url) })).listDoors({});
   left.push(...doors.map(({ executionId }) => `door of ${executionId}`));
-  const { pinnedEntries } = await createClient(FetchService, createHttpTransport({ url: fetcher.url })).getCacheState({});
+  const { pinnedEntries } = await createClient(FetchService, createHttpTransport({ url: await reach(fetcher.url) })).getCacheState({});
   return pinnedEntries === 0 ? left : [...left, `${pinnedEntries} pinned inputs`];
 }
 

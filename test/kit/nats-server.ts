@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
+import { type ProcessPlace, THIS_HOST } from "./process-place.ts";
 
 export interface NatsServerOptions {
   /** Clients must give it; none by default. */
@@ -12,6 +13,8 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** `max_payload` is only a file setting; further arguments of the command line go here. */
   readonly args?: readonly string[];
+  /** Default: this host. */
+  readonly place?: ProcessPlace;
 }
 
 /** A real nats-server on 127.0.0.1 that belongs to one test. */
@@ -65,17 +68,17 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   };
 }
 
-async function launch(port: number, { token, args = [] }: NatsServerOptions): Promise<ChildProcess> {
+async function launch(port: number, { token, args = [], place = THIS_HOST }: NatsServerOptions): Promise<ChildProcess> {
   const auth = token === undefined ? [] : ["--auth", token];
-  const child = spawn("nats-server", ["--addr", "127.0.0.1", "--port", String(port), ...auth, ...args], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const [file = "", ...argv] = [...place.command, "nats-server", "--addr", "127.0.0.1", "--port", String(port), ...auth, ...args];
+  const child = spawn(file, argv, { stdio: ["ignore", "ignore", "pipe"] });
+  const reached = Number(new URL(await place.reach(`http://127.0.0.1:${port}`)).port);
   let log = "";
   child.stderr.on("data", (data: Buffer) => (log = (log + data.toString()).slice(-4_000)));
   child.on("error", (error) => (log += String(error)));
   try {
     await eventually(
-      () => greeting(port).catch(() => "refused"),
+      () => greeting(reached).catch(() => "refused"),
       (text) => text.startsWith("INFO "),
       { withinMs: 10_000 },
     );

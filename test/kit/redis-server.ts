@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { eventually } from "./eventually.ts";
+import { type ProcessPlace, THIS_HOST } from "./process-place.ts";
 
 export interface RedisServer extends AsyncDisposable {
   readonly url: string;
@@ -21,12 +22,16 @@ export interface RedisServer extends AsyncDisposable {
 }
 
 /** A real redis-server on a private port with its own folder, durable unless `settings` say otherwise. */
-export async function startRedisServer(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
+export async function startRedisServer(
+  settings: Readonly<Record<string, string>> = {},
+  place: ProcessPlace = THIS_HOST,
+): Promise<RedisServer> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), "skrei-redis-"));
   const all = { port: String(port), bind: "127.0.0.1", dir: folder, save: "", appendonly: "yes", appendfsync: "always", ...settings };
   const options = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
-  let child = await launch(options, port, settings["requirepass"]);
+  const start = (): Promise<ChildProcess> => launch({ options, port, password: settings["requirepass"], place });
+  let child = await start();
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, "exit");
@@ -39,7 +44,7 @@ export async function startRedisServer(settings: Readonly<Record<string, string>
     pid: () => child.pid ?? 0,
     kill,
     startAgain: async () => {
-      child = await launch(options, port, settings["requirepass"]);
+      child = await start();
     },
     pause: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),
@@ -61,10 +66,18 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function launch(options: readonly string[], port: number, password: string | undefined): Promise<ChildProcess> {
-  const child = spawn("redis-server", options, { stdio: "ignore" });
+interface Launch {
+  readonly options: readonly string[];
+  readonly port: number;
+  readonly password: string | undefined;
+  readonly place: ProcessPlace;
+}
+
+async function launch({ options, port, password, place }: Launch): Promise<ChildProcess> {
+  const [file = "", ...argv] = [...place.command, "redis-server", ...options];
+  const child = spawn(file, argv, { stdio: "ignore" });
   const client = new Redis({
-    port,
+    port: Number(new URL(await place.reach(`http://127.0.0.1:${port}`)).port),
     host: "127.0.0.1",
     ...(password === undefined ? {} : { password }),
     retryStrategy: () => 20,

@@ -27,24 +27,22 @@ export async function openGates(options: GatesOptions): Promise<Gates> {
         createServer((socket) => onConnection(socket, options, seen)),
         { host, port },
       );
-  const take = <Item>(items: Item[]): Item[] => items.splice(0).map((item) => ({ ...item }));
-  return { takeCanaries: () => take(seen.canaries), takeConnections: () => take(seen.connections) };
+  return {
+    takeCanaries: () => seen.canaries.splice(0),
+    takeConnections: () => seen.connections.splice(0).map(({ socket, ...where }) => ({ ...where, bytes: socket.bytesRead })),
+  };
 }
 
 interface Seen {
-  readonly canaries: Writable<CanarySighting>[];
-  readonly connections: Writable<OriginConnection>[];
+  readonly canaries: { -readonly [Key in keyof CanarySighting]: CanarySighting[Key] }[];
+  readonly connections: { readonly address: string; readonly port: number; readonly socket: Socket }[];
 }
-
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 function onConnection(socket: Socket, { originAddresses, onOrigin }: GatesOptions, { canaries, connections }: Seen): void {
   const { localAddress: address = "", localPort: port = 0 } = socket;
   socket.on("error", () => undefined); // What matters is what came before.
   if (originAddresses.has(address) && ORIGIN_PORTS.includes(port)) {
-    const connection = { address, port, bytes: 0 };
-    connections.push(connection);
-    socket.once("close", () => (connection.bytes = socket.bytesRead));
+    connections.push({ address, port, socket });
     onOrigin(socket);
     return;
   }

@@ -28,7 +28,7 @@ export interface CanarySighting {
 export interface OriginConnection {
   readonly address: string;
   readonly port: number;
-  /** All that it sent, handshakes included; 0 while it is open. */
+  /** All that it sent until now, handshakes included. */
   readonly bytes: number;
 }
 
