@@ -8,7 +8,8 @@ import { followRun } from "./process-output.ts";
 
 /**
  * An Executor without an engine: each task is a process of this host, in a session of its own, under a small supervising
- * shell that outlives us and writes down the exit code. Isolates nothing; targets of mounts are replaced in the arguments.
+ * shell that outlives us and writes down the exit code. Isolates nothing; targets of mounts, and `/slot/door` for the socket of its door, are
+ * replaced in the arguments.
  * Images with a meaning: `absent` does not exist, `unreachable` cannot be pulled, `stuck` is pulled until the caller leaves.
  */
 export class ProcessExecutor implements Executor {
@@ -148,7 +149,8 @@ code=$?; echo "$code $(date +%s%3N)" > "$folder/exit.new"; mv "$folder/exit.new"
 function commandOf(run: RunSpec): string[] {
   if (run.engine.name !== "docker") throw new DomainError("invalid", "MODULE_INVALID", "processes are no modules");
   const command = [...run.engine.entrypoint, ...run.engine.parameters];
-  return command.map((part) => run.mounts.reduce((text, mount) => text.replaceAll(mount.target, mount.hostPath), part));
+  const places = [...run.mounts, { target: "/slot/door", hostPath: run.door.socketPath }];
+  return command.map((part) => places.reduce((text, { target, hostPath }) => text.replaceAll(target, hostPath), part));
 }
 
 async function pidOf(folder: string): Promise<number | undefined> {
