@@ -8,11 +8,13 @@ import { type HttpServer, startHttpServer } from "@skrei/platform/http-server.ts
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { connectNatsBus } from "@skrei/platform/nats-bus.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { aTask, anAssignment } from "../kit/an-assignment.ts";
+import { NO_NODE_NETWORK } from "@skrei/domain";
+import { aTask, anAssignment, anHttpNetwork } from "../kit/an-assignment.ts";
 import { eventually } from "../kit/eventually.ts";
 import { type NatsServer, startNatsServer } from "../kit/nats-server.ts";
 import { cidOf, readTree } from "../kit/node-services.ts";
 import { ProcessExecutor } from "../kit/process-executor.ts";
+import { aUse, ScriptedProxy } from "../kit/scripted-proxy.ts";
 import { ScriptedScheduler } from "../kit/scripted-scheduler.ts";
 
 const ENDED = ["completed", "failed", "rejected", "cancelled", "discarded"];
@@ -21,6 +23,8 @@ let nats: NatsServer;
 let bus: Bus;
 let http: HttpServer;
 let scheduler: ScriptedScheduler;
+let doors: ScriptedProxy;
+let proxy: HttpServer;
 let agent: ChildProcess;
 
 beforeEach(async () => {
@@ -30,6 +34,8 @@ beforeEach(async () => {
   scheduler = new ScriptedScheduler({ bus, busUrls: [nats.url] });
   await scheduler.start();
   http = await startHttpServer({ host: "127.0.0.1", port: 0, routes: scheduler.routes, logger: silentLogger });
+  doors = new ScriptedProxy();
+  proxy = await startHttpServer({ host: "127.0.0.1", port: 0, routes: doors.routes, logger: silentLogger });
   await startAgent();
 });
 afterEach(async () => {
@@ -37,13 +43,14 @@ afterEach(async () => {
   const executor = new ProcessExecutor(join(folder, "engine"));
   for (const { executionId } of await executor.held()) await executor.remove(executionId);
   await http.close();
+  await proxy.close();
   await bus.close();
   await nats.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
 async function startAgent(): Promise<void> {
-  agent = fork(join(import.meta.dirname, "..", "kit", "agent-process.ts"), [folder, http.url], {
+  agent = fork(join(import.meta.dirname, "..", "kit", "agent-process.ts"), [folder, http.url, proxy.url], {
     execArgv: [],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
@@ -94,6 +101,22 @@ test.each([0, 5, 20, 60, 150, 300])(
     );
   },
 );
+
+test("an agent that was killed tells what went through a door while nobody looked", async () => {
+  doors.offered = { ...NO_NODE_NETWORK, modes: ["none", "http"], domains: ["example.com"] };
+  const task = aTask({ does: "runForever", ignoresTerm: false }, { network: anHttpNetwork("example.com") });
+  const assignment = anAssignment(task);
+  const { executionId } = assignment;
+  await scheduler.assign([assignment]);
+  await scheduler.reported(executionId, ["running"]);
+  await kill();
+  const networkUse = aUse({ "example.com": { requests: 3, sentBytes: 400, receivedBytes: 9_000 }, "evil.example": { denied: 2 } });
+  doors.count(executionId, networkUse);
+  await new ProcessExecutor(join(folder, "engine")).stop(executionId, 1_000);
+  await startAgent();
+  expect(await scheduler.reported(executionId, ENDED)).toMatchObject({ state: "failed", networkUse });
+  expect(doors.doors.size).toBe(0);
+});
 
 test("an agent whose bus goes away and comes back goes on in its session", async () => {
   const assignment = anAssignment(aTask({ does: "printLines", count: 5, pauseMs: 100 }));

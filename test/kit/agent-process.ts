@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { ComputeAgentConfig } from "@skrei/compute-agent/config";
 import { createAgentService } from "@skrei/compute-agent/service";
+import { createHttpTransport } from "@skrei/platform/http-transport.ts";
 import { createLogger } from "@skrei/platform/logger.ts";
 import { startNodeServices } from "./node-services.ts";
 import { ProcessExecutor } from "./process-executor.ts";
 
-/** An agent in a process of its own, to be killed: joins over HTTP, then talks over NATS; its engine runs processes. */
-const [folder = "", schedulerUrl = ""] = process.argv.slice(2);
+/** An agent in a process of its own, to be killed: joins over HTTP, then talks over NATS; its engine runs processes, its proxy outlives it. */
+const [folder = "", schedulerUrl = "", proxyUrl = ""] = process.argv.slice(2);
 const node = await startNodeServices(join(folder, "node"));
 const agent = createAgentService(
   ComputeAgentConfig.parse({
@@ -19,6 +20,7 @@ const agent = createAgentService(
     logger: createLogger({ service: "compute-agent", level: "error", destination: "stderr" }),
     executors: () => [new ProcessExecutor(join(folder, "engine"))],
     ...node,
+    proxy: createHttpTransport({ url: proxyUrl }),
   },
 );
 await agent.start();
