@@ -90,6 +90,14 @@ describe("what is allowed", () => {
     expect(lastSeen()["method"]).toBe(method);
   });
 
+  test("a process without the wall has the same way out", async () => {
+    await using open = await startExecutor({ requestTimeoutMs: TIMEOUT_MS, isWallWanted: false });
+    const { output } = await runWasm(open.executor, wasmTask("http", { parameters: ["askAll", "http://api.example/hello"] }), {
+      door: proxy.door,
+    });
+    expect(output.stdout).toMatch(/^code 0\n/u);
+  });
+
   test("12 MB go out and come back unchanged, in pieces", async () => {
     expect((await run("echo", "https://api.example/echo", "12000000", "12000000")).stdout).toBe("code 0, length 12000000, same\n");
   });
@@ -313,6 +321,7 @@ describe("the end of a run", () => {
 async function startExecutor(options: {
   requestTimeoutMs: number;
   extraCertificates?: readonly string[];
+  isWallWanted?: boolean;
 }): Promise<AsyncDisposable & { readonly executor: WasmExecutor }> {
   const started = new WasmExecutor({ clock: wallClock, cacheFolder: join(folder, "cache"), ...options });
   await started.start();
