@@ -112,6 +112,31 @@ export function describeStateStore(name: string, createHarness: () => Promise<St
         expect((await store.eventRange()).lastSequence).toBe(1);
       });
 
+      test("keeps what executions did on the network, and what nodes offer of it", async () => {
+        const job = aJob({ state: "running" });
+        const host = {
+          host: "b\u00fccher.example",
+          requests: 2,
+          denied: 1,
+          sentBytes: 2 ** 40,
+          receivedBytes: 0,
+          rule: "",
+          reason: "",
+          message: "no",
+        };
+        const networkUse = { hosts: [host], requests: 2, denied: 1, sentBytes: 2 ** 40, receivedBytes: 0 };
+        const execution = anExecution(job, { state: "running" });
+        const network = { modes: ["none", "http"] as const, domains: [".example.com"], domainCount: 9, policyDigest: "d", problem: "p" };
+        const node = aNode({ network });
+        await commit({ jobs: [job], executions: [execution], nodes: [node] });
+        // A count alone makes no event.
+        await commit({ executions: [{ ...execution, networkUse }], events: [] });
+        expect(await store.getExecution(execution.id)).toEqual({ ...execution, networkUse });
+        expect(await store.listExecutions(job.id, undefined, 1)).toEqual([{ ...execution, networkUse }]);
+        expect(await store.loadLive()).toMatchObject({ executions: [{ networkUse }], nodes: [{ network }] });
+        expect((await store.eventRange()).lastSequence).toBe(1);
+      });
+
       test("takes 1,000 jobs with their executions at once", async () => {
         const jobs = Array.from({ length: 1_000 }, () => aJob());
         await commit({ jobs, executions: jobs.map((job) => anExecution(job)) });

@@ -1,12 +1,13 @@
 import type { Execution, ExecutionId, Job, JobEvent, JobId, Node, NodeId } from "@skrei/domain";
 import { expect, test } from "vitest";
 import { brokenRules, type StoredTruth } from "./event-log-rules.ts";
+import { aUse } from "./scheduler-records.ts";
 
 const jobId = "j-1" as JobId;
 const nodeId = "n-1" as NodeId;
 const need = { cpuMillis: 600, memoryBytes: 1, diskBytes: 1 };
 const node = { id: nodeId, capacity: { cpuMillis: 1_000, memoryBytes: 10, diskBytes: 10 } } as Node;
-const job = { id: jobId, version: 1, state: "completed", spec: { count: 1, task: { resources: need } } } as Job;
+const job = { id: jobId, version: 1, state: "completed", spec: { count: 1, task: { resources: need, network: { mode: "none" } } } } as Job;
 
 function execution(id: string, extra: Partial<Execution> = {}): Execution {
   return {
@@ -48,6 +49,27 @@ test("finds nothing wrong with books that are right", () => {
   expect(brokenRules(good)).toEqual([]);
 });
 
+const networked = { ...job, spec: { ...job.spec, task: { ...job.spec.task, network: { mode: "http" } } } } as Job;
+const networkUse = aUse({ host: "a.example", denied: 2 });
+
+/** The good log with denials of `e-1` before its end. */
+function withDenials(...messages: readonly string[]): Partial<StoredTruth> {
+  const denials = messages.map((message): JobEvent => {
+    const [event] = log(["e-1", "running>running"]);
+    return { ...event, sequence: 0, atMs: 0, type: "execution.egress_denied", message };
+  });
+  const events = [...good.events.slice(0, 4), ...denials, ...good.events.slice(4)];
+  return {
+    jobs: [networked],
+    executions: [execution("e-1", { networkUse })],
+    events: events.map((event, index) => ({ ...event, sequence: index + 1 })),
+  };
+}
+
+test("finds nothing wrong with refusals that are told once and summed up", () => {
+  expect(brokenRules({ ...good, ...withDenials("a.example is not listed", "2 requests to a.example were refused") })).toEqual([]);
+});
+
 test.each<readonly [string, Partial<StoredTruth>, string]>([
   ["a gap in the log", { events: good.events.filter(({ sequence }) => sequence !== 4) }, "sequence number 5"],
   ["two accepted results", { executions: [execution("e-1"), execution("e-2")] }, "2 accepted results"],
@@ -68,6 +90,9 @@ test.each<readonly [string, Partial<StoredTruth>, string]>([
     { events: [...good.events.slice(0, 5), { ...good.events[4], sequence: 6, from: "completed", to: "running" } as JobEvent] },
     "running does not follow completed",
   ],
+  ["a refusal that nobody is told of", withDenials(), "nothing tells that a.example was refused"],
+  ["a refusal that is told twice", withDenials("a.example is not listed", "a.example is not listed"), "is told twice"],
+  ["network use of a job without a network", { executions: [execution("e-1", { networkUse })] }, "has no network and a count"],
   [
     "more on a node than fits",
     { executions: [execution("e-1"), execution("e-2", { verdict: "open" })], events: log(["e-1", ">assigned"], ["e-2", ">assigned"]) },

@@ -12,7 +12,14 @@ export interface StoredTruth {
 
 /** Every way in which the books break a promise of the design; empty when they are right. */
 export function brokenRules(truth: StoredTruth): readonly string[] {
-  return [...gaps(truth), ...brokenResults(truth), ...brokenJobStories(truth), ...brokenExecutionStories(truth), ...overCapacity(truth)];
+  return [
+    ...gaps(truth),
+    ...brokenResults(truth),
+    ...brokenJobStories(truth),
+    ...brokenExecutionStories(truth),
+    ...brokenDenials(truth),
+    ...overCapacity(truth),
+  ];
 }
 
 function gaps({ events }: StoredTruth): readonly string[] {
@@ -77,6 +84,26 @@ function brokenStory(id: string, story: readonly JobEvent[], { state, mayFollow 
     at = event.to;
   }
   return at === state ? broken : [...broken, `${id} is ${state}, its events end at ${at}`];
+}
+
+/** Nobody counts what has no network; each host that was refused is told of, and nothing is told twice. */
+function brokenDenials({ jobs, executions, events }: StoredTruth): readonly string[] {
+  const isClosed = new Map<string, boolean>(jobs.map(({ id, spec }) => [id, spec.task.network.mode === "none"]));
+  const denials = Map.groupBy(
+    events.filter(({ type }) => type === "execution.egress_denied"),
+    ({ executionId }) => executionId,
+  );
+  return executions.flatMap(({ id, jobId, networkUse }) => {
+    const told = (denials.get(id) ?? []).map(({ message = "" }) => message);
+    const refused = networkUse?.hosts.filter(({ denied }) => denied > 0).map(({ host }) => host) ?? [];
+    return [
+      ...(networkUse !== undefined && isClosed.get(jobId) === true ? [`${id} has no network and a count of its use`] : []),
+      ...refused
+        .filter((host) => !told.some((message) => message.includes(host)))
+        .map((host) => `${id}: nothing tells that ${host} was refused`),
+      ...told.filter((message, index) => told.indexOf(message) < index).map((message) => `${id}: "${message}" is told twice`),
+    ];
+  });
 }
 
 /** Replays the log: at each event, what is placed on a node fits it. */

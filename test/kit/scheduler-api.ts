@@ -90,13 +90,20 @@ const CONFIG: SchedulerApiConfig = {
 
 /** The real API, leader and SQLite store of a scheduler; only the agents are scripted. */
 export async function startApiCluster(
-  change: { config?: Partial<SchedulerApiConfig>; publisherTransport?: () => Transport; interceptors?: Interceptor[] } = {},
+  change: {
+    config?: Partial<SchedulerApiConfig>;
+    publisherTransport?: () => Transport;
+    interceptors?: Interceptor[];
+    /** Fills the store before anybody leads. */
+    prepare?: (store: StateStore) => Promise<void>;
+  } = {},
 ): Promise<ApiCluster> {
   await using stack = new AsyncDisposableStack();
   const config = { ...CONFIG, ...change.config };
   const store = createSqliteStateStore({ path: ":memory:", clock: systemClock });
   await store.start();
   stack.defer(() => store.stop());
+  await change.prepare?.(store);
   const agents = new ScriptedAgents();
   const leader = createLeader(leaderParts({ store, agents, approvesNodes: config.approvesNodes }), {
     onLead: () => Promise.resolve(),

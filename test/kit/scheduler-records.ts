@@ -1,5 +1,5 @@
 import { NO_NODE_NETWORK } from "@skrei/domain";
-import type { Execution, ExecutionId, JobId, Node, NodeId, RetryPolicy } from "@skrei/domain";
+import type { Execution, ExecutionId, HostUse, JobId, NetworkUse, Node, NodeId, RetryPolicy } from "@skrei/domain";
 
 /** Records for tests: valid and boring unless told otherwise. */
 export function aNode(overrides: Partial<Node> = {}): Node {
@@ -47,3 +47,18 @@ export const POLICY: RetryPolicy = {
   retriesUserFailures: false,
   retryExitCodes: [],
 };
+
+/** A count of network use by host; the totals are the sums. */
+export function aUse(...hosts: readonly (Partial<HostUse> & { readonly host: string })[]): NetworkUse {
+  const listed = hosts.map((host) => ({ ...NO_COUNTS, rule: "", reason: "", message: "", ...host }));
+  const sum = (key: keyof typeof NO_COUNTS): number => listed.reduce((total, host) => total + host[key], 0);
+  return {
+    hosts: listed,
+    requests: sum("requests"),
+    denied: sum("denied"),
+    sentBytes: sum("sentBytes"),
+    receivedBytes: sum("receivedBytes"),
+  };
+}
+
+const NO_COUNTS = { requests: 0, denied: 0, sentBytes: 0, receivedBytes: 0 };

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import { newNodeId, NO_NODE_NETWORK } from "@skrei/domain";
+import { DomainError, newNodeId, NO_NODE_NETWORK } from "@skrei/domain";
 import type { Bus } from "@skrei/platform/bus.ts";
 import { systemClock, systemRandomness } from "@skrei/platform/clock.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
@@ -12,6 +12,8 @@ import type { Assignment } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts
 import { Execution_State } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
+import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { nodeDescriptionToProto } from "@skrei/wire/node.ts";
 import { afterEach, expect, test } from "vitest";
 import { eventually } from "../../../test/kit/eventually.ts";
@@ -41,6 +43,19 @@ test("a job that comes in over the API reaches an agent on the bus, and its repo
   expect(job?.state).toBe(Job_State.PENDING);
   const read = async (): Promise<Job_State | undefined> => (await jobs.getJob({ jobId: job?.jobId ?? "" })).job?.state;
   expect(await eventually(read, (state) => state === Job_State.COMPLETED, { withinMs: 10_000 })).toBe(Job_State.COMPLETED);
+});
+
+test("what a node's proxy would say is asked over the bus, and a node that does not answer is named", async () => {
+  const bus = createMemoryBus();
+  undo.push(() => bus.close());
+  const scheduler = await aScheduler(bus);
+  await anAgent(scheduler, bus);
+  const network = createClient(NetworkService, createRouterTransport(scheduler.routes));
+  const ask = async (url: string) => (await network.explainEgress({ url, network: { mode: Network_Mode.FULL } })).nodes;
+  expect(await ask("https://a.example/x")).toMatchObject([
+    { nodeName: "node-1", explanation: { allowed: true, message: "https://a.example/x 3" } },
+  ]);
+  expect(await ask("https://unreachable.example")).toMatchObject([{ nodeName: "node-1", problem: "The proxy does not answer." }]);
 });
 
 test("agents are served only while this process leads", async () => {
@@ -90,6 +105,10 @@ async function anAgent(scheduler: SchedulerService, bus: Bus): Promise<void> {
   const server = await bus.serve({ kind: "node", nodeId }, (router) => {
     router.service(AgentControlService, {
       ask: ({ asks }) => ({ bids: asks.map(({ askId, partitions }) => create(AskResponse_BidSchema, { askId, partitions })) }),
+      explainEgress: ({ url, network }) => {
+        if (url.includes("unreachable")) throw new DomainError("unavailable", "DOOR_FAILED", "The proxy does not answer.");
+        return { explanation: { allowed: true, message: `${url} ${String(network?.mode)}` } };
+      },
       assign: ({ assignments, resultsIn }) => {
         void overBus.report({ nodeId, session, reports: assignments.map(completed) });
         return { appliedToken: resultsIn };

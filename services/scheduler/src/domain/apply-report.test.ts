@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { applyReport, loseExecution } from "./apply-report.ts";
 import type { Observation } from "./apply-report.ts";
-import { anExecution } from "../../../../test/kit/scheduler-records.ts";
+import { anExecution, aUse } from "../../../../test/kit/scheduler-records.ts";
 
 const NODE = anExecution().nodeId;
 const WANTED = { nodeId: NODE, isResultWanted: true };
@@ -40,6 +40,33 @@ test("an accepted result that is never published does not stay accepted", () => 
 test("what the scheduler stopped for a reason keeps the reason", () => {
   const failure = { class: "resource", reason: "EXECUTION_TIMEOUT", message: "", hint: "" } as const;
   expect(applyReport(anExecution({ state: "running", desired: "stop", failure }), observed("cancelled"), WANTED)?.failure).toEqual(failure);
+});
+
+test("a report that brings nothing but a larger count of network use changes that alone", () => {
+  const networkUse = aUse({ host: "a.example", requests: 2 });
+  const running = anExecution({ state: "running", networkUse });
+  const more = aUse({ host: "a.example", requests: 3 });
+  expect(applyReport(running, observed("running", { networkUse: more, exitCode: 9 }), WANTED)).toEqual({ ...running, networkUse: more });
+  expect(applyReport(running, observed("preparing", { networkUse: more }), WANTED)).toEqual({ ...running, networkUse: more });
+  expect(applyReport(running, observed("running", { networkUse }), WANTED)).toBeUndefined();
+  expect(applyReport(running, observed("running", { networkUse: aUse({ host: "a.example", requests: 1 }) }), WANTED)).toBeUndefined();
+  expect(applyReport(running, observed("running", { networkUse: more, epoch: 2 }), WANTED)).toBeUndefined();
+});
+
+test("the report that ends an execution carries its final count; a late one changes nothing, and a smaller one takes nothing away", () => {
+  const few = aUse({ host: "a.example", requests: 2 });
+  const many = aUse({ host: "a.example", requests: 9 });
+  const running = anExecution({ state: "running", networkUse: few });
+  const ended = applyReport(running, observed("failed", { networkUse: many }), WANTED);
+  expect(ended).toMatchObject({ state: "failed", networkUse: many });
+  expect(applyReport({ ...running, networkUse: many }, observed("failed", { networkUse: few }), WANTED)).toMatchObject({
+    networkUse: many,
+  });
+  expect(applyReport(running, observed("failed"), WANTED)).toMatchObject({ networkUse: few });
+  for (const state of ["running", "failed"] as const) {
+    expect(applyReport({ ...running, state: "failed" }, observed(state, { networkUse: many }), WANTED)).toBeUndefined();
+    expect(applyReport({ ...running, state: "lost" }, observed(state, { networkUse: many }), WANTED)).toBeUndefined();
+  }
 });
 
 test("whatever order reports come in, the state never moves back and ends where the furthest report is", () => {

@@ -52,6 +52,25 @@ test("it is impossible when every node that would fit says that it never takes i
   expect(explainWaiting({ ...QUESTION, nodes, refusals }).isImpossible).toBe(false);
 });
 
+test("what lists lack is told list by list, up to a dozen of them, and what they lack now is news", () => {
+  const nodes = Array.from({ length: 30 }, (_, i) => ({ node: aNode({ id: `n-${i}` as NodeId }), free: CAPACITY }));
+  const lacking = (of: (i: number) => string): Map<string, Refusal> =>
+    new Map(nodes.map(({ node: { id } }, i) => [id, { reason: "NETWORK_DOMAIN_NOT_ALLOWED", message: of(i) }]));
+  const two = explainWaiting({ ...QUESTION, nodes, refusals: lacking((i) => (i < 10 ? "lacks a" : "lacks b")) });
+  expect(two).toMatchObject({
+    isImpossible: true,
+    reasons: [
+      { message: "lacks b", nodes: 20 },
+      { message: "lacks a", nodes: 10 },
+    ],
+  });
+  const other = explainWaiting({ ...QUESTION, nodes, refusals: lacking((i) => (i < 10 ? "lacks c" : "lacks b")) });
+  expect(hasOtherReasons(two, other)).toBe(true);
+  const many = explainWaiting({ ...QUESTION, nodes, refusals: lacking((i) => `lacks ${i}`) });
+  expect(many.reasons.length).toBeLessThanOrEqual(13);
+  expect(many.reasons.reduce((sum, reason) => sum + reason.nodes, 0)).toBe(30);
+});
+
 test("who waits before an attempt is told until when and after what", () => {
   const failure = { class: "infrastructure", reason: "IMAGE_PULL_FAILED", message: "no such image", hint: "" } as const;
   const waiting = explainWaiting({ ...QUESTION, nodes: [], partitions: 1, partitionsInBackoff: 1, backoff: { untilMs: 1_000, failure } });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { aNode } from "../../../../test/kit/scheduler-records.ts";
-import { firstRefusal, fitsWhenIdle } from "./filter-nodes.ts";
+import { firstRefusal, fitsWhenIdle, isEligible } from "./filter-nodes.ts";
 import type { Demand } from "./filter-nodes.ts";
 
 const DEMAND: Demand = {
@@ -30,6 +30,21 @@ test.each([
 ])("the first refusal is kept: %j with %j free gives %s", (changes, free, expected) => {
   const refusal = firstRefusal(DEMAND, { node: { ...NODE, ...changes }, free });
   expect(refusal && `${refusal.reason}: ${refusal.message}`).toBe(expected);
+});
+
+test("a mode that the node's proxy does not offer is refused, whatever the load; no network is never", () => {
+  const snapshot = { node: NODE, free: NODE.capacity };
+  const http = { ...DEMAND, networkMode: "http" as const };
+  expect(firstRefusal(http, snapshot)).toEqual({
+    reason: "NETWORK_MODE_NOT_OFFERED",
+    message: "wants network http, the node offers none",
+  });
+  expect(isEligible(http, NODE)).toBe(false);
+  expect(fitsWhenIdle(http, NODE)).toBe(false);
+  const offering = { ...NODE, network: { ...NODE.network, modes: ["none" as const, "http" as const] } };
+  expect(firstRefusal(http, { ...snapshot, node: offering })).toBeUndefined();
+  expect(isEligible(http, offering)).toBe(true);
+  expect(isEligible(DEMAND, { ...NODE, network: { ...NODE.network, modes: [] } })).toBe(true);
 });
 
 test("a node that is lost, draining or busy could take it once it is idle; one that is too small could not", () => {

@@ -1,0 +1,43 @@
+import { NO_NODE_NETWORK } from "@skrei/domain";
+import { expect, test } from "vitest";
+import { aUse } from "../../../../test/kit/scheduler-records.ts";
+import { boundedNodeNetwork, boundedUse } from "./bounded-network.ts";
+
+test("what is within bounds stays as it is", () => {
+  const network = { modes: ["none", "http"] as const, domains: [".example.com"], domainCount: 1, policyDigest: "d", problem: "p" };
+  expect(boundedNodeNetwork(network)).toEqual(network);
+  const use = aUse({ host: "a.example", denied: 1, reason: "EGRESS_PORT_DENIED", message: "no", rule: "a.example" });
+  expect(boundedUse(use)).toEqual(use);
+});
+
+test("a node that tells too much of its network is cut short, not refused", () => {
+  const long = "x".repeat(100_000);
+  const cut = boundedNodeNetwork({
+    modes: ["http", "http", "none"],
+    domains: Array.from({ length: 1_000 }, () => long),
+    domainCount: -1,
+    policyDigest: long,
+    problem: long,
+  });
+  expect(cut).toMatchObject({ modes: ["http", "none"], domainCount: 0 });
+  expect(cut.domains).toHaveLength(32);
+  expect(JSON.stringify(cut).length).toBeLessThan(10_000);
+  expect(boundedNodeNetwork(NO_NODE_NETWORK)).toEqual(NO_NODE_NETWORK);
+});
+
+test("a count has 64 hosts, once each, short words, known letters in its reasons and no number out of range", () => {
+  const long = "x".repeat(100_000);
+  const hosts = Array.from({ length: 1_000 }, (_, i) => ({
+    host: `h${i}`,
+    message: long,
+    rule: long,
+    reason: "<b>",
+    denied: -3,
+    requests: 2 ** 60,
+  }));
+  const use = boundedUse(aUse({ host: "h0" }, ...hosts));
+  expect(use.hosts.length).toBe(63);
+  expect(use.hosts[0]).toMatchObject({ host: "h0", reason: "", denied: 0, requests: Number.MAX_SAFE_INTEGER });
+  expect(use.requests).toBe(Number.MAX_SAFE_INTEGER);
+  expect(JSON.stringify(use).length).toBeLessThan(64 * 1_200);
+});
