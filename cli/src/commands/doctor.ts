@@ -76,13 +76,29 @@ async function checkCluster(session: Session): Promise<readonly Finding[]> {
 
 function checkNodes(nodes: readonly Node[]): readonly Finding[] {
   if (nodes.length === 0) return [{ isGood: false, what: "no nodes have joined", fix: "Start one, or use `skrei dev`." }];
-  return nodes.map((node) => {
-    const engines = node.engines.map(({ name, available, message }) => (available ? name : `no ${name} (${message})`)).join(", ");
-    const state = nodeState(node);
-    return {
-      isGood: state === "ready",
-      what: `node ${node.name}: ${state}; ${engines}`,
-      ...(state === "pending" ? { fix: `skrei node approve ${node.nodeId}` } : {}),
-    };
+  return nodes.flatMap((node) => {
+    const problem = node.network?.problem ?? "";
+    return [
+      checkNode(node),
+      ...(problem === ""
+        ? []
+        : [
+            {
+              isGood: false,
+              what: `network policy of ${node.name}: ${problem}`,
+              fix: "Mend the file; the policy before it counts meanwhile.",
+            },
+          ]),
+    ];
   });
+}
+
+function checkNode(node: Node): Finding {
+  const engines = node.engines.map(({ name, available, message }) => (available ? name : `no ${name} (${message})`)).join(", ");
+  const state = nodeState(node);
+  return {
+    isGood: state === "ready",
+    what: `node ${node.name}: ${state}; ${engines}`,
+    ...(state === "pending" ? { fix: `skrei node approve ${node.nodeId}` } : {}),
+  };
 }

@@ -49,10 +49,10 @@ async function reportFailure(
     `${stderr.style(["red", "bold"], "error:")} ${sentence(message)}`,
     ...(job.exitCode === undefined || job.exitCode === 0 ? [] : [`       exit code ${job.exitCode}`]),
     ...lastErrors.map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
-    ...(refused?.lines ?? []).map((line, index) => `${index === 0 ? "denied: " : "        "}${line}`),
+    ...(refused?.lines ?? []).map((line, index) => `${index === 0 ? "  net: " : "       "}${line}`),
+    ...(refused === undefined ? [] : [` look: ${refused.command}`]),
     stderr.style("dim", ` code: ${reason} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
     hint === "" ? `  story  skrei job describe ${job.jobId}` : `  ${stderr.style("green", "fix:")} ${advice(hint)}`,
-    ...(refused === undefined ? [] : [`  look   ${refused.command}`]),
   );
 }
 
