@@ -28,6 +28,7 @@ test.for(["none", ": value", "na me: value", "name\u0000: value", "name: a\u0000
   expect(() => parseHeaderLines(line)).toThrow(expect.objectContaining({ result: "badInput" }));
 });
 
-test("what is formatted keeps order, spelling and repeats", () => {
-  expect(formatHeaderLines(["Set-Cookie", "a", "X", "1", "set-cookie", "b"])).toBe("Set-Cookie: a\nX: 1\nset-cookie: b");
+test("what is formatted keeps order, spelling and repeats, but nothing of the connection", () => {
+  const raw = ["Set-Cookie", "a", "Transfer-Encoding", "chunked", "X", "1", "KEEP-ALIVE", "timeout=5", "set-cookie", "b"];
+  expect(formatHeaderLines(raw)).toBe("Set-Cookie: a\nX: 1\nset-cookie: b");
 });

@@ -9,13 +9,16 @@ export function parseHeaderLines(text: string): readonly HeaderLine[] {
   const headers = lines.filter((line) => line !== "").map(parseLine);
   if (headers.length > HEADERS_MAX)
     throw new HttpProblem("badInput", `the request has ${headers.length} headers; at most ${HEADERS_MAX} are sent`);
-  return headers.filter(([name]) => !isOfConnection(name.toLowerCase()));
+  return headers.filter(([name]) => !isOfConnection(name) && !REQUEST_HEADERS.has(name.toLowerCase()));
 }
 
-/** `name: value` lines of what Node read, in the order and spelling of the origin. */
+/** `name: value` lines of what Node read, in the order and spelling of the origin; those of the connection are left out. */
 export function formatHeaderLines(rawHeaders: readonly string[]): string {
   const lines: string[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name = "", value = ""] = rawHeaders.slice(i, i + 2);
+    if (!isOfConnection(name)) lines.push(`${name}: ${value}`);
+  }
   return lines.join("\n");
 }
 
@@ -32,18 +35,11 @@ function parseLine(line: string): HeaderLine {
 }
 
 function isOfConnection(name: string): boolean {
-  return CONNECTION_HEADERS.has(name) || name.startsWith("proxy-");
+  const known = name.toLowerCase();
+  return CONNECTION_HEADERS.has(known) || known.startsWith("proxy-");
 }
 
 const HEADERS_MAX = 256;
-const CONNECTION_HEADERS = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
+const CONNECTION_HEADERS = new Set(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]);
+/** Follow from the URL and the body. */
+const REQUEST_HEADERS = new Set(["content-length", "expect", "host"]);
