@@ -16,6 +16,8 @@ await runMain({
         await stack.start(async (started) => {
           await proxy.start();
           started.defer(async () => await proxy.stop("stopping"));
+          process.on("SIGHUP", proxy.reloadPolicy);
+          started.defer(() => void process.off("SIGHUP", proxy.reloadPolicy));
           const routes = (router: Parameters<typeof proxy.routes>[0]): void => {
             proxy.routes(router);
             healthRoutes(router, proxy.isReady);

@@ -1,58 +1,50 @@
-import { type Client, createRouterTransport } from "@connectrpc/connect";
-import { createClient } from "@skrei/platform/client.ts";
-import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts";
-import { silentLogger } from "@skrei/platform/logger.ts";
 import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { DoorService } from "@skrei/proto/skrei/network/v1/door_service_pb.ts";
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type EgressLab, startEgressLab } from "../../../test/kit/egress-lab.ts";
 import { randomExecutionId } from "../../../test/kit/random-execution-id.ts";
 import { NetworkProxyConfig } from "./config.ts";
-import { createNetworkProxyService, type NetworkProxyService } from "./service.ts";
 
-let proxy: NetworkProxyService;
-let client: Client<typeof DoorService>;
+let lab: EgressLab;
 
 beforeEach(async () => {
-  proxy = createNetworkProxyService(NetworkProxyConfig.parse({}), { logger: silentLogger });
-  await proxy.start();
-  client = createClient(
-    DoorService,
-    clientErrors(createRouterTransport(proxy.routes, { router: { interceptors: [serverErrors(silentLogger)] } })),
-  );
+  lab = await startEgressLab({ modes: ["none"], domains: [] });
+});
+afterEach(async () => await lab[Symbol.asyncDispose]());
+
+test("offers the mode none by default, ports 80 and 443, and 10 Mbit/s", () => {
+  expect(NetworkProxyConfig.parse({ dataFolder: "x" })).toMatchObject({ modes: ["none"], ports: [80, 443], rateBitsPerSecond: 10_000_000 });
 });
 
-test("offers the mode none by default", async () => {
-  expect((await client.getNetworkPolicy({})).modes).toEqual([Network_Mode.NONE]);
-});
-
-test("opens a door once, however often it is asked for, and without variables", async () => {
+test("opens a door of mode none once, however often it is asked for, and without variables or socket", async () => {
   const executionId = randomExecutionId();
   const network = { mode: Network_Mode.NONE };
-  expect((await client.openDoor({ executionId, network })).env).toEqual({});
-  await client.openDoor({ executionId, network });
-  await client.openDoor({ executionId });
-  const { doors } = await client.listDoors({});
+  expect(await lab.client.openDoor({ executionId, network })).toMatchObject({ env: {}, socketPath: "", credential: "" });
+  await lab.client.openDoor({ executionId, network });
+  await lab.client.openDoor({ executionId });
+  const { doors } = await lab.client.listDoors({});
   expect(doors.map((door) => [door.executionId, door.network?.mode])).toEqual([[executionId, Network_Mode.NONE]]);
 });
 
 test("refuses a mode that it does not offer, and says what it offers", async () => {
-  const opening = client.openDoor({ executionId: randomExecutionId(), network: { mode: 77 as Network_Mode } });
-  await expect(opening).rejects.toMatchObject({ reason: "NETWORK_MODE_NOT_OFFERED", kind: "precondition", metadata: { offered: "none" } });
-  expect((await client.listDoors({})).doors).toEqual([]);
+  const unknown = lab.client.openDoor({ executionId: randomExecutionId(), network: { mode: 77 as Network_Mode } });
+  await expect(unknown).rejects.toMatchObject({ reason: "NETWORK_MODE_NOT_OFFERED", kind: "precondition", metadata: { offered: "none" } });
+  const http = lab.client.checkNetwork({ network: { mode: Network_Mode.HTTP, domains: ["example.com"] } });
+  await expect(http).rejects.toMatchObject({ reason: "NETWORK_MODE_NOT_OFFERED" });
+  expect((await lab.client.listDoors({})).doors).toEqual([]);
 });
 
 test("refuses what is no execution id", async () => {
-  await expect(client.openDoor({ executionId: "../x" })).rejects.toMatchObject({ reason: "FIELD_INVALID" });
+  await expect(lab.client.openDoor({ executionId: "../x" })).rejects.toMatchObject({ reason: "FIELD_INVALID" });
 });
 
-test("closes doors, unknown ones too, and all of them when it stops", async () => {
+test("closes doors, unknown ones too, and says so when it has stopped", async () => {
   const [first, second] = [randomExecutionId(), randomExecutionId()];
-  for (const executionId of [first, second]) await client.openDoor({ executionId });
-  await client.closeDoor({ executionId: first });
-  await client.closeDoor({ executionId: first });
-  expect((await client.listDoors({})).doors.map(({ executionId }) => executionId)).toEqual([second]);
-  expect(proxy.isReady()).toBe(true);
-  await proxy.stop("test over");
-  expect((await client.listDoors({})).doors).toEqual([]);
-  expect(proxy.isReady()).toBe(false);
+  for (const executionId of [first, second]) await lab.client.openDoor({ executionId });
+  await lab.client.closeDoor({ executionId: first });
+  await lab.client.closeDoor({ executionId: first });
+  expect((await lab.client.listDoors({})).doors.map(({ executionId }) => executionId)).toEqual([second]);
+  expect(lab.proxy.isReady()).toBe(true);
+  await lab.proxy.stop("test over");
+  await expect(lab.client.listDoors({})).rejects.toMatchObject({ reason: "SHUTTING_DOWN" });
+  expect(lab.proxy.isReady()).toBe(false);
 });

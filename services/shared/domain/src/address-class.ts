@@ -57,7 +57,8 @@ function isIsatap(words: AddressWords): boolean {
   return (words[4] === 0 || words[4] === 0x0200) && words[5] === 0x5efe;
 }
 
-interface ClassOfNetwork {
+/** A network all of whose addresses are of one class. */
+export interface ClassOfNetwork {
   readonly network: AddressNetwork;
   readonly addressClass: AddressClass;
 }
@@ -104,3 +105,6 @@ const IPV6_TABLE = table([
   ["multicast", "ff00::/8"],
   ["reserved", "2001::/23", "::/3", "4000::/2", "8000::/1"],
 ]);
+
+/** Every network that is not public, with its class; some lie within others. ISATAP addresses are the one class that no network holds. */
+export const NON_PUBLIC_NETWORKS: readonly ClassOfNetwork[] = [...IPV4_TABLE, ...IPV6_TABLE];

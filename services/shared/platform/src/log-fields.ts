@@ -61,6 +61,7 @@ export interface LogFields {
   readonly bytesDown?: number;
   readonly verdict?: string;
   readonly rule?: string;
+  readonly nodeRule?: string;
   readonly addressClass?: string;
   readonly jobs?: number;
   readonly executions?: number;

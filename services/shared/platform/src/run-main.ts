@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { type LoadedConfig, loadConfig } from "./config.ts";
-import { DomainError } from "@skrei/domain";
+import { DomainError, hasReason } from "@skrei/domain";
 import type { Service } from "./lifecycle.ts";
 import { createLogger, type Logger } from "./logger.ts";
 
@@ -15,7 +15,7 @@ export interface MainOptions<Schema extends z.ZodType> {
 
 /**
  * The body of every `main.ts`: config, start, wait for SIGINT or SIGTERM, stop. A second signal exits at once.
- * Exit codes: 0 stopped, 1 start or stop failed, 78 bad configuration. The only reader of `process.env`.
+ * Exit codes: 0 stopped, 1 start or stop failed, 78 bad configuration, also when it is found out at start. The only reader of `process.env`.
  */
 export async function runMain<Schema extends z.ZodType>(options: MainOptions<Schema>): Promise<void> {
   const { service, schema, create, stopTimeoutMs = 15_000 } = options;
@@ -41,7 +41,7 @@ export async function runMain<Schema extends z.ZodType>(options: MainOptions<Sch
   } catch (error) {
     logger.error({ event: "service.failed", err: error, ...failureFields(error) }, "start or stop failed");
     process.stderr.write(`skrei ${service}: ${problemText(error)}\n`);
-    process.exit(1);
+    process.exit(hasReason(error, "CONFIG_INVALID") ? 78 : 1);
   }
 }
 

@@ -1,0 +1,73 @@
+import type { Socket } from "node:net";
+import type { ServedDoor } from "../../ports.ts";
+import type { UpstreamPool } from "./upstream-pool.ts";
+
+/** One connection of a task to its door. Its requests are served one after the other, in the order in which they came. */
+export class ClientConnection {
+  readonly door: ServedDoor;
+  readonly pool: UpstreamPool;
+  readonly socket: Socket;
+  #pending = 0;
+  #hasServed = false;
+  #isRefused = false;
+  #turn: Promise<void> = Promise.resolve();
+  #headTimer: NodeJS.Timeout | undefined;
+  readonly #onHeadTimeout: () => void;
+
+  /** `onHeadTimeout` is called when no whole request head has come in time. */
+  constructor(socket: Socket, served: { readonly door: ServedDoor; readonly pool: UpstreamPool; readonly onHeadTimeout: () => void }) {
+    this.socket = socket;
+    this.door = served.door;
+    this.pool = served.pool;
+    this.#onHeadTimeout = served.onHeadTimeout;
+    this.#awaitHead();
+    socket.once("close", () => clearTimeout(this.#headTimer));
+  }
+
+  /** Requests that have been read and not been answered. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** A request was answered on it before. */
+  get hasServed(): boolean {
+    return this.#hasServed;
+  }
+
+  /** Its last answer is on the way; whatever comes is not read any more. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  /** Runs `serve` when the requests before it have been answered. `serve` settles when its answer is out, or the connection is gone. */
+  enqueue(serve: () => Promise<void>): void {
+    this.beginRequest();
+    this.#turn = this.#turn.then(async () => {
+      if (!this.socket.destroyed) await serve();
+      this.#pending -= 1;
+      this.#hasServed = true;
+      if (this.#pending === 0 && !this.socket.destroyed) this.#awaitHead();
+    });
+  }
+
+  /** Nothing is served after the requests before; then `refuse` says why. */
+  refuseLast(refuse: () => void): void {
+    this.#isRefused = true;
+    clearTimeout(this.#headTimer);
+    void this.#turn.then(() => {
+      clearTimeout(this.#headTimer);
+      if (!this.socket.destroyed) refuse();
+    });
+  }
+
+  /** A request head is complete: waiting for it is over. */
+  beginRequest(): void {
+    clearTimeout(this.#headTimer);
+    this.#pending += 1;
+  }
+
+  #awaitHead(): void {
+    clearTimeout(this.#headTimer);
+    this.#headTimer = setTimeout(this.#onHeadTimeout, this.door.limits.headerTimeoutMs);
+  }
+}

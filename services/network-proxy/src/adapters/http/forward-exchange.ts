@@ -1,0 +1,195 @@
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import type { Denial } from "../../domain/decide-egress.ts";
+import type { RateBucket } from "../../domain/rate-bucket.ts";
+import type { Allowance, Passage } from "../../ports.ts";
+import { dial } from "./dial.ts";
+import type { ReceivedRequest } from "./forward-request.ts";
+import { endToEndHeaders, headBytes, requestHeaders } from "./forward-headers.ts";
+import { limitReached, originFailure } from "./origin-failure.ts";
+import { pump } from "./pump.ts";
+import { refuseRequest } from "./refusal.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { PooledRequest } from "./upstream-pool.ts";
+import { Watchdog } from "./watchdog.ts";
+
+export interface AllowedRequest extends ReceivedRequest {
+  readonly head: RequestHead;
+  readonly allowance: Allowance;
+}
+
+/** One allowed request on its way to the origin and back. Everything of it has ended when the response to the task is closed. */
+export class ForwardExchange {
+  readonly #allowed: AllowedRequest;
+  readonly #passage: Passage;
+  readonly #watchdog: Watchdog;
+  readonly #dialling = new AbortController();
+  readonly #stops: (() => void)[] = [];
+  #upstream: ClientRequest | undefined;
+  #isOver = false;
+  #mayRetry: boolean;
+
+  constructor(allowed: AllowedRequest) {
+    this.#allowed = allowed;
+    const { client, request, response, head, allowance } = allowed;
+    const { limits } = client.door;
+    const asked = { method: request.method ?? "", target: head.target };
+    this.#passage = client.door.admit(allowance, asked, (denial) => this.#fail(denial, true));
+    this.#mayRetry = isRepeatable(request);
+    this.#watchdog = new Watchdog({
+      idleTimeoutMs: limits.idleTimeoutMs,
+      totalTimeoutMs: limits.totalTimeoutMs,
+      onTimeout: (limit, limitMs) => this.#fail(limitReached(allowance.host, limit, limitMs), false),
+    });
+    response.once("close", () => this.#end());
+  }
+
+  start(): void {
+    if (this.#allowed.expectsContinue) this.#allowed.response.writeContinue();
+    this.#send();
+  }
+
+  #send(): void {
+    const { client, request, head, allowance } = this.#allowed;
+    const headers = requestHeaders(request, authorityOf(allowance, head.target.port));
+    const denial = this.#passage.send(headBytes(`${request.method} ${head.path} HTTP/1.1`, headers));
+    if (denial !== undefined) {
+      this.#fail(denial, true);
+      return;
+    }
+    const { limits } = client.door;
+    const dialling = {
+      addresses: allowance.addresses,
+      port: head.target.port,
+      timeoutMs: limits.connectTimeoutMs,
+      signal: this.#dialling.signal,
+    };
+    const options: PooledRequest = {
+      host: allowance.host,
+      port: head.target.port,
+      method: request.method ?? "GET",
+      path: head.path,
+      headers,
+      setHost: false,
+      dialling,
+      // What cannot be repeated gets a connection of its own: a kept one may end just when the request is under way.
+      ...(this.#mayRetry ? { agent: client.pool } : { createConnection: dialled(dialling) }),
+    };
+    this.#upstream = httpRequest(options)
+      .on("response", (origin) => this.#onResponse(origin))
+      .on("error", (error) => this.#onUpstreamError(error));
+    this.#sendBody(this.#upstream);
+  }
+
+  #sendBody(upstream: ClientRequest): void {
+    const { client, request } = this.#allowed;
+    if (this.#mayRetry) {
+      upstream.end();
+      return;
+    }
+    this.#stops.push(
+      pump({
+        source: request,
+        target: upstream,
+        bucket: () => this.#bucket(client.door.up),
+        admit: (bytes) => {
+          this.#watchdog.touch();
+          const denial = this.#passage.send(bytes);
+          if (denial !== undefined) this.#fail(denial, true);
+          return denial === undefined;
+        },
+        onEnd: () => void upstream.end(),
+      }),
+    );
+  }
+
+  #onResponse(origin: IncomingMessage): void {
+    const { client, response } = this.#allowed;
+    if (this.#isOver) return;
+    this.#watchdog.touch();
+    const status = origin.statusCode ?? 502;
+    const headers = endToEndHeaders(origin);
+    this.#passage.receive(headBytes(`HTTP/1.1 ${status} ${origin.statusMessage ?? ""}`, headers));
+    response.sendDate = false;
+    try {
+      response.writeHead(status, origin.statusMessage, headers);
+      response.flushHeaders();
+    } catch (error) {
+      this.#fail(originFailure(this.#allowed.allowance.host, error), false);
+      return;
+    }
+    // Part of an answer must never look like all of it.
+    origin.once("error", () => client.socket.destroy()).once("aborted", () => client.socket.destroy());
+    this.#stops.push(
+      pump({
+        source: origin,
+        target: response,
+        bucket: () => this.#bucket(client.door.down),
+        admit: (bytes) => {
+          this.#watchdog.touch();
+          this.#passage.receive(bytes);
+          return true;
+        },
+        onEnd: () => void response.end(),
+      }),
+    );
+  }
+
+  #onUpstreamError(error: Error): void {
+    if (this.#isOver) return;
+    const { response, allowance } = this.#allowed;
+    if (this.#mayRetry && this.#upstream?.reusedSocket === true && !response.headersSent) {
+      // A kept connection that the origin had ended; each try takes one away, and a new one is not tried again.
+      this.#send();
+      return;
+    }
+    this.#fail(originFailure(allowance.host, error), false);
+  }
+
+  #bucket(bucket: RateBucket): RateBucket | undefined {
+    return this.#allowed.client.door.limits.rateBitsPerSecond === 0 ? undefined : bucket;
+  }
+
+  #fail(denial: Denial, isCounted: boolean): void {
+    if (this.#isOver) return;
+    const { client, request, response } = this.#allowed;
+    this.#passage.fail(denial, { isCounted });
+    const canAnswer = !response.headersSent && !response.destroyed;
+    this.#end();
+    if (canAnswer) refuseRequest(request, response, denial);
+    else client.socket.destroy();
+  }
+
+  /** Whatever is left of either side is of no use any more. */
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { client, request, response } = this.#allowed;
+    this.#watchdog.stop();
+    for (const stop of this.#stops) stop();
+    this.#dialling.abort();
+    // A connection that served the whole answer may serve the pool again; destroying is a no-op then.
+    if (!response.writableFinished || !request.complete) this.#upstream?.destroy();
+    if (response.writableFinished && !request.complete) client.socket.destroySoon();
+    this.#passage.end();
+  }
+}
+
+function dialled(dialling: PooledRequest["dialling"]): PooledRequest["createConnection"] {
+  return (_options, onDone) => {
+    dial(dialling).then(
+      (socket) => onDone(null, socket),
+      (error: unknown) => onDone(error instanceof Error ? error : new Error(String(error)), undefined as never),
+    );
+    return undefined;
+  };
+}
+
+function isRepeatable({ method, headers }: IncomingMessage): boolean {
+  const hasBody = headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+  return !hasBody && (method === "GET" || method === "HEAD" || method === "OPTIONS");
+}
+
+function authorityOf({ host, isAddress }: Allowance, port: number): string {
+  const name = isAddress && host.includes(":") ? `[${host}]` : host;
+  return port === 80 ? name : `${name}:${port}`;
+}

@@ -1,0 +1,46 @@
+import { createServer, type Server } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type EgressLab, getRequest, type LabDoor, sendRaw, startEgressLab } from "../../../../../test/kit/egress-lab.ts";
+
+let lab: EgressLab;
+let door: LabDoor;
+let origin: Server;
+let port: number;
+let seen: { url: string | undefined; headers: readonly string[] }[];
+
+beforeEach(async () => {
+  seen = [];
+  origin = createServer((request, response) => {
+    seen.push({ url: request.url, headers: request.rawHeaders });
+    request.pipe(response);
+    if (request.method === "GET") response.end("hello");
+  });
+  origin.listen(0, "127.0.0.1");
+  await once(origin, "listening");
+  port = (origin.address() as AddressInfo).port;
+  lab = await startEgressLab({ ports: [port] });
+  lab.names.set("allowed.test", ["127.0.0.1"]);
+  door = await lab.open(["allowed.test"]);
+});
+
+afterEach(async () => {
+  await lab[Symbol.asyncDispose]();
+  origin.closeAllConnections();
+  origin.close();
+});
+
+test("forwards what is on the list, written anew", async () => {
+  const answer = await sendRaw(door, getRequest(door, `http://ALLOWED.test.:${port}/a?b=c`, ["Connection: close, X-Hop", "X-Hop: 1", "X-End: 2"]));
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhello$/u);
+  expect(seen).toEqual([{ url: "/a?b=c", headers: ["Host", `allowed.test:${port}`, "X-End", "2", "Connection", "keep-alive"] }]);
+});
+
+test("refuses what is not, and says what to do", async () => {
+  const answer = await sendRaw(door, getRequest(door, `http://other.test:${port}/`));
+  expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/u);
+  expect(answer).toContain("X-Skrei-Reason: EGRESS_HOST_NOT_ON_JOB_LIST\r\n");
+  expect(answer).toContain("other.test");
+  expect(seen).toEqual([]);
+});

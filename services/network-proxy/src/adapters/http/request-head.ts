@@ -1,0 +1,115 @@
+import { timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { deny, printable } from "../../domain/denial.ts";
+import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
+import type { ServedDoor } from "../../ports.ts";
+import { ALLOWED_METHODS } from "./refusal.ts";
+
+/** A request as it is judged: nothing in it can be read in two ways. */
+export interface RequestHead {
+  readonly target: EgressTarget;
+  /** As it goes to the origin, path and query; empty for CONNECT. */
+  readonly path: string;
+}
+
+/** What the parser let through is read strictly: the rules that it does not know are here. */
+export function readRequestHead(request: IncomingMessage): RequestHead | Denial {
+  const problem = framingProblem(request);
+  if (problem !== undefined) return requestInvalid(hostHint(request), problem);
+  const method = request.method ?? "";
+  if (method === "CONNECT") return readAuthority(request.url ?? "");
+  if (!ALLOWED_METHODS.includes(method)) return methodDenied(hostHint(request), method);
+  return readAbsoluteUri(request.url ?? "");
+}
+
+/** Undefined when the request carries the secret of this door. */
+export function credentialDenial(request: IncomingMessage, door: ServedDoor, host: string): Denial | undefined {
+  const given = valuesOf(request, "proxy-authorization");
+  const [, encoded = ""] = /^basic +([A-Za-z0-9+/=_-]+)$/iu.exec(given[0] ?? "") ?? [];
+  const expected = Buffer.from(`${door.executionId}:${door.secret}`);
+  const actual = Buffer.from(encoded, "base64");
+  if (given.length === 1 && actual.length === expected.length && timingSafeEqual(actual, expected)) return undefined;
+  return deny(host, "EGRESS_CREDENTIAL_INVALID", {
+    message: given.length === 0 ? "The request carries no credential." : "The request carries another credential than this execution's.",
+    hint: "Use the proxy address in http_proxy and https_proxy as it is, user name and password included.",
+  });
+}
+
+/** A client that was never told the credential may ask first; that is no attempt at anything. */
+export function hasCredential(request: IncomingMessage): boolean {
+  return valuesOf(request, "proxy-authorization").length > 0;
+}
+
+export function requestInvalid(host: string, message: string): Denial {
+  return deny(host, "EGRESS_REQUEST_INVALID", { message, hint: "Send a plain HTTP/1.1 request with the whole URL, or CONNECT host:port." });
+}
+
+/** Stands for the host of a request that does not get as far as naming one. */
+export const NO_HOST = "(none)";
+
+function framingProblem(request: IncomingMessage): string | undefined {
+  const { httpVersion, method } = request;
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return `HTTP/${printable(httpVersion)} is not served.`;
+  if (valuesOf(request, "host").length > 1) return "The request names several hosts.";
+  const lengths = valuesOf(request, "content-length");
+  const encodings = valuesOf(request, "transfer-encoding");
+  if (lengths.length + encodings.length > 1) return "The request has several ways to tell where its body ends.";
+  if (method === "CONNECT" && lengths.length + encodings.length > 0) return "CONNECT has no body.";
+  if (!lengths.every((length) => /^\d{1,15}$/u.test(length))) return "The length of the request's body is no number.";
+  return encodings.length === 0 ? undefined : encodingProblem(httpVersion, encodings[0] ?? "");
+}
+
+function encodingProblem(httpVersion: string, encoding: string): string | undefined {
+  if (encoding.toLowerCase() !== "chunked") return "Only chunked is served as a transfer encoding.";
+  return httpVersion === "1.0" ? "HTTP/1.0 knows no transfer encodings." : undefined;
+}
+
+/** `http://host[:port]/path?query`, and nothing that a URL parser would mend. */
+function readAbsoluteUri(url: string): RequestHead | Denial {
+  if (/^https:\/\//iu.test(url)) return requestInvalid(hostIn(url), "https is reached through CONNECT, not with the whole URL.");
+  const [, authority, path = ""] = /^http:\/\/([^/?#]*)([^#]*)$/iu.exec(url) ?? [];
+  if (authority === undefined) {
+    const problem = /^[a-z][a-z0-9+.-]*:/iu.test(url) && !/^http:/iu.test(url) ? "Only http and https are served." : "The request does not name a whole http URL.";
+    return requestInvalid(hostIn(url), url.includes("#") ? "A URL in a request has no fragment." : problem);
+  }
+  const split = splitAuthority(authority, 80);
+  if (split === undefined) return requestInvalid(hostIn(url), "The URL's host or port cannot be read.");
+  return { target: { ...split, scheme: "http" }, path: path.startsWith("/") ? path : `/${path}` };
+}
+
+function readAuthority(authority: string): RequestHead | Denial {
+  const split = splitAuthority(authority, undefined);
+  if (split === undefined) return requestInvalid(printable(authority) || NO_HOST, "CONNECT needs host:port.");
+  return { target: { ...split, scheme: "https" }, path: "" };
+}
+
+/** User names are refused here: they make people, and parsers, see another host. */
+function splitAuthority(authority: string, defaultPort: number | undefined): { host: string; port: number } | undefined {
+  const [, host = "", digits] = /^(\[[^[\]@]*\]|[^:@[\]/?#\\]*)(?::(\d{1,5}))?$/u.exec(authority) ?? [];
+  const port = digits === undefined ? defaultPort : Number(digits);
+  return host === "" || port === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
+}
+
+function methodDenied(host: string, method: string): Denial {
+  return deny(host, "EGRESS_METHOD_DENIED", {
+    message: `The method ${printable(method)} is not forwarded.`,
+    hint: `These are: ${ALLOWED_METHODS.join(", ")}, CONNECT.`,
+  });
+}
+
+export function valuesOf({ rawHeaders }: IncomingMessage, name: string): string[] {
+  const values: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === name) values.push((rawHeaders[index + 1] ?? "").trim());
+  }
+  return values;
+}
+
+function hostHint({ url = "", method }: IncomingMessage): string {
+  return method === "CONNECT" ? printable(url) || NO_HOST : hostIn(url);
+}
+
+function hostIn(url: string): string {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)/iu.exec(url)?.[1] ?? "";
+  return printable(authority) || NO_HOST;
+}

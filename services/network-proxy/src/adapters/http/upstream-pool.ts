@@ -1,0 +1,35 @@
+import { Agent, type AgentOptions, type ClientRequestArgs } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { dial, type DialOptions } from "./dial.ts";
+
+/** What a request to an origin carries for the pool: where its connection may lead. */
+export interface PooledRequest extends ClientRequestArgs {
+  readonly dialling: DialOptions;
+}
+
+/**
+ * Connections to origins of one door, kept for a moment for its next request to the same host and port. Each is dialled to
+ * addresses that were checked for that host.
+ */
+export class UpstreamPool extends Agent {
+  constructor() {
+    super({ keepAlive: true, timeout: KEPT_MS, maxFreeSockets: KEPT_PER_ORIGIN_MAX, scheduling: "lifo" });
+  }
+
+  override createConnection(options: ClientRequestArgs & AgentOptions, onDone?: (error: Error | null, stream: Duplex) => void): undefined {
+    const { dialling } = options as PooledRequest;
+    dial(dialling).then(
+      (socket: Socket) => onDone?.(null, socket),
+      (error: unknown) => onDone?.(error instanceof Error ? error : new Error(String(error)), undefined as never),
+    );
+  }
+
+  /** Connections in use stay. */
+  dropIdle(): void {
+    for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+}
+
+const KEPT_MS = 4_000;
+const KEPT_PER_ORIGIN_MAX = 8;

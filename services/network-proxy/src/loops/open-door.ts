@@ -1,0 +1,118 @@
+import { canonicalHost, parseHostRule } from "@skrei/domain";
+import type { Logger } from "@skrei/platform/logger.ts";
+import type { Denial, DoorRules, EgressTarget } from "../domain/decide-egress.ts";
+import { deny } from "../domain/denial.ts";
+import type { NetworkPolicy } from "../domain/network-policy.ts";
+import { RateBucket } from "../domain/rate-bucket.ts";
+import { UseCount } from "../domain/use-count.ts";
+import type { Allowance, AskedFor, DoorLimits, DoorRecord, EgressVerdict, OwnAddresses, Passage, Resolver, ServedDoor } from "../ports.ts";
+import type { EgressGate } from "./egress-gate.ts";
+import { OpenPassage } from "./open-passage.ts";
+import { ReservedAddresses } from "./reserved-addresses.ts";
+
+export interface OpenDoorOptions {
+  readonly gate: EgressGate;
+  readonly policy: () => NetworkPolicy;
+  readonly resolver: Resolver;
+  readonly ownAddresses: OwnAddresses;
+  readonly logger: Logger;
+  /** Something was counted; `isUrgent` for the first refusal of a host. */
+  readonly onCounted: (isUrgent: boolean) => void;
+}
+
+/** A door while it is open: what it lets through, and what has gone through it. */
+export class OpenDoor implements ServedDoor {
+  readonly record: DoorRecord;
+  readonly rules: DoorRules;
+  readonly reserved: ReservedAddresses;
+  readonly count: UseCount;
+  readonly up: RateBucket;
+  readonly down: RateBucket;
+  readonly #options: OpenDoorOptions;
+  readonly #passages = new Set<OpenPassage>();
+
+  constructor(record: DoorRecord, options: OpenDoorOptions) {
+    this.record = record;
+    this.#options = options;
+    this.rules = rulesOf(record);
+    this.reserved = new ReservedAddresses(this.rules.clusterHosts, options);
+    this.count = new UseCount(record.use);
+    const { rateBitsPerSecond } = options.policy();
+    this.up = new RateBucket(rateBitsPerSecond);
+    this.down = new RateBucket(rateBitsPerSecond);
+  }
+
+  get executionId(): string {
+    return this.record.executionId;
+  }
+
+  get secret(): string {
+    return this.record.secret;
+  }
+
+  get limits(): DoorLimits {
+    return this.#options.policy();
+  }
+
+  /** Requests and tunnels that are under way. */
+  get passages(): number {
+    return this.#passages.size;
+  }
+
+  async decide(target: EgressTarget): Promise<EgressVerdict> {
+    const { verdict } = await this.#options.gate.decide(this, target);
+    return verdict.verdict === "deny" ? verdict : (this.quotaDenial(verdict.host, 1) ?? verdict);
+  }
+
+  admit(allowance: Allowance, asked: AskedFor, onRevoked: (denial: Denial) => void): Passage {
+    const bytes = this.count.allow(allowance.host, allowance.jobRule);
+    this.#options.onCounted(false);
+    const passage = new OpenPassage({
+      door: this,
+      allowance,
+      asked,
+      bytes,
+      onRevoked,
+      logger: this.#options.logger,
+      onCounted: this.#options.onCounted,
+      onEnded: () => void this.#passages.delete(passage),
+    });
+    this.#passages.add(passage);
+    return passage;
+  }
+
+  refuse(denial: Denial, { method, port }: { readonly method: string; readonly port: number }): void {
+    const { host, reason, message } = denial;
+    const isUrgent = this.count.deny(denial);
+    const { executionId } = this;
+    this.#options.logger.info({ event: "egress.decided", executionId, verdict: "deny", reason, host, port, method, hint: message }, "egress decided");
+    this.#options.onCounted(isUrgent);
+  }
+
+  /** After a change of policy: the new rate counts from the next slice on, and what would be refused now is cut. */
+  review(): void {
+    const { rateBitsPerSecond } = this.#options.policy();
+    this.up.setRate(rateBitsPerSecond);
+    this.down.setRate(rateBitsPerSecond);
+    for (const passage of this.#passages) {
+      const denial = this.#options.gate.review(this, passage.target, passage.allowance);
+      if (denial !== undefined) passage.revoke(denial);
+    }
+  }
+
+  /** When `bytes` more would be too many. */
+  quotaDenial(host: string, bytes: number): Denial | undefined {
+    const limits = [this.#options.policy().egressBytesMax, this.record.network.egressBytesMax].filter((limit) => limit > 0);
+    const limit = Math.min(...limits);
+    if (limits.length === 0 || this.count.sentBytes + bytes <= limit) return undefined;
+    return deny(host, "EGRESS_QUOTA_EXCEEDED", {
+      message: `The execution has sent ${this.count.sentBytes} bytes and may send ${limit} in all.`,
+      hint: "Send less, or ask for a larger egressBytesMax where the node's operator allows it.",
+    });
+  }
+}
+
+function rulesOf({ network, clusterUrls }: DoorRecord): DoorRules {
+  const hosts = clusterUrls.map((url) => canonicalHost(URL.parse(url)?.hostname ?? ""));
+  return { mode: network.mode, rules: network.domains.map(parseHostRule), clusterHosts: hosts.filter((host) => host !== undefined) };
+}

@@ -1,0 +1,79 @@
+import { DomainError } from "@skrei/domain";
+import type { Logger } from "@skrei/platform/logger.ts";
+import type { NetworkPolicy } from "../domain/network-policy.ts";
+import type { Clock, LoadedPolicy, PolicySource } from "../ports.ts";
+
+/** The policy in force. A newer one that does not parse is not: the last good one stays, and the problem is told. */
+export class PolicyWatch {
+  readonly #source: PolicySource;
+  readonly #logger: Logger;
+  readonly #onChanged: () => void;
+  #loaded: LoadedPolicy;
+  #problem = "";
+  #stamp = "";
+
+  /** @throws DomainError invalid/CONFIG_INVALID: without a first policy there is nothing to go on with. */
+  constructor(source: PolicySource, { logger, onChanged }: { readonly logger: Logger; readonly onChanged: () => void }) {
+    this.#source = source;
+    this.#logger = logger;
+    this.#onChanged = onChanged;
+    this.#loaded = source.read();
+    this.#logLoaded();
+  }
+
+  get loaded(): LoadedPolicy {
+    return this.#loaded;
+  }
+
+  get policy(): NetworkPolicy {
+    return this.#loaded.policy;
+  }
+
+  /** What is wrong with the newest text; empty if nothing is. */
+  get problem(): string {
+    return this.#problem;
+  }
+
+  /** Looks for changes each second until the signal ends it. */
+  async run({ clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
+    this.#stamp = await this.#source.stamp();
+    // It may have changed since it was read first.
+    this.reload();
+    while (!signal.aborted) {
+      await clock.sleep(POLL_MS, signal).catch(() => undefined);
+      const stamp = await this.#source.stamp();
+      if (signal.aborted || stamp === this.#stamp) continue;
+      this.#stamp = stamp;
+      this.reload();
+    }
+  }
+
+  /** Reads the policy again now. Never throws. */
+  reload(): void {
+    try {
+      const loaded = this.#source.read();
+      this.#problem = "";
+      if (loaded.digest === this.#loaded.digest) return;
+      this.#loaded = loaded;
+      this.#logLoaded();
+      this.#onChanged();
+    } catch (error) {
+      this.#problem = problemOf(error);
+      this.#logger.error({ event: "policy.rejected", reason: "CONFIG_INVALID", err: error, hint: this.#problem }, "the new policy is not in force");
+    }
+  }
+
+  #logLoaded(): void {
+    const { policy, digest, domains } = this.#loaded;
+    this.#logger.info({ event: "policy.loaded", rule: policy.modes.join(", "), count: domains.length, digest }, "network policy in force");
+  }
+}
+
+const POLL_MS = 1_000;
+const PROBLEM_LENGTH_MAX = 1_000;
+
+function problemOf(error: unknown): string {
+  if (!(error instanceof DomainError)) return String(error).slice(0, PROBLEM_LENGTH_MAX);
+  const problems = error.violations.map(({ field, message }) => `${field}: ${message}`);
+  return [error.message, ...problems].join("; ").slice(0, PROBLEM_LENGTH_MAX);
+}
