@@ -10,7 +10,7 @@ export type ClientHello =
       readonly isEncrypted: boolean;
     };
 
-/** A reader need not keep more than this; a longer ClientHello is `notTls`. */
+/** A reader need not keep more than this, record headers included; a longer ClientHello is `notTls`. */
 export const CLIENT_HELLO_BYTES_MAX = 64 * 1024;
 
 /**
@@ -18,12 +18,17 @@ export const CLIENT_HELLO_BYTES_MAX = 64 * 1024;
  * it spans. Anything malformed, or open to two readings, is `notTls`. Never throws.
  */
 export function readClientHello(bytes: Uint8Array): ClientHello {
-  const message = readHandshake(bytes);
-  if (message === "incomplete" || message === "notTls") return { kind: message };
+  const message = readHandshake(bytes.subarray(0, CLIENT_HELLO_BYTES_MAX));
+  if (message === "incomplete") return { kind: bytes.length < CLIENT_HELLO_BYTES_MAX ? "incomplete" : "notTls" };
+  if (message === "notTls") return { kind: "notTls" };
   return readHello(new Reader(message)) ?? { kind: "notTls" };
 }
 
 const RECORD_HANDSHAKE = 22;
+const RECORD_HEADER_BYTES = 5;
+/** Clients use one to five; far more would make each look at the bytes expensive. */
+const RECORDS_MAX = 256;
+const HANDSHAKE_HEADER_BYTES = 4;
 const RECORD_BYTES_MAX = 16_384;
 const HANDSHAKE_CLIENT_HELLO = 1;
 const EXTENSION_SERVER_NAME = 0;
@@ -32,34 +37,41 @@ const EXTENSIONS_ENCRYPTED = new Set([0xfe0d, 0xffce]);
 /** The body of the first handshake message. Refuses as early as it can, for who does not speak TLS may wait for an answer. */
 function readHandshake(bytes: Uint8Array): Uint8Array | "incomplete" | "notTls" {
   const fragments: Uint8Array[] = [];
+  const header: number[] = [];
   let offset = 0;
   let length = 0;
   while (offset < bytes.length) {
-    const [type, major = 3, , high = 0, low] = bytes.subarray(offset, offset + 5);
-    const recordBytes = low === undefined ? Math.max(1, high * 256) : high * 256 + low;
-    if (type !== RECORD_HANDSHAKE || major !== 3 || recordBytes === 0 || recordBytes > RECORD_BYTES_MAX) return "notTls";
-    const fragment = bytes.subarray(offset + 5, offset + 5 + recordBytes);
+    const fragmentBytes = readRecordHeader(bytes.subarray(offset, offset + RECORD_HEADER_BYTES));
+    if (fragmentBytes === undefined || fragments.length === RECORDS_MAX) return "notTls";
+    offset += RECORD_HEADER_BYTES;
+    const fragment = bytes.subarray(offset, offset + fragmentBytes);
+    offset += fragmentBytes;
     fragments.push(fragment);
     length += fragment.length;
-    const message = messageOf(fragments, length);
-    if (message !== "incomplete") return message;
-    offset += 5 + recordBytes;
+    header.push(...fragment.subarray(0, HANDSHAKE_HEADER_BYTES - header.length));
+    const end = readHandshakeHeader(header);
+    if (end === undefined) return "notTls";
+    if (length >= end) return joinBytes(fragments, length).subarray(HANDSHAKE_HEADER_BYTES, end);
   }
   return "incomplete";
 }
 
-function messageOf(fragments: readonly Uint8Array[], length: number): Uint8Array | "incomplete" | "notTls" {
-  const joined = joinBytes(fragments, length);
-  const [type = HANDSHAKE_CLIENT_HELLO, high = 0, middle, low] = joined;
-  if (type !== HANDSHAKE_CLIENT_HELLO || high > 0) return "notTls";
-  if (middle === undefined || low === undefined) return "incomplete";
-  const messageBytes = middle * 256 + low;
-  return joined.length < 4 + messageBytes ? "incomplete" : joined.subarray(4, 4 + messageBytes);
+/** Length of the fragment, a guess while the header is incomplete; undefined when it is none of a handshake. */
+function readRecordHeader(header: Uint8Array): number | undefined {
+  const [type, major = 3, , high = 0, low] = header;
+  const fragmentBytes = low === undefined ? Math.max(1, high * 256) : high * 256 + low;
+  const isHandshake = type === RECORD_HANDSHAKE && major === 3;
+  return isHandshake && fragmentBytes > 0 && fragmentBytes <= RECORD_BYTES_MAX ? fragmentBytes : undefined;
+}
+
+/** Where the message ends, which is never while its header is incomplete; undefined when it is no ClientHello or too long. */
+function readHandshakeHeader(header: readonly number[]): number | undefined {
+  const [type = HANDSHAKE_CLIENT_HELLO, high = 0, middle, low] = header;
+  if (type !== HANDSHAKE_CLIENT_HELLO || high > 0) return undefined;
+  return middle === undefined || low === undefined ? Number.POSITIVE_INFINITY : HANDSHAKE_HEADER_BYTES + middle * 256 + low;
 }
 
 function joinBytes(fragments: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = fragments;
-  if (fragments.length === 1 && first !== undefined) return first;
   const joined = new Uint8Array(length);
   let offset = 0;
   for (const fragment of fragments) {

@@ -23,9 +23,17 @@ export function printable(text: string): string {
 
 /** The first entries, so that a sentence stays one. */
 export function listed(entries: readonly string[]): string {
-  const rest = entries.length - LISTED_MAX;
-  return entries.slice(0, LISTED_MAX).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+  const [first = "nothing", ...others] = entries;
+  let text = first;
+  let count = 1;
+  for (const entry of others.slice(0, LISTED_MAX - 1)) {
+    if (text.length + entry.length > LISTED_LENGTH_MAX) break;
+    text += `, ${entry}`;
+    count += 1;
+  }
+  return entries.length > count ? `${text} and ${entries.length - count} more` : text;
 }
 
 const HOST_LENGTH_MAX = 253;
 const LISTED_MAX = 5;
+const LISTED_LENGTH_MAX = 200;
