@@ -1,5 +1,5 @@
 import type { HostUse, NetworkUse, NodeNetwork } from "@skrei/domain";
-import { cutText } from "./cut-text.ts";
+import { cutText } from "../domain/cut-text.ts";
 
 /**
  * What a node tells of its network, cut to bounds: it is stored and shown to everybody. Too much of it is no reason to refuse the node,

@@ -2,9 +2,9 @@ import { contentIdRule, DomainError } from "@skrei/domain";
 import type { Failure } from "@skrei/domain";
 import type { ExecutionReport as PbExecutionReport } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { reportFromProto } from "@skrei/wire/report.ts";
+import { cutText } from "../domain/cut-text.ts";
 import type { ExecutionReport } from "../ports.ts";
 import { boundedUse } from "./bounded-network.ts";
-import { cutText } from "./cut-text.ts";
 
 /**
  * What a node says of an execution, within bounds: it is stored and shown to everybody, and its content ids become links.

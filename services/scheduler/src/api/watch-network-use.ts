@@ -8,7 +8,7 @@ import type { SchedulerApiDeps } from "./deps.ts";
 import { findJob } from "./find-job.ts";
 import { networkUseMessages } from "./network-use-message.ts";
 import { NodeNames } from "./node-names.ts";
-import { pause, waitAtMost } from "./wait.ts";
+import { watchByLooking } from "./watch-by-looking.ts";
 
 /**
  * All, `synced`, then what differs from what this reader has; an empty message every 5 s. Pulled by the reader: one that is slow gets each
@@ -22,25 +22,14 @@ export async function* watchNetworkUse(
   const { commands, clock } = deps;
   const job = jobId === "" ? undefined : await findJob(deps.store, jobId);
   const reader: Reader = { job, sent: new Map(), newest: undefined, names: new NodeNames(deps) };
-  let isSynced = false;
-  for (;;) {
-    const left = new AbortController();
-    try {
-      // Armed before the look, so that no change falls in between.
-      const change = commands.waitForNetworkUse(AbortSignal.any([signal, left.signal]));
-      let isNews = false;
-      for await (const message of look(deps, reader)) {
-        isNews = true;
-        yield message;
-      }
-      if (!isSynced || !isNews) yield create(WatchNetworkUseResponseSchema, { synced: !isSynced });
-      isSynced = true;
-      if (await waitAtMost(HEARTBEAT_MS, { clock, signal }, () => change)) await pause(COALESCE_MS, { clock, signal });
-    } finally {
-      left.abort();
-    }
-    if (signal.aborted) return;
-  }
+  yield* watchByLooking(
+    { clock, signal },
+    {
+      waitForChange: (until) => commands.waitForNetworkUse(until),
+      look: () => look(deps, reader),
+      mark: (synced) => create(WatchNetworkUseResponseSchema, { synced }),
+    },
+  );
 }
 
 interface Reader {
@@ -107,5 +96,3 @@ async function ended(
 }
 
 const BATCH = 100;
-const HEARTBEAT_MS = 5_000;
-const COALESCE_MS = 100;

@@ -5,22 +5,19 @@ import { WatchNodesResponseSchema } from "@skrei/proto/skrei/node/v1/node_servic
 import type { WatchNodesResponse } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
 import { nodeToProto } from "@skrei/wire/node.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
-import { pause, waitAtMost } from "./wait.ts";
+import { watchByLooking } from "./watch-by-looking.ts";
 
 /** All nodes, `synced`, then what differs from what this reader has; an empty message every 5 s. Memory: one message a node. */
 export async function* watchNodes({ commands, clock }: SchedulerApiDeps, signal: AbortSignal): AsyncGenerator<WatchNodesResponse> {
   const sent = new Map<string, PbNode>();
-  yield* differences(commands.nodes().map(nodeToProto), sent);
-  yield create(WatchNodesResponseSchema, { synced: true });
-  for (;;) {
-    const isWoken = await waitAtMost(HEARTBEAT_MS, { clock, signal }, (until) => commands.waitForNodes(until));
-    if (isWoken) await pause(COALESCE_MS, { clock, signal });
-    if (signal.aborted) return;
-    // Also after a heartbeat's time: a change between the last look and the wait would else be seen late.
-    const messages = [...differences(commands.nodes().map(nodeToProto), sent)];
-    if (messages.length > 0) yield* messages;
-    else if (!isWoken) yield create(WatchNodesResponseSchema, {});
-  }
+  yield* watchByLooking(
+    { clock, signal },
+    {
+      waitForChange: (until) => commands.waitForNodes(until),
+      look: () => differences(commands.nodes().map(nodeToProto), sent),
+      mark: (synced) => create(WatchNodesResponseSchema, { synced }),
+    },
+  );
 }
 
 function* differences(nodes: readonly PbNode[], sent: Map<string, PbNode>): Generator<WatchNodesResponse> {
@@ -39,5 +36,3 @@ function* differences(nodes: readonly PbNode[], sent: Map<string, PbNode>): Gene
 }
 
 const BATCH = 500;
-const HEARTBEAT_MS = 5_000;
-const COALESCE_MS = 100;

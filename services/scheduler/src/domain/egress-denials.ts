@@ -1,4 +1,5 @@
 import type { Execution, NetworkUse } from "@skrei/domain";
+import { cutText } from "./cut-text.ts";
 
 /** What an event says of refused requests. The hosts beyond those that a count lists have no reason of their own. */
 export interface EgressDenial {
@@ -13,8 +14,8 @@ export function firstDenials(before: NetworkUse | undefined, after: NetworkUse |
   const denials = after.hosts.flatMap(({ host, denied, reason, message }) =>
     denied > 0 && !known.has(host) ? [{ reason, message: naming(host, message) }] : [],
   );
-  if (unlisted(after) > 0 && unlisted(before) === 0) denials.push({ reason: "", message: `Requests to further hosts were refused.` });
-  return denials.map(withoutEmpty);
+  if (unlisted(after) > 0 && unlisted(before) <= 0) denials.push({ reason: "", message: "Requests to further hosts were refused." });
+  return denials.map(denialOf);
 }
 
 /** The sums when the execution has ended, of what was refused more than once. */
@@ -22,11 +23,11 @@ export function finalDenials({ networkUse: use }: Execution): readonly EgressDen
   if (use === undefined || use.denied < 2) return NONE;
   const denials = use.hosts.flatMap(({ host, denied, reason, message }) =>
     denied > 1
-      ? [{ reason, message: cut(`${denied} requests to ${host} were refused${message === "" ? "." : `, the last one: ${message}`}`) }]
+      ? [{ reason, message: `${denied} requests to ${host} were refused${message === "" ? "." : `, the last one: ${message}`}` }]
       : [],
   );
   if (unlisted(use) > 1) denials.push({ reason: "", message: `${unlisted(use)} requests to further hosts were refused.` });
-  return denials.map(withoutEmpty);
+  return denials.map(denialOf);
 }
 
 /** Refusals of hosts beyond the list. */
@@ -35,16 +36,12 @@ function unlisted(use: NetworkUse | undefined): number {
 }
 
 function naming(host: string, message: string): string {
-  if (message.includes(host)) return cut(message);
-  return cut(message === "" ? `A request to ${host} was refused.` : `${host}: ${message}`);
+  if (message === "") return `A request to ${host} was refused.`;
+  return message.includes(host) ? message : `${host}: ${message}`;
 }
 
-function withoutEmpty({ reason, message }: { reason: string; message: string }): EgressDenial {
-  return reason === "" ? { message } : { reason, message };
-}
-
-function cut(text: string): string {
-  return text.length <= MESSAGE_LENGTH_MAX ? text : `${text.slice(0, MESSAGE_LENGTH_MAX - 1)}…`;
+function denialOf({ reason, message }: { reason: string; message: string }): EgressDenial {
+  return { ...(reason !== "" && { reason }), message: cutText(message, MESSAGE_LENGTH_MAX) };
 }
 
 const NONE: readonly EgressDenial[] = [];

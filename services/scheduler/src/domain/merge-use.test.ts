@@ -23,6 +23,11 @@ test("a proxy that a crash set back a little takes nothing away, and what it cou
   );
 });
 
+test("a total is no less than its parts, though they come from different reports", () => {
+  const merged = mergeUse(aUse({ host: "a.example", denied: 5 }), aUse({ host: "a.example", denied: 4 }, { host: "b.example", denied: 1 }));
+  expect(merged?.denied).toBe(6);
+});
+
 test("no more than 64 hosts are kept; the totals count all", () => {
   const names = (from: number): { host: string; requests: number }[] =>
     Array.from({ length: 64 }, (_, i) => ({ host: `h${from + i}.example`, requests: 1 }));

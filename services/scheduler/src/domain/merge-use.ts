@@ -8,7 +8,8 @@ export function mergeUse(before: NetworkUse | undefined, after: NetworkUse | und
   if (before === undefined || after === undefined) return before ?? after;
   const hosts = mergeHosts(before.hosts, after.hosts);
   if (hosts === before.hosts && !isLarger(after, before)) return before;
-  return { hosts, ...largerCounts(before, after) };
+  // A total is never less than its parts, which may each be of another report.
+  return { hosts, ...largerCounts(largerCounts(before, after), sumOf(hosts)) };
 }
 
 /** Of `before` when nothing is added. */
@@ -40,6 +41,17 @@ function isLarger(after: Counts, before: Counts): boolean {
     after.sentBytes > before.sentBytes ||
     after.receivedBytes > before.receivedBytes
   );
+}
+
+function sumOf(hosts: readonly HostUse[]): Counts {
+  const sum = { requests: 0, denied: 0, sentBytes: 0, receivedBytes: 0 };
+  for (const { requests, denied, sentBytes, receivedBytes } of hosts) {
+    sum.requests += requests;
+    sum.denied += denied;
+    sum.sentBytes += sentBytes;
+    sum.receivedBytes += receivedBytes;
+  }
+  return sum;
 }
 
 function largerCounts(a: Counts, b: Counts): Counts {
