@@ -105,5 +105,5 @@ function addressesOf({ addresses }: Explanation): string {
 }
 
 function whyOf({ message, reason }: Explanation): string {
-  return reason === "" ? message : `${message} (${reason})`;
+  return reason === "" ? message : `${message.replace(/\.$/u, "")} (${reason})`;
 }
