@@ -5,13 +5,14 @@ export const BURST_BYTES = 64 * 1024;
 export const SLICE_BYTES = 16 * 1024;
 
 /**
- * The token bucket of one execution and direction, over all its connections, in virtual time (GCRA). Bytes are booked when they are
- * taken, in the order of the takes: connections that have one slice booked each take turns.
+ * The token bucket of one execution and direction, over all its connections, in virtual time. Bytes are booked when they are taken,
+ * in the order of the takes: connections that have one slice booked each take turns.
  */
 export class RateBucket {
   #bitsPerSecond: number;
-  /** When everything taken so far would have passed at the plain rate. */
-  #clearAtMs = Number.NEGATIVE_INFINITY;
+  /** Taken and not yet passed at the plain rate, at `#atMs`. */
+  #debtBytes = 0;
+  #atMs = Number.NEGATIVE_INFINITY;
 
   /** A rate of 0 is no limit. */
   constructor(bitsPerSecond: number) {
@@ -21,16 +22,16 @@ export class RateBucket {
   /** Books `bytes` and returns when they may pass, in the clock of `nowMs`; `nowMs` itself is at once. */
   take(bytes: number, nowMs: number): number {
     if (this.#bitsPerSecond <= 0) return nowMs;
-    this.#clearAtMs = Math.max(this.#clearAtMs, nowMs) + this.#msOf(bytes);
-    return Math.max(nowMs, this.#clearAtMs - this.#msOf(BURST_BYTES));
+    const bytesPerMs = this.#bitsPerSecond / 8_000;
+    const elapsedMs = Math.max(0, nowMs - this.#atMs);
+    this.#debtBytes = Math.max(0, this.#debtBytes - elapsedMs * bytesPerMs) + bytes;
+    this.#atMs = Math.max(this.#atMs, nowMs);
+    return Math.max(nowMs, this.#atMs + Math.max(0, this.#debtBytes - BURST_BYTES) / bytesPerMs);
   }
 
-  /** For what is taken from now on. */
+  /** For what is taken from now on; without a limit nothing is owed. */
   setRate(bitsPerSecond: number): void {
     this.#bitsPerSecond = bitsPerSecond;
-  }
-
-  #msOf(bytes: number): number {
-    return (bytes * 8_000) / this.#bitsPerSecond;
+    if (bitsPerSecond <= 0) this.#debtBytes = 0;
   }
 }
