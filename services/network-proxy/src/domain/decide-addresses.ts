@@ -5,7 +5,7 @@ import type { Denial } from "./denial.ts";
 import { networkOf } from "./network-policy.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
 
-export interface AddressQuestion {
+interface AddressQuestion {
   readonly policy: NetworkPolicy;
   readonly host: CanonicalHost;
   /** All that the name leads to now. */
@@ -15,7 +15,7 @@ export interface AddressQuestion {
 }
 
 /** `addresses` are canonical, in their order, each once. */
-export type AddressDecision = { readonly verdict: "allow"; readonly addresses: readonly string[] } | Denial;
+type AddressDecision = { readonly verdict: "allow"; readonly addresses: readonly string[] } | Denial;
 
 /** One bad address refuses all: a name with a public and a private address is a trap, whichever would be dialled. */
 export function decideAddresses({ policy, host, addresses, ownAddresses }: AddressQuestion): AddressDecision {

@@ -6,7 +6,6 @@ import { networkOf } from "./network-policy.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
 
 export { decideAddresses } from "./decide-addresses.ts";
-export type { AddressDecision, AddressQuestion } from "./decide-addresses.ts";
 export type { Denial } from "./denial.ts";
 
 /** Where a request wants to go. */
