@@ -68,8 +68,9 @@ export class OfferWatch {
     await Promise.all([...[...executors.values()].map(look), this.#askPolicy()]);
   }
 
+  /** In their order, so that the scheduler sees a change only where there is one. */
   #keep(engine: NodeEngine): void {
-    this.#engines = [...this.#engines.filter(({ name }) => name !== engine.name), engine];
+    this.#engines = this.#engines.map((known) => (known.name === engine.name ? engine : known));
   }
 
   async #probeOne(executor: Executor): Promise<NodeEngine> {
