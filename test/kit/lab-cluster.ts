@@ -4,15 +4,25 @@ import { afterAll, beforeAll, beforeEach } from "vitest";
 import { aShellJob, type JobParts, type JobSpecInit } from "./a-job.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { type Lab, startLab } from "./lab.ts";
+import { type LabEngine, startLabEngine } from "./lab-engine.ts";
 import { type PolicyKeys, writePolicyFile } from "./policy-file.ts";
 
 export interface LabCluster {
   readonly lab: Lab;
   readonly cluster: Cluster;
+  /** Undefined when it uses this host's. */
+  readonly engine: LabEngine | undefined;
+}
+
+export interface LabClusterOptions {
+  readonly policy: PolicyKeys;
+  prepare(lab: Lab): Promise<void>;
+  /** The lab gets a Docker engine of its own, with these images. Default: this host's, whose containers may have no network at all. */
+  readonly engineImages?: readonly string[];
 }
 
 /** A cluster of one Docker node, all of it in a lab, for all tests of a file. */
-export function useLabCluster(policy: PolicyKeys, prepare: (lab: Lab) => Promise<void>): () => LabCluster {
+export function useLabCluster({ policy, prepare, engineImages }: LabClusterOptions): () => LabCluster {
   let current: (LabCluster & AsyncDisposable) | undefined;
   const get = (): LabCluster => {
     if (current === undefined) throw new Error("the cluster runs only while tests do");
@@ -25,10 +35,19 @@ export function useLabCluster(policy: PolicyKeys, prepare: (lab: Lab) => Promise
     const policyFile = join(lab.folder, "policy.yaml");
     await writePolicyFile(policyFile, policy);
     const { place, resolvingPlace } = lab;
-    const options = { nodes: 1, engines: ["docker"] as const, place, resolvingPlace, proxyFlags: { "policy-file": policyFile } };
-    const cluster = stack.use(await startCluster(options));
+    const engine = engineImages === undefined ? undefined : stack.use(await startLabEngine(lab, engineImages));
+    const cluster = stack.use(
+      await startCluster({
+        nodes: 1,
+        engines: ["docker"],
+        place,
+        resolvingPlace,
+        proxyFlags: { "policy-file": policyFile },
+        agentFlags: { ...(engine !== undefined && { "docker-host": engine.dockerHost }) },
+      }),
+    );
     const kept = stack.move();
-    current = { lab, cluster, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    current = { lab, cluster, engine, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }, 120_000);
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() => void process.stderr.write(`${get().cluster.describeLogs()}\n`));
@@ -48,9 +67,9 @@ export function aNetworkJob(
   return aShellJob(script, {
     image: "skrei-clients:1",
     memoryBytes: 256 * 2 ** 20,
+    network: { mode: Network_Mode.HTTP, domains: [...domains] },
     ...parts,
     env: { ...TRUST, ...parts.env },
-    network: { mode: Network_Mode.HTTP, domains: [...domains] },
     ...(authority !== undefined && {
       inputs: [{ target: AUTHORITY_PATH, source: { case: "inline", value: { data: Buffer.from(authority) } } }],
     }),

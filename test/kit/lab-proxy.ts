@@ -7,6 +7,7 @@ import { DoorService, type ListDoorsResponse_Door } from "@skrei/proto/skrei/net
 import type { DoorKey } from "./door-client.ts";
 import { eventually } from "./eventually.ts";
 import type { Lab } from "./lab.ts";
+import { randomExecutionId } from "./random-execution-id.ts";
 import { type PolicyKeys, writePolicyFile } from "./policy-file.ts";
 import { type ServiceProcess, startServiceProcess } from "./service-process.ts";
 
@@ -17,11 +18,15 @@ export interface DoorWish {
   readonly egressBytesMax?: number;
 }
 
+export interface LabDoor extends DoorKey {
+  readonly executionId: string;
+}
+
 /** A network-proxy that runs in a lab; its API and its doors are reached from here. */
 export interface LabProxy extends AsyncDisposable {
   readonly process: ServiceProcess;
   readonly api: Client<typeof DoorService>;
-  openDoor(executionId: string, wish: DoorWish): Promise<DoorKey>;
+  openDoor(wish: DoorWish): Promise<LabDoor>;
   /** The door as the proxy lists it. */
   door(executionId: string): Promise<ListDoorsResponse_Door | undefined>;
   /** Writes the file and waits until it is in force. */
@@ -42,10 +47,11 @@ export async function startLabProxy(lab: Lab, policy: PolicyKeys, label = "netwo
   return {
     process,
     api,
-    openDoor: async (executionId, { domains, clusterUrls = [], egressBytesMax = 0 }) => {
+    openDoor: async ({ domains, clusterUrls = [], egressBytesMax = 0 }) => {
+      const executionId = randomExecutionId();
       const network = { mode: Network_Mode.HTTP, domains: [...domains], egressBytesMax: BigInt(egressBytesMax) };
       const { socketPath, credential } = await api.openDoor({ executionId, network, owner: "n-lab", clusterUrls: [...clusterUrls] });
-      return { socketPath, credential };
+      return { executionId, socketPath, credential };
     },
     door: async (executionId) => (await api.listDoors({})).doors.find((door) => door.executionId === executionId),
     setPolicy: async (next) => {

@@ -4,22 +4,20 @@ import { BlockList, createServer, type Socket } from "node:net";
 import { DNS_RCODE, DNS_TYPE, type DnsRecord, nameBytes, readQuery, writeAnswer } from "./dns-wire.ts";
 import type { Zone, ZoneAnswer } from "./protocol.ts";
 
+/** A public address at which containers of the lab's engine ask. */
+export const PUBLIC_DNS_ADDRESS = "9.9.9.9";
+
 export interface DnsServer {
   setZone(zone: Zone): void;
   /** How often each name was asked for since the last call. */
   takeQueries(): Record<string, number>;
 }
 
-/** Answers every name from the zone, at port 53 of all addresses, by UDP and TCP. What the zone lacks does not exist. */
+/** Answers every name from the zone, at port 53 of the lab's own and one public address by UDP, of all by TCP. What the zone lacks does not exist. */
 export async function startDnsServer(): Promise<DnsServer> {
   const state: DnsState = { zone: {}, turns: new Map(), queries: new Map() };
-  const udp = createSocket("udp4");
-  udp.on("message", (message, { address, port }) => {
-    const answer = answerTo(state, message, UDP_BYTES_MAX);
-    if (answer !== undefined) udp.send(answer, port, address);
-  });
-  udp.bind(53, "0.0.0.0");
-  await once(udp, "listening");
+  // A socket of all addresses answers from the one that the route back has, so a server of others needs a socket of its own.
+  for (const host of ["0.0.0.0", PUBLIC_DNS_ADDRESS]) await answerDatagrams(state, host);
   const tcp = createServer((socket) => answerStream(state, socket)).listen(53, "0.0.0.0");
   await once(tcp, "listening");
   return {
@@ -39,6 +37,16 @@ interface DnsState {
   zone: Zone;
   readonly turns: Map<string, number>;
   readonly queries: Map<string, number>;
+}
+
+async function answerDatagrams(state: DnsState, host: string): Promise<void> {
+  const udp = createSocket({ type: "udp4", reuseAddr: true });
+  udp.on("message", (message, { address, port }) => {
+    const answer = answerTo(state, message, UDP_BYTES_MAX);
+    if (answer !== undefined) udp.send(answer, port, address);
+  });
+  udp.bind(53, host);
+  await once(udp, "listening");
 }
 
 function answerTo(state: DnsState, query: Buffer, bytesMax: number): Buffer | undefined {
