@@ -2,7 +2,7 @@ import { canonicalAddress, classifyAddress, embeddedIpv4, formatAddressNetwork, 
 import type { CanonicalHost } from "@skrei/domain";
 import { deny, printable } from "./denial.ts";
 import type { Denial } from "./denial.ts";
-import { networkOf } from "./network-policy.ts";
+import { NEVER_OPENED, networkOf, openingNetworkOf } from "./network-policy.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
 
 interface AddressQuestion {
@@ -26,47 +26,54 @@ export function decideAddresses({ policy, host, addresses, ownAddresses }: Addre
   const checked = new Set<string>();
   for (const text of addresses) {
     const address = canonicalAddress(text);
-    if (address === undefined) return addressDenial(name, printable(text), "is no address");
-    const denial = denialOf({ policy, name, address, ownAddresses });
+    if (address === undefined) return addressDenial({ name, shown: printable(text) }, "is no address", LISTABLE);
+    const denial = denialOf({ policy, name, address, shown: address, ownAddresses });
     if (denial !== undefined) return denial;
     checked.add(address);
   }
   return { verdict: "allow", addresses: [...checked] };
 }
 
-interface OneAddress extends Pick<AddressQuestion, "policy" | "ownAddresses"> {
+interface ShownAddress {
   readonly name: string;
+  /** The address in words. */
+  readonly shown: string;
+}
+
+interface OneAddress extends ShownAddress, Pick<AddressQuestion, "policy" | "ownAddresses"> {
   readonly address: string;
 }
 
-function denialOf({ policy, name, address, ownAddresses }: OneAddress): Denial | undefined {
-  if (ownAddresses.has(address)) {
-    return deny(name, "EGRESS_CLUSTER_DENIED", {
-      message: `${leadsTo(name, address)} belongs to the cluster itself, which tasks never reach.`,
-      hint: "No list can open it; ask for what the task needs as an input of the job.",
-    });
-  }
+function denialOf(one: OneAddress): Denial | undefined {
+  const { policy, address, ownAddresses } = one;
+  if (ownAddresses.has(address)) return clusterDenial(one);
   const denied = networkOf(policy.deniedNetworks, address);
-  if (denied !== undefined)
-    return addressDenial(name, address, `lies in ${formatAddressNetwork(denied)}, which the node's operator denies`);
-  const addressClass = classifyAddress(address);
+  if (denied !== undefined) return addressDenial(one, `lies in ${formatAddressNetwork(denied)}, denied by the node's operator`, DENIED);
+  const addressClass = classifyAddress(address) ?? "unspecified";
   if (addressClass === "public") return undefined;
-  if (addressClass === "metadata") return addressDenial(name, address, "serves the metadata of machines, which no list can open");
-  if (networkOf(policy.allowedNetworks, address) === undefined) {
-    return addressDenial(name, address, `is not a public address (${addressClass ?? "unknown"})`);
-  }
+  const why = `is not a public address (${addressClass})`;
+  if (NEVER_OPENED.has(addressClass)) return addressDenial(one, why, NEVER_LISTABLE);
+  if (openingNetworkOf(policy, address) === undefined) return addressDenial(one, why, LISTABLE);
   // A listed NAT64 prefix opens the public addresses behind it, not a way round everything above.
   const inner = embeddedIpv4(address);
-  return inner === undefined ? undefined : denialOf({ policy, name, address: inner, ownAddresses });
+  return inner === undefined ? undefined : denialOf({ ...one, address: inner, shown: `${address} (${inner})` });
 }
 
-function addressDenial(name: string, address: string, why: string): Denial {
-  return deny(name, "EGRESS_ADDRESS_DENIED", {
-    message: `${leadsTo(name, address)} ${why}.`,
-    hint: "Tasks reach public addresses; the node's operator can list others in allowedNetworks.",
+const LISTABLE = "Tasks reach public addresses; the node's operator can list others in allowedNetworks.";
+const NEVER_LISTABLE = "Tasks reach public addresses; no list can open this one.";
+const DENIED = "Ask the node's operator, or constrain the job to a node that allows it.";
+
+function clusterDenial({ name, shown }: ShownAddress): Denial {
+  return deny(name, "EGRESS_CLUSTER_DENIED", {
+    message: `${leadsTo({ name, shown })} belongs to the cluster itself, and tasks never reach that.`,
+    hint: "No list can open it; ask for what the task needs as an input of the job.",
   });
 }
 
-function leadsTo(name: string, address: string): string {
-  return name === address ? address : `${name} leads to ${address}, which`;
+function addressDenial({ name, shown }: ShownAddress, why: string, hint: string): Denial {
+  return deny(name, "EGRESS_ADDRESS_DENIED", { message: `${leadsTo({ name, shown })} ${why}.`, hint });
+}
+
+function leadsTo({ name, shown }: ShownAddress): string {
+  return name === shown ? shown : `${name} leads to ${shown}, which`;
 }

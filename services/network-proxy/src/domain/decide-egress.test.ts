@@ -99,14 +99,14 @@ describe("a request is refused", () => {
       "when the host is the cluster, whatever is listed",
       { host: "SCHEDULER.test.", job: [".test"], domains: ["*"], cluster: ["scheduler.test"] },
       "EGRESS_CLUSTER_DENIED",
-      "scheduler.test belongs to the cluster itself, which tasks never reach.",
+      "scheduler.test belongs to the cluster itself, and tasks never reach that.",
       "No list can open it; ask for what the task needs as an input of the job.",
     ],
     [
       "when the address is the cluster's, whatever is listed",
       { host: "0xa.1", job: ["10.0.0.1"], allowedNetworks: ["10.0.0.0/8"], cluster: ["10.0.0.1"] },
       "EGRESS_CLUSTER_DENIED",
-      "10.0.0.1 belongs to the cluster itself, which tasks never reach.",
+      "10.0.0.1 belongs to the cluster itself, and tasks never reach that.",
       "No list can open it; ask for what the task needs as an input of the job.",
     ],
     [

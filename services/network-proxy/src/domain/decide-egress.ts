@@ -2,7 +2,7 @@ import { canonicalHost, classifyAddress, formatAddressNetwork, formatHost, forma
 import type { CanonicalHost, HostRule, NetworkMode } from "@skrei/domain";
 import { deny, listed, printable } from "./denial.ts";
 import type { Denial } from "./denial.ts";
-import { networkOf } from "./network-policy.ts";
+import { openingNetworkOf } from "./network-policy.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
 
 export { decideAddresses } from "./decide-addresses.ts";
@@ -54,11 +54,11 @@ function jobRuleOf({ mode, rules }: DoorRules, host: CanonicalHost): string | un
   return rule === undefined ? undefined : formatHostRule(rule);
 }
 
-function nodeRuleOf({ mode }: DoorRules, { domains, allowedNetworks }: NetworkPolicy, host: CanonicalHost): string | undefined {
+function nodeRuleOf({ mode }: DoorRules, policy: NetworkPolicy, host: CanonicalHost): string | undefined {
   if (mode === "full" && host.kind === "name") return "*";
-  const rule = domains.find((candidate) => matchesHost(candidate, host));
+  const rule = policy.domains.find((candidate) => matchesHost(candidate, host));
   if (rule !== undefined) return formatHostRule(rule);
-  const network = host.kind === "address" ? networkOf(allowedNetworks, host.address) : undefined;
+  const network = host.kind === "address" ? openingNetworkOf(policy, host.address) : undefined;
   return network === undefined ? undefined : formatAddressNetwork(network);
 }
 
@@ -66,7 +66,7 @@ function clusterDenial({ clusterHosts }: DoorRules, host: CanonicalHost): Denial
   const text = formatHost(host);
   if (!clusterHosts.some((own) => own.kind === host.kind && formatHost(own) === text)) return undefined;
   return deny(text, "EGRESS_CLUSTER_DENIED", {
-    message: `${text} belongs to the cluster itself, which tasks never reach.`,
+    message: `${text} belongs to the cluster itself, and tasks never reach that.`,
     hint: "No list can open it; ask for what the task needs as an input of the job.",
   });
 }

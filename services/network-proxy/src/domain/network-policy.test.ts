@@ -50,6 +50,9 @@ describe("a list", () => {
     ["a name above it is denied with all below", { domains: ["*"], deniedDomains: [".com"] }, ".example.com"],
     ["its address lies in a denied network", { allowedNetworks: ["10.0.0.0/8"], deniedNetworks: ["10.1.0.0/16"] }, "10.1.2.3"],
     ["its address is one of metadata", { allowedNetworks: ["0.0.0.0/0"] }, "169.254.169.254"],
+    ["its address is multicast", { allowedNetworks: ["224.0.0.0/4"] }, "224.0.0.1"],
+    ["its address is loopback and only everything is listed", { allowedNetworks: ["0.0.0.0/0"] }, "127.0.0.1"],
+    ["its private address is listed as a name, not its network", { domains: ["10.0.0.1"] }, "10.0.0.1"],
     ["it is a rule of a newer peer", { domains: ["*"] }, "~example.com"],
     ["it is not in canonical form", { domains: ["*"] }, "EXAMPLE.com"],
   ])("is refused when %s", (_, policy, domain) => {

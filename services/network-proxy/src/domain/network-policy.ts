@@ -1,5 +1,5 @@
-import { classifyAddress, coversRule, DomainError, formatHostRule, isInNetwork, parseHostRule } from "@skrei/domain";
-import type { AddressNetwork, HostRule, Network, NetworkMode } from "@skrei/domain";
+import { classifyAddress, coversRule, DomainError, formatAddressNetwork, formatHostRule, isInNetwork, parseHostRule } from "@skrei/domain";
+import type { AddressClass, AddressNetwork, HostRule, Network, NetworkMode } from "@skrei/domain";
 
 /** What this node's operator permits. Limits of zero are none. */
 export interface NetworkPolicy {
@@ -34,9 +34,20 @@ export function refusalOf(policy: NetworkPolicy, network: Network): DomainError 
   return missing.length === 0 ? undefined : domainsNotAllowed(missing);
 }
 
-/** The entry of the operator's lists that opens `address` as a literal. */
+/** The network of a list that has this address. */
 export function networkOf(networks: readonly AddressNetwork[], address: string): AddressNetwork | undefined {
   return networks.find((network) => isInNetwork(network, address));
+}
+
+/**
+ * The listed network that opens an address which is not public. Metadata, multicast and 0.0.0.0, which is the machine itself, are
+ * never opened; loopback only by a network of loopback, for 0.0.0.0/0 is meant for what lies outside the machine.
+ */
+export function openingNetworkOf({ allowedNetworks }: Pick<NetworkPolicy, "allowedNetworks">, address: string): AddressNetwork | undefined {
+  const addressClass = classifyAddress(address);
+  if (addressClass === undefined || NEVER_OPENED.has(addressClass)) return undefined;
+  const candidates = addressClass === "loopback" ? allowedNetworks.filter(isLoopback) : allowedNetworks;
+  return networkOf(candidates, address);
 }
 
 /** The refusal in words. */
@@ -45,6 +56,13 @@ export function modeNotOffered({ modes }: Pick<NetworkPolicy, "modes">, asked: s
     hint: "Ask for one of the modes that are offered, or constrain the job to a node that offers it.",
     metadata: { offered: modes.join(", ") },
   });
+}
+
+export const NEVER_OPENED: ReadonlySet<AddressClass> = new Set<AddressClass>(["metadata", "multicast", "unspecified"]);
+
+function isLoopback(network: AddressNetwork): boolean {
+  const [first = ""] = formatAddressNetwork(network).split("/");
+  return classifyAddress(first) === "loopback";
 }
 
 const NAMED_MAX = 10;
@@ -62,8 +80,9 @@ function allowsRule({ domains, allowedNetworks, deniedDomains, deniedNetworks }:
   const rule = ruleOf(text);
   if (rule === undefined || deniedDomains.some((denied) => coversRule(denied, rule))) return false;
   if (rule.kind !== "address") return domains.some((domain) => coversRule(domain, rule));
-  if (networkOf(deniedNetworks, rule.address) !== undefined || classifyAddress(rule.address) === "metadata") return false;
-  return domains.some((domain) => coversRule(domain, rule)) || networkOf(allowedNetworks, rule.address) !== undefined;
+  if (networkOf(deniedNetworks, rule.address) !== undefined) return false;
+  if (openingNetworkOf({ allowedNetworks }, rule.address) !== undefined) return true;
+  return classifyAddress(rule.address) === "public" && domains.some((domain) => coversRule(domain, rule));
 }
 
 /** A rule of a newer peer that does not parse here cannot be judged, so it is not allowed. */
