@@ -1,4 +1,5 @@
 import { type AddressNetwork, NON_PUBLIC_NETWORKS, formatAddressNetwork, isInNetwork, parseAddressNetwork } from "@skrei/domain";
+import { NEVER_OPENED } from "./network-policy.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
 
 /** What a sandbox in mode full must not reach, as CIDRs: all that is not public but for what the operator opens, and what nobody opens. */
@@ -6,11 +7,11 @@ export function deniedNetworks(
   { allowedNetworks, deniedNetworks: denied }: Pick<NetworkPolicy, "allowedNetworks" | "deniedNetworks">,
   reserved: ReadonlySet<string>,
 ): readonly string[] {
-  const open = NON_PUBLIC_NETWORKS.filter(({ addressClass }) => addressClass !== "metadata").map(({ network }) => network);
-  const closed = allowedNetworks.reduce((left, hole) => left.flatMap((network) => without(network, hole)), open);
-  const metadata = NON_PUBLIC_NETWORKS.filter(({ addressClass }) => addressClass === "metadata").map(({ network }) => network);
+  const openable = NON_PUBLIC_NETWORKS.filter(({ addressClass }) => !NEVER_OPENED.has(addressClass)).map(({ network }) => network);
+  const closed = allowedNetworks.reduce((left, hole) => left.flatMap((network) => without(network, hole)), openable);
+  const never = NON_PUBLIC_NETWORKS.filter(({ addressClass }) => NEVER_OPENED.has(addressClass)).map(({ network }) => network);
   const single = [...reserved].flatMap((address) => parseAddressNetwork(`${address}/${address.includes(":") ? 128 : 32}`) ?? []);
-  return [...new Set([...closed, ...metadata, ...denied, ...single].map(formatAddressNetwork))];
+  return [...new Set([...closed, ...never, ...denied, ...single].map(formatAddressNetwork))];
 }
 
 /** The parts of `network` outside `hole`. */
