@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtempSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,22 +17,20 @@ const MIB = 1024 * 1024;
 const clock: Clock = { nowMs: () => Date.now(), sleep: (delayMs, signal) => delay(delayMs, undefined, { signal }) };
 const ids = { nowMs: () => Date.now(), randomBytes: () => randomBytes(10) };
 const nodeId = newNodeId(ids);
+const folder = mkdtempSync(join(tmpdir(), "docker-sandbox-"));
 const executor = createDockerExecutor({
   host: DOCKER_HOST,
   nodeId,
   secret: randomBytes(16).toString("hex"),
   user: "65532:65532",
   holdersIdleMax: 1,
+  slotsFolder: join(folder, "slots"),
   pullTimeoutMs: 30_000,
   clock,
 });
 const docker = new Docker({ socketPath: DOCKER_HOST.replace("unix://", "") });
-let folder = "";
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "docker-sandbox-"));
-  await executor.start();
-}, 60_000);
+beforeAll(() => executor.start(), 60_000);
 afterAll(async () => {
   await executor.close();
   await rm(folder, { recursive: true, force: true });
@@ -52,7 +51,7 @@ async function run(engine: Partial<DockerEngine>, parts: Parts = {}): Promise<{ 
     env: {},
     mounts: parts.mounts ?? [],
     limits: { cpuMillis: 1_000, memoryBytes: 128 * MIB, diskBytes: 64 * MIB, timeoutMs: 0, ...parts.limits },
-    network: "none",
+    door: { mode: "none", env: {}, socketPath: "", credential: "", deniedNetworks: [] },
     scratchFolder: folder,
   };
   const output = new CollectedOutput();

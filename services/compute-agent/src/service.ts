@@ -222,7 +222,16 @@ function createExecutors(config: ComputeAgentConfig, { nodeId, markSecret }: Nod
   const folders = { readable: inputsFolder === undefined ? [] : [inputsFolder], writable: [join(dataFolder, "executions")] };
   const make: Readonly<Record<EngineName, () => Executor>> = {
     docker: () =>
-      createDockerExecutor({ host: dockerHost, nodeId, secret: markSecret, user: dockerUser, holdersIdleMax, pullTimeoutMs, clock }),
+      createDockerExecutor({
+        host: dockerHost,
+        nodeId,
+        secret: markSecret,
+        user: dockerUser,
+        holdersIdleMax,
+        slotsFolder: join(dataFolder, "holders"),
+        pullTimeoutMs,
+        clock,
+      }),
     wasm: () => new WasmExecutor({ clock, cacheFolder: join(dataFolder, "wasm-cache"), ...(inputsFolder !== undefined && { folders }) }),
   };
   return config.engines.map((name) => make[name]());

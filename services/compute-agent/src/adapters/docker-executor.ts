@@ -1,25 +1,26 @@
-import { lchown } from "node:fs/promises";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import type { Engine, ExecutionId, NodeEngine, NodeId } from "@skrei/domain";
 import { DomainError } from "@skrei/domain";
 import type { Clock, Executor, HeldRun, OutputSink, RunEnd, RunSpec } from "../ports.ts";
 import { awaitExit } from "./docker/await-exit.ts";
+import { connectEngine, readCores } from "./docker/connect-engine.ts";
 import { containerName, containerOptions, dockerEngine } from "./docker/container-options.ts";
-import { demultiplex } from "./docker/demultiplex.ts";
-import { measureDiskUse } from "./docker/disk-watch.ts";
-import { abortable, engineCall, refusalText, statusOf } from "./docker/engine-call.ts";
-import { ensureHolderImage } from "./docker/holder-image.ts";
-import { HolderPool } from "./docker/holder-pool.ts";
+import { measureDiskUse, untilOverDisk } from "./docker/disk-watch.ts";
+import { abortable, engineCall, statusOf } from "./docker/engine-call.ts";
+import { isHolderGone } from "./docker/holder-container.ts";
+import { Holders } from "./docker/holders.ts";
 import { type ImageFacts, ImageStore } from "./docker/image-store.ts";
 import { wasEndedFromOutside } from "./docker/outside-end.ts";
+import { giveToTask, writableFolders } from "./docker/output-folders.ts";
+import { pumpOutput } from "./docker/pump-output.ts";
 import { runEnd, startError } from "./docker/run-end.ts";
+import { SlotFolders } from "./docker/slot-folders.ts";
 import { holderOf, TaskContainers } from "./docker/task-container.ts";
 
 const CALL_TIMEOUT_MS = 60_000;
 const PROBE_TIMEOUT_MS = 5_000;
 /** The attach stream ends with the container; when it does not, the output so far counts. */
 const OUTPUT_END_TIMEOUT_MS = 30_000;
-const DISK_WATCH_INTERVAL_MS = 1_000;
 
 export interface DockerExecutorOptions {
   /** `unix:///var/run/docker.sock` or `http://host:port`. */
@@ -29,8 +30,10 @@ export interface DockerExecutorOptions {
   readonly secret: string;
   /** `uid:gid` of tasks. The agent must be able to give folders to it. */
   readonly user: string;
-  /** Network holders kept ready. */
+  /** Network holders kept ready, of each kind that is asked for. */
   readonly holdersIdleMax: number;
+  /** A folder for holders' files, this executor's alone. The engine must see it at the same path. */
+  readonly slotsFolder: string;
   readonly pullTimeoutMs: number;
   readonly clock: Clock;
 }
@@ -64,19 +67,22 @@ class DockerExecutor implements Executor {
   readonly #docker: Docker;
   readonly #containers: TaskContainers;
   readonly #images: ImageStore;
-  readonly #holders: HolderPool;
+  readonly #holders: Holders;
   readonly #runs = new Map<ExecutionId, Run>();
   /** The engine refuses a task more than it has, though an operator may offer more than that. */
   #cores = Number.POSITIVE_INFINITY;
   #setUp: Promise<void> | undefined;
-  #warming: Promise<void> = Promise.resolve();
 
   constructor(options: DockerExecutorOptions) {
     this.#options = options;
-    this.#docker = connect(options.host);
+    this.#docker = connectEngine(options.host);
     this.#containers = new TaskContainers(this.#docker, options);
     this.#images = new ImageStore(this.#docker, options);
-    this.#holders = new HolderPool(this.#docker, { labels: this.#containers.holderLabels(), idleMax: options.holdersIdleMax });
+    this.#holders = new Holders(this.#docker, {
+      labelsOf: (holder) => this.#containers.holderLabels(holder),
+      idleMax: options.holdersIdleMax,
+      slots: new SlotFolders(options.slotsFolder),
+    });
   }
 
   async start(): Promise<void> {
@@ -88,7 +94,6 @@ class DockerExecutor implements Executor {
     for (const run of this.#runs.values()) run.leaving.abort(new DomainError("cancelled", "SHUTTING_DOWN", "the agent is stopping"));
     await Promise.allSettled([...this.#runs.values()].map(({ output }) => output));
     this.#runs.clear();
-    await this.#warming;
     await this.#holders.close();
   }
 
@@ -126,6 +131,7 @@ class DockerExecutor implements Executor {
       // The holder died (engine restarted): a new one, once.
       await this.#removeContainer(run.containerId);
       await this.#holders.discard(run.holderId);
+      await this.#holders.discardIdle();
       const made = await this.#create(spec, await this.#images.ensure(dockerEngine(spec).image));
       await this.#attachAndStart(this.#track(spec, made), sink);
     }
@@ -152,11 +158,12 @@ class DockerExecutor implements Executor {
     const found = run === undefined ? await this.#containers.find(executionId) : undefined;
     const place = run ?? (found === undefined ? undefined : placeOf(found));
     if (place === undefined) return;
-    await this.#removeContainer(place.containerId);
+    const isGone = await this.#removeContainer(place.containerId);
     run?.leaving.abort(new DomainError("cancelled", "CANCELLED", "the execution was removed"));
     await run?.output.catch(() => undefined);
     this.#runs.delete(executionId);
-    if (run !== undefined) await this.#holders.release(run.holderId);
+    // A container whose removal is still under way may still use its holder.
+    if (run !== undefined && isGone) await this.#holders.release(run.holderId);
     else if (place.holderId !== "") await this.#holders.discard(place.holderId);
   }
 
@@ -174,7 +181,7 @@ class DockerExecutor implements Executor {
       this.#docker.getContainer(found.Id).logs({ follow: true, stdout: true, stderr: true, abortSignal }),
     );
     const skip = { stdout: sink.bytesTaken("stdout"), stderr: sink.bytesTaken("stderr") };
-    run.output = this.#pump(run, source, sink, skip);
+    run.output = pumpOutput({ source, sink, clock: this.#options.clock, leaving: run.leaving.signal, skip });
     this.#watchDisk(run);
     return true;
   }
@@ -188,18 +195,15 @@ class DockerExecutor implements Executor {
   }
 
   async #sweepAndWarm(): Promise<void> {
-    await ensureHolderImage(this.#docker);
     this.#cores = await readCores(this.#docker);
-    const inUse = new Set((await this.#containers.list()).map(({ holderId }) => holderId));
-    const stale = (await this.#containers.listHolders()).filter(({ id }) => !inUse.has(id));
-    for (const { id } of stale) await this.#holders.discard(id);
-    this.#warming = this.#holders.warm().catch(() => undefined);
+    const joined = new Set((await this.#containers.list()).map(({ holderId }) => holderId));
+    await this.#holders.takeUp(await this.#containers.listHolders(), joined);
   }
 
   async #create(spec: RunSpec, { volumes }: ImageFacts): Promise<Place> {
-    const holderId = await this.#holders.acquire();
+    const holderId = await this.#holders.acquire(spec.door);
     try {
-      await this.#giveOutputsToTask(spec);
+      await giveToTask(writableFolders(spec.mounts), this.#options.user);
       const labels = this.#containers.labels(spec.executionId);
       const { user } = this.#options;
       const request = containerOptions(spec, { holderId, labels, user, cores: this.#cores, imageVolumes: volumes });
@@ -211,13 +215,6 @@ class DockerExecutor implements Executor {
       await this.#holders.discard(holderId);
       throw error instanceof DomainError ? error : startError(spec, error);
     }
-  }
-
-  /** The task runs as a user of its own; what it may write must be that user's. */
-  async #giveOutputsToTask(spec: RunSpec): Promise<void> {
-    if (process.getuid?.() !== 0) return;
-    const [uid = 0, gid = 0] = this.#options.user.split(":").map(Number);
-    for (const { hostPath, isReadOnly } of spec.mounts) if (!isReadOnly) await lchown(hostPath, uid, gid);
   }
 
   #track(spec: RunSpec, place: Place): Run {
@@ -233,24 +230,9 @@ class DockerExecutor implements Executor {
     const source = await engineCall("attach", CALL_TIMEOUT_MS, (abortSignal) =>
       container.attach({ stream: true, stdout: true, stderr: true, abortSignal }),
     );
-    run.output = this.#pump(run, source, sink);
+    run.output = pumpOutput({ source, sink, clock: this.#options.clock, leaving: run.leaving.signal });
     await engineCall("start container", CALL_TIMEOUT_MS, (abortSignal) => container.start({ abortSignal }));
     this.#watchDisk(run);
-  }
-
-  async #pump(run: Run, source: NodeJS.ReadableStream, sink: OutputSink, skip?: { stdout: number; stderr: number }): Promise<void> {
-    const stream = source as NodeJS.ReadableStream & { destroy(error?: Error): void };
-    const leave = (): void => stream.destroy();
-    run.leaving.signal.addEventListener("abort", leave, { once: true });
-    try {
-      await demultiplex(stream as AsyncIterable<Uint8Array>, sink, () => this.#options.clock.nowMs(), skip);
-    } catch (error) {
-      // A destroyed stream is our own doing; a broken one ends the output, and the run's end tells what became of the run.
-      if (!run.leaving.signal.aborted && error instanceof DomainError) throw error;
-    } finally {
-      run.leaving.signal.removeEventListener("abort", leave);
-      stream.destroy();
-    }
   }
 
   async #awaitEnd(run: Run): Promise<RunEnd> {
@@ -261,7 +243,7 @@ class DockerExecutor implements Executor {
     // A write beyond the limit on one file's size only fails inside the task, whose exit code then says nothing about disks.
     const isFull =
       info.State.ExitCode !== 0 &&
-      (await measureDiskUse(writableFolders(run.spec), run.spec.limits.diskBytes)) >= run.spec.limits.diskBytes;
+      (await measureDiskUse(writableFolders(run.spec.mounts), run.spec.limits.diskBytes)) >= run.spec.limits.diskBytes;
     const isOverDisk = run.isOverDisk || isFull;
     const isOurDoing = run.isStopped || isOverDisk || info.State.OOMKilled;
     const isOutside = info.State.ExitCode !== 0 && !isOurDoing && (await wasEndedFromOutside(this.#docker, info, run.holderId));
@@ -269,48 +251,44 @@ class DockerExecutor implements Executor {
   }
 
   #watchDisk(run: Run): void {
-    const folders = writableFolders(run.spec);
+    const folders = writableFolders(run.spec.mounts);
     if (folders.length === 0) return;
     const ended = (run.end ??= this.#awaitEnd(run)).then(
       () => true,
       () => true,
     );
-    void this.#killWhenOverDisk(run, folders, ended);
-  }
-
-  async #killWhenOverDisk(run: Run, folders: readonly string[], ended: Promise<boolean>): Promise<void> {
-    const { signal } = run.leaving;
-    const tick = async (): Promise<boolean> =>
-      await this.#options.clock.sleep(DISK_WATCH_INTERVAL_MS, signal).then(
-        () => false,
-        () => true,
-      );
-    while (!(await Promise.race([ended, tick()]))) {
-      if ((await measureDiskUse(folders, run.spec.limits.diskBytes)) <= run.spec.limits.diskBytes) continue;
+    const overDisk = untilOverDisk(folders, run.spec.limits.diskBytes, { clock: this.#options.clock, signal: run.leaving.signal, ended });
+    const kill = async (): Promise<void> => {
       run.isOverDisk = true;
       await this.#ignoring([404, 409], "kill", CALL_TIMEOUT_MS, (abortSignal) =>
         this.#docker.getContainer(run.containerId).kill({ abortSignal }),
       );
-      return;
-    }
+    };
+    // An engine that does not answer is noticed by whoever waits for the run's end.
+    overDisk.then((isOver) => (isOver ? kill() : undefined)).catch(() => undefined);
   }
 
-  async #removeContainer(containerId: string): Promise<void> {
-    await this.#ignoring([404, 409], "remove container", CALL_TIMEOUT_MS, (abortSignal) =>
+  async #removeContainer(containerId: string): Promise<boolean> {
+    const status = await this.#ignoring([404, 409], "remove container", CALL_TIMEOUT_MS, (abortSignal) =>
       this.#docker.getContainer(containerId).remove({ force: true, v: true, abortSignal }),
     );
+    return status !== 409;
   }
 
+  /** The status that was ignored, if one was. */
   async #ignoring(
     statuses: readonly number[],
     what: string,
     timeoutMs: number,
     call: (signal: AbortSignal) => Promise<unknown>,
-  ): Promise<void> {
+  ): Promise<number | undefined> {
     try {
       await engineCall(what, timeoutMs, call);
+      return undefined;
     } catch (error) {
-      if (!statuses.includes(statusOf(error) ?? 0)) throw error;
+      const status = statusOf(error) ?? 0;
+      if (!statuses.includes(status)) throw error;
+      return status;
     }
   }
 
@@ -323,25 +301,4 @@ class DockerExecutor implements Executor {
 
 function placeOf({ Id, HostConfig }: Docker.ContainerInspectInfo): Place {
   return { containerId: Id, holderId: holderOf(HostConfig.NetworkMode) };
-}
-
-async function readCores(docker: Docker): Promise<number> {
-  const { NCPU } = (await engineCall("info", CALL_TIMEOUT_MS, () => docker.info())) as { NCPU?: number };
-  return NCPU !== undefined && NCPU > 0 ? NCPU : Number.POSITIVE_INFINITY;
-}
-
-function writableFolders(spec: RunSpec): readonly string[] {
-  return spec.mounts.filter(({ isReadOnly }) => !isReadOnly).map(({ hostPath }) => hostPath);
-}
-
-function connect(host: string): Docker {
-  // No `agent`: docker-modem inspects its options deeply at each call, and an agent's sockets make that cost more than the call.
-  if (host.startsWith("unix://")) return new Docker({ socketPath: host.slice("unix://".length) });
-  const url = new URL(host.replace(/^tcp:/u, "http:"));
-  return new Docker({ protocol: "http", host: url.hostname, port: Number(url.port || 2375) });
-}
-
-function isHolderGone(error: unknown, holderId: string): boolean {
-  const text = refusalText(error);
-  return text.includes("cannot join network of a non running container") || (holderId !== "" && text.includes(holderId));
 }

@@ -1,5 +1,8 @@
 import { opendir, lstat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "../../ports.ts";
+
+const WATCH_INTERVAL_MS = 1_000;
 
 /** Folders fuller than this are over any quota, and so are those too deep to be looked into. */
 const ENTRIES_MAX = 1_000_000;
@@ -23,6 +26,23 @@ export async function measureDiskUse(folders: readonly string[], bytesMax: numbe
     }
   }
   return bytes;
+}
+
+/** True as soon as the folders occupy more than `bytesMax`; false when `ended` resolves or the signal is aborted before. */
+export async function untilOverDisk(
+  folders: readonly string[],
+  bytesMax: number,
+  { clock, signal, ended }: { readonly clock: Clock; readonly signal: AbortSignal; readonly ended: Promise<boolean> },
+): Promise<boolean> {
+  const tick = async (): Promise<boolean> =>
+    await clock.sleep(WATCH_INTERVAL_MS, signal).then(
+      () => false,
+      () => true,
+    );
+  while (!(await Promise.race([ended, tick()]))) {
+    if ((await measureDiskUse(folders, bytesMax)) > bytesMax) return true;
+  }
+  return false;
 }
 
 async function listFolder(path: string): Promise<readonly { path: string; isDirectory: boolean }[] | "too deep"> {

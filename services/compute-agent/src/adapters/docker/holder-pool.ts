@@ -1,81 +1,50 @@
-import type Docker from "dockerode";
-import { engineCall, statusOf } from "./engine-call.ts";
-import { HOLDER_IMAGE } from "./holder-image.ts";
+import type { Holder } from "./holder-container.ts";
 
-const START_TIMEOUT_MS = 30_000;
-const REMOVE_TIMEOUT_MS = 20_000;
-const MIB = 1024 * 1024;
-
-/**
- * Containers that only hold a network namespace with loopback and nothing else. A task joins one; that spares the engine the work
- * of making a namespace (more than half of a start) and leaves a task no route, no DNS and no host address.
- * A holder serves task after task, never two at once.
- */
+/** Holders of one kind made ahead. A holder serves task after task, never two at once. */
 export class HolderPool {
-  readonly #docker: Docker;
-  readonly #labels: Readonly<Record<string, string>>;
+  readonly #make: () => Promise<Holder>;
   readonly #idleMax: number;
-  readonly #idle: string[] = [];
+  readonly #idle: Holder[] = [];
+  #warming: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(docker: Docker, options: { labels: Readonly<Record<string, string>>; idleMax: number }) {
-    this.#docker = docker;
-    this.#labels = options.labels;
-    this.#idleMax = options.idleMax;
+  constructor(make: () => Promise<Holder>, idleMax: number) {
+    this.#make = make;
+    this.#idleMax = idleMax;
   }
 
-  /** Makes holders ahead, one after the other: many at once can deadlock the engine's network code. */
-  async warm(): Promise<void> {
-    while (!this.#isClosed && this.#idle.length < this.#idleMax) this.#idle.push(await this.#make());
+  /** Makes holders ahead, one after the other: many at once can deadlock the engine's network code. Failures leave it for later. */
+  warm(): void {
+    this.#warming ??= this.#fill()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#warming = undefined;
+      });
   }
 
-  async acquire(): Promise<string> {
+  async acquire(): Promise<Holder> {
     return this.#idle.pop() ?? (await this.#make());
   }
 
-  /** Takes a holder back once its task's container is gone. */
-  async release(holderId: string): Promise<void> {
-    if (this.#isClosed || this.#idle.length >= this.#idleMax) await this.discard(holderId);
-    else this.#idle.push(holderId);
+  /** False when there are enough; then the holder is not kept. */
+  offer(holder: Holder): boolean {
+    if (this.#isClosed || this.#idle.length >= this.#idleMax) return false;
+    this.#idle.push(holder);
+    return true;
   }
 
-  async discard(holderId: string): Promise<void> {
-    try {
-      await engineCall("remove holder", REMOVE_TIMEOUT_MS, (abortSignal) =>
-        this.#docker.getContainer(holderId).remove({ force: true, v: true, abortSignal }),
-      );
-    } catch (error) {
-      if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
-    }
+  /** The holders that were idle; they are the caller's. */
+  takeAll(): readonly Holder[] {
+    return this.#idle.splice(0);
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<readonly Holder[]> {
     this.#isClosed = true;
-    await Promise.allSettled(this.#idle.splice(0).map((id) => this.discard(id)));
+    await this.#warming;
+    return this.takeAll();
   }
 
-  async #make(): Promise<string> {
-    const container = await engineCall("create holder", START_TIMEOUT_MS, (abortSignal) =>
-      this.#docker.createContainer({
-        Image: HOLDER_IMAGE,
-        Cmd: ["/wait"],
-        User: "65534:65534",
-        Labels: { ...this.#labels },
-        HostConfig: {
-          NetworkMode: "none",
-          CapDrop: ["ALL"],
-          SecurityOpt: ["no-new-privileges"],
-          ReadonlyRootfs: true,
-          PidsLimit: 16,
-          Memory: 32 * MIB,
-          MemorySwap: 32 * MIB,
-          LogConfig: { Type: "none", Config: {} },
-          RestartPolicy: { Name: "no" },
-        },
-        abortSignal,
-      }),
-    );
-    await engineCall("start holder", START_TIMEOUT_MS, (abortSignal) => container.start({ abortSignal }));
-    return container.id;
+  async #fill(): Promise<void> {
+    while (!this.#isClosed && this.#idle.length < this.#idleMax) this.#idle.push(await this.#make());
   }
 }

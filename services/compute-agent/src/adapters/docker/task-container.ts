@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type Docker from "dockerode";
 import type { ContainerInspectInfo } from "dockerode";
-import type { ExecutionId, NodeId } from "@skrei/domain";
+import type { ExecutionId, NetworkMode, NodeId } from "@skrei/domain";
 import { containerName } from "./container-options.ts";
 import { engineCall, statusOf } from "./engine-call.ts";
+import type { Holder } from "./holder-container.ts";
 
 const INSPECT_TIMEOUT_MS = 20_000;
 
@@ -11,6 +12,9 @@ const LABEL = {
   node: "skrei.node",
   role: "skrei.role",
   execution: "skrei.execution",
+  mode: "skrei.mode",
+  slot: "skrei.slot",
+  doors: "skrei.doors",
   /** Keyed with the node's secret, so that an image which carries our labels is neither adopted nor swept. */
   mark: "skrei.mark",
 } as const;
@@ -31,8 +35,15 @@ export class TaskContainers {
     return { [LABEL.node]: this.#nodeId, [LABEL.role]: "task", [LABEL.execution]: executionId, [LABEL.mark]: this.#markOf(executionId) };
   }
 
-  holderLabels(): Record<string, string> {
-    return { [LABEL.node]: this.#nodeId, [LABEL.role]: "holder", [LABEL.mark]: this.#markOf("holder") };
+  holderLabels({ mode, slotId, doorsFolder }: Omit<Holder, "id">): Record<string, string> {
+    return {
+      [LABEL.node]: this.#nodeId,
+      [LABEL.role]: "holder",
+      [LABEL.mode]: mode,
+      [LABEL.slot]: slotId,
+      [LABEL.doors]: doorsFolder,
+      [LABEL.mark]: this.#markOf("holder"),
+    };
   }
 
   /** The container of an execution, if the engine has one that is ours. */
@@ -58,11 +69,16 @@ export class TaskContainers {
     });
   }
 
-  async listHolders(): Promise<readonly { id: string; isRunning: boolean }[]> {
+  async listHolders(): Promise<readonly Holder[]> {
     const found = await this.#listByRole("holder");
     return found
       .filter(({ Labels }) => this.#isOurs(Labels, "holder"))
-      .map(({ Id, State }) => ({ id: Id, isRunning: State === "running" }));
+      .map(({ Id, Labels }) => ({
+        id: Id,
+        mode: (Labels[LABEL.mode] ?? "none") as NetworkMode,
+        slotId: Labels[LABEL.slot] ?? "",
+        doorsFolder: Labels[LABEL.doors] ?? "",
+      }));
   }
 
   async #listByRole(role: string): Promise<readonly Docker.ContainerInfo[]> {
