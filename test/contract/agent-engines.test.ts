@@ -4,14 +4,18 @@ import { join } from "node:path";
 import { ComputeAgentConfig } from "@skrei/compute-agent/config";
 import { createAgentService, type AgentService } from "@skrei/compute-agent/service";
 import { NO_NODE_NETWORK, type Network, type Task } from "@skrei/domain";
+import { createHttpTransport } from "@skrei/platform/http-transport.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aTask, anAssignment, anHttpNetwork } from "../kit/an-assignment.ts";
 import { DOCKER_HOST } from "../kit/docker-host.ts";
+import { eventually } from "../kit/eventually.ts";
 import { readTree, startNodeServices, type NodeServices } from "../kit/node-services.ts";
+import { writePolicyFile } from "../kit/policy-file.ts";
 import { aUse } from "../kit/scripted-proxy.ts";
 import { ScriptedScheduler } from "../kit/scripted-scheduler.ts";
 import type { Program } from "../kit/program.ts";
+import { startServiceProcess } from "../kit/service-process.ts";
 import { wasmProgram } from "../kit/wasm-modules.ts";
 
 const ENDED = ["completed", "failed", "rejected", "cancelled", "discarded"];
@@ -33,7 +37,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
 
-async function startAgent(): Promise<void> {
+async function startAgent(proxy = node.proxy): Promise<void> {
   const joins = scheduler.joins;
   const config = ComputeAgentConfig.parse({
     dataFolder: join(folder, "agent"),
@@ -42,7 +46,7 @@ async function startAgent(): Promise<void> {
     holdersIdleMax: 1,
   });
   const { joinTransport, bus } = scheduler;
-  const { fetcher, proxy, publisher } = node;
+  const { fetcher, publisher } = node;
   agent = createAgentService(config, { logger: silentLogger, joinTransport, bus, fetcher, proxy, publisher });
   await agent.start();
   await scheduler.joined(joins + 1);
@@ -111,4 +115,29 @@ test("a module that runs when its agent stops is reported as the node's failure,
     failure: { class: "infrastructure", reason: "AGENT_RESTARTED" },
   });
   await startAgent();
+});
+
+test("a container keeps its door when agent and proxy restart, and what it was refused is told with its end", async () => {
+  const policyFile = join(folder, "policy.yaml");
+  await writePolicyFile(policyFile, { modes: ["none", "http"], domains: ["example.com"] });
+  await using proxy = await startServiceProcess("network-proxy", { "data-folder": join(folder, "proxy"), "policy-file": policyFile });
+  await agent.stop("another proxy");
+  await startAgent(createHttpTransport({ url: proxy.url }));
+  const ask = "wget -q -T 5 -O /dev/null http://evil.example/ 2>&1";
+  const assignment = anAssignment(
+    aTask(`${ask}; n=0; while sleep 0.1; do ${ask} | grep -q 403 && n=$((n+1)); test $n -lt 30 || exit 7; done`, {
+      network: anHttpNetwork("example.com"),
+    }),
+  );
+  const denied = (): number => scheduler.reportOf(assignment.executionId)?.networkUse?.denied ?? 0;
+  await scheduler.assign([assignment]);
+  const before = await eventually(denied, (count) => count >= 2, { withinMs: 30_000 });
+  await agent.stop("restart");
+  await proxy.restart();
+  await startAgent(createHttpTransport({ url: proxy.url }));
+  await eventually(denied, (count) => count > before + 2, { withinMs: 30_000 });
+  const report = await scheduler.reported(assignment.executionId, ENDED, 60_000);
+  expect(report).toMatchObject({ state: "failed", exitCode: 7, networkUse: { requests: 0, hosts: [{ host: "evil.example" }] } });
+  // At ten a second; a proxy that is killed loses the counts of half a second.
+  expect(report.networkUse?.denied).toBeGreaterThanOrEqual(30 - 6);
 });
