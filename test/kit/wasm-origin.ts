@@ -14,18 +14,15 @@ export interface WasmOrigin extends AsyncDisposable {
   readonly certificate: string;
   /** Headers of each request, as they came, in order. */
   readonly seen: readonly Readonly<Record<string, string | undefined>>[];
-  /** Bytes of bodies that it has managed to send. */
-  readonly sentBytes: () => number;
 }
 
 export async function startWasmOrigin(folder: string, names: readonly string[]): Promise<WasmOrigin> {
   const seen: Record<string, string | undefined>[] = [];
-  let sentBytes = 0;
   const listener: RequestListener = (request, response) => {
     const url = new URL(request.url ?? "/", "http://origin");
     seen.push({ method: request.method, path: url.pathname, ...(request.headers as Record<string, string>) });
     response.on("error", () => undefined);
-    respond(request, response, url, (length) => (sentBytes += length));
+    respond(request, response, url);
   };
   const key = await makeCertificate(folder, names);
   const [http, https] = [createServer(listener), createTlsServer(key, listener)];
@@ -36,12 +33,11 @@ export async function startWasmOrigin(folder: string, names: readonly string[]):
     httpsPort,
     certificate: key.cert,
     seen,
-    sentBytes: () => sentBytes,
     [Symbol.asyncDispose]: async () => void (await Promise.all([closeServer(http), closeServer(https)])),
   };
 }
 
-function respond(request: IncomingMessage, response: ServerResponse, url: URL, sent: (length: number) => void): void {
+function respond(request: IncomingMessage, response: ServerResponse, url: URL): void {
   switch (url.pathname) {
     case "/hello":
       return void response.setHeader("X-Origin", "yes").end("hello");
@@ -59,7 +55,7 @@ function respond(request: IncomingMessage, response: ServerResponse, url: URL, s
       response.writeHead(200, { "content-length": "1000" }).write("begun", () => request.socket.destroy());
       return;
     case "/endless":
-      return sendForEver(response, sent);
+      return sendForEver(response);
     case "/many-headers":
       for (let i = 0; i < 200; i++) response.setHeader(`x-${i}`, "v".repeat(1_000));
       return void response.end();
@@ -70,10 +66,10 @@ function respond(request: IncomingMessage, response: ServerResponse, url: URL, s
   }
 }
 
-function sendForEver(response: ServerResponse, sent: (length: number) => void): void {
+function sendForEver(response: ServerResponse): void {
   const chunk = Buffer.alloc(65_536, "x");
   const push = (): void => {
-    while (!response.destroyed && response.write(chunk)) sent(chunk.length);
+    while (!response.destroyed && response.write(chunk));
   };
   response.on("drain", push);
   push();
