@@ -1,4 +1,3 @@
-import { parseJobSpec } from "@skrei/wire/parse-job-spec.ts";
 import { DomainError } from "@skrei/domain";
 import { toCallError } from "../client/call-error.ts";
 import { defineCommand } from "../command.ts";
@@ -45,6 +44,8 @@ async function describePlan(
 /** The API's own rules, applied here. */
 async function checkRules(draft: JobDraft, folder: string): Promise<void> {
   const spec = await resolveForPlan(draft, folder);
+  // With the public suffix list, which no other command should wait for.
+  const { parseJobSpec } = await import("@skrei/wire/parse-job-spec.ts");
   try {
     parseJobSpec(spec);
   } catch (error) {
