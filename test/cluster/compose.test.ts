@@ -3,10 +3,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createHttpTransport } from "@skrei/platform/http-transport.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
-import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { Network_Mode, type NetworkSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
 import { createClient } from "@skrei/platform/client.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -49,13 +51,14 @@ describe("compose.yaml", { timeout: 240_000 }, () => {
     await rm(env["SKREI_DATA"] ?? "", { recursive: true, force: true });
   }, 120_000);
 
-  async function run(count: number, script: string): Promise<Job_State | undefined> {
+  async function run(count: number, script: string, network: MessageInitShape<typeof NetworkSchema> = {}): Promise<Job_State | undefined> {
     const jobs = createClient(JobService, createHttpTransport({ url }));
     const { job } = await jobs.submitJob({
       spec: {
         count,
         task: {
           engine: { case: "docker", value: { image: "busybox", parameters: ["sh", "-c", script] } },
+          network,
           resources: { cpuMillis: 100n, memoryBytes: 32n * MIB, diskBytes: 16n * MIB },
         },
       },
@@ -104,6 +107,42 @@ describe("compose.yaml", { timeout: 240_000 }, () => {
         everyMs: 200,
       },
     );
+  });
+
+  test("lets a job out to a host that is listed, and never to the cluster, however wide the policy is", async () => {
+    const docker = async (...args: string[]): Promise<string> => (await promisify(execFile)("docker", args, { env })).stdout.trim();
+    const addressOf = async (container: string): Promise<string> =>
+      await docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", container).then(
+        (text) => text.split(" ")[0] ?? "",
+      );
+    const site = "mkdir /site && echo from the origin > /site/index.html && exec httpd -f -p 80 -h /site";
+    await using stack = new AsyncDisposableStack();
+    const container = await docker("run", "-d", "--network", `${project}_egress`, "busybox", "sh", "-c", site);
+    stack.defer(async () => void (await docker("rm", "-f", container)));
+    const [origin, scheduler, valkey] = [
+      await addressOf(container),
+      await addressOf(`${project}-scheduler-1`),
+      await addressOf(`${project}-valkey-1`),
+    ];
+    const policy = ["modes: [none, http]", "allowedNetworks: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]", "ports: [80, 1234, 6379]"];
+    await writeFile(join(env["SKREI_DATA"] ?? "", "network-proxy/policy.yaml"), `${policy.join("\n")}\nconnectTimeoutMs: 1000\n`);
+    const cluster = [`http://${scheduler}:1234/`, `http://${valkey}:6379/`, "http://scheduler:1234/"];
+    const script = [
+      `wget -q -O- http://${origin}/ | grep -q 'from the origin' || exit 2`,
+      ...cluster.map((target) => `wget -q -T 5 -O- ${target} && exit 3`),
+      "exit 0",
+    ].join("\n");
+    expect(await run(1, script, { mode: Network_Mode.HTTP, domains: [origin, scheduler, valkey] })).toBe(Job_State.COMPLETED);
+    const network = createClient(NetworkService, createHttpTransport({ url }));
+    const jobs = createClient(JobService, createHttpTransport({ url }));
+    const jobId = (await jobs.listJobs({ pageSize: 1 })).jobs[0]?.jobId ?? "";
+    const [found] = (await network.listNetworkUse({ jobId })).executions;
+    expect(found?.use?.hosts.map(({ host, receivedBytes, reason }) => [host, receivedBytes > 0n, reason])).toEqual([
+      [origin, true, ""],
+      [scheduler, false, ""],
+      [valkey, false, ""],
+      ["scheduler", false, "EGRESS_CLUSTER_DENIED"],
+    ]);
   });
 
   test("keeps the network-proxy out of the cluster's own network", async () => {
