@@ -24,6 +24,7 @@ export interface LabClusterOptions {
 /** A cluster of one Docker node, all of it in a lab, for all tests of a file. */
 export function useLabCluster({ policy, prepare, engineImages }: LabClusterOptions): () => LabCluster {
   let current: (LabCluster & AsyncDisposable) | undefined;
+  let isOver = false;
   const get = (): LabCluster => {
     if (current === undefined) throw new Error("the cluster runs only while tests do");
     return current;
@@ -46,6 +47,7 @@ export function useLabCluster({ policy, prepare, engineImages }: LabClusterOptio
         agentFlags: { ...(engine !== undefined && { "docker-host": engine.dockerHost }) },
       }),
     );
+    if (isOver) return;
     const kept = stack.move();
     current = { lab, cluster, engine, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }, 120_000);
@@ -53,6 +55,8 @@ export function useLabCluster({ policy, prepare, engineImages }: LabClusterOptio
     onTestFailed(() => void process.stderr.write(`${get().cluster.describeLogs()}\n`));
   });
   afterAll(async () => {
+    // The hook that starts it may have run out of time and come to its end yet.
+    isOver = true;
     await current?.[Symbol.asyncDispose]();
     current = undefined;
   }, 60_000);

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";
 import { type DnsServer, startDnsServer } from "./lab/dns-server.ts";
 import { type Gates, openGates } from "./lab/gates.ts";
@@ -12,9 +13,16 @@ interface Inside {
   readonly origins: Origins;
 }
 
+const ownNamespace = readlinkSync("/proc/self/ns/net");
+// It would own every address of the host, and end everybody on it.
+if (ownNamespace === readlinkSync(`/proc/${process.ppid}/ns/net`)) throw new Error("a lab needs a network namespace of its own");
+
 let inside: Inside | undefined;
 
-process.on("disconnect", () => process.exit(0));
+process.on("disconnect", () => {
+  endEverybody();
+  process.exit(0);
+});
 process.on("message", (message: LabMessage) => {
   void answer(message).then(
     (sightings) => reply({ id: message.id, ...(sightings !== undefined && { sightings }) }),
@@ -61,6 +69,17 @@ async function relay(socket: Socket): Promise<void> {
   target.write(begin.subarray(2));
   socket.pipe(target);
   target.pipe(socket);
+}
+
+/** What a test did not come to end: everything else in this network namespace, which is this lab's alone. */
+function endEverybody(): void {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/u.test(name) && Number(name) !== process.pid)) {
+    try {
+      if (readlinkSync(`/proc/${pid}/ns/net`) === ownNamespace) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      continue; // It has ended, or is the kernel's.
+    }
+  }
 }
 
 function reply(message: LabReply): void {

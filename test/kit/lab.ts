@@ -85,10 +85,12 @@ async function launch(folder: string): Promise<ChildProcess> {
   return child;
 }
 
+/** It takes with it whatever else still runs in its namespace. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
-  child.kill("SIGKILL");
+  if (child.connected) child.disconnect();
+  else child.kill("SIGKILL");
   await exited;
 }
 

@@ -90,9 +90,10 @@ async function launch(port: number, { token, args = [], place = THIS_HOST }: Nat
 }
 
 async function greeting(port: number): Promise<string> {
-  const socket = createConnection({ host: "127.0.0.1", port, timeout: 1_000 });
+  const socket = createConnection({ host: "127.0.0.1", port });
   try {
-    const [data] = (await once(socket, "data")) as [Buffer];
+    // A relay that finds nobody behind it closes without an error.
+    const [data] = (await once(socket, "data", { signal: AbortSignal.timeout(1_000) })) as [Buffer];
     return data.toString();
   } finally {
     socket.destroy();
