@@ -90,11 +90,11 @@ export function coversRule(outer: HostRule, inner: HostRule): boolean {
   }
 }
 
-/** A name in Unicode may be longer than its 253 characters of punycode, though not by this much. */
-const TEXT_LENGTH_MAX = 1_024;
+/** A name in Unicode may be longer than its 253 characters of punycode, though not twice as long; IDNA takes quadratic time. */
+const TEXT_LENGTH_MAX = 512;
 
-/** Whatever the URL parser would drop, decode, or take for the end of the host. */
-const UNHEARD_OF = /[\p{Cc}\s/\\?#@%]/u;
+/** Whatever the URL parser would drop, decode, or take for the end of the host; and labels far above 63 characters, for the same reason. */
+const UNHEARD_OF = /[\p{Cc}\s/\\?#@%]|[^.\u3002\uff0e\uff61]{127}/u;
 
 function withoutBrackets(text: string): string {
   return /^\[([^[\]]*)\]$/u.exec(text)?.[1] ?? text;
@@ -108,18 +108,19 @@ function isDomainName(host: string): boolean {
 
 /** The dot keeps notexample.com out of .example.com. */
 function isSameOrBelow(host: string, ancestor: string): boolean {
-  return host === ancestor || host.endsWith(`.${ancestor}`);
+  return host.endsWith(ancestor) && (host.length === ancestor.length || host.at(-ancestor.length - 1) === ".");
 }
 
 function ruleInvalid(text: string): DomainError {
-  const { allowed } = MISTAKES.find(({ pattern }) => pattern.test(text)) ?? { allowed: GRAMMAR };
+  const isShort = text.length <= TEXT_LENGTH_MAX;
+  const { allowed } = MISTAKES.find(({ pattern }) => isShort && pattern.test(text)) ?? { allowed: GRAMMAR };
   return new DomainError("invalid", "FIELD_INVALID", `${text === "" ? "missing" : `found ${quote(text)}`}; allowed: ${allowed}`);
 }
 
 const GRAMMAR = "a name such as example.com, .example.com for the name and all below it, or an address";
 
 const MISTAKES: readonly { readonly pattern: RegExp; readonly allowed: string }[] = [
-  { pattern: /^[\d.]+\/\d+$|:.*\/\d+$/u, allowed: "single addresses; networks are opened by the node's operator" },
+  { pattern: /^[\da-f.:]*[\d:]\/\d+$/iu, allowed: "single addresses; networks are opened by the node's operator" },
   { pattern: /^[a-z][a-z0-9+.-]*:\/\//iu, allowed: `${GRAMMAR}, without a scheme` },
   { pattern: /\*/u, allowed: ".example.com for the name and all below it, without wildcards" },
   { pattern: /^[^:[\]]+:\d*$|^\[.*\]:\d*$/u, allowed: `${GRAMMAR}, without a port` },
