@@ -13,7 +13,7 @@ import {
 import { ResultSchema } from "@skrei/proto/skrei/data/v1/result_pb.ts";
 import { ExecutionSchema } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { JobEventSchema, JobSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
-import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { JobSpecSchema, Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { NodeSchema } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import { expect, test } from "vitest";
 import { askBatchFromProto, askBatchToProto, bidsFromProto, bidsToProto } from "./ask.ts";
@@ -27,7 +27,8 @@ import { parseJobSpec } from "./parse-job-spec.ts";
 import { reportFromProto, reportToProto } from "./report.ts";
 import { resultFromProto, resultOf, resultToProto } from "./result.ts";
 
-const spec = parseJobSpec(create(JobSpecSchema, { name: "a", task: { engine: { case: "docker", value: { image: "a" } } } }));
+const network = { mode: Network_Mode.HTTP, domains: [".Example.com.", "pypi.org"], egressBytesMax: 2n ** 40n };
+const spec = parseJobSpec(create(JobSpecSchema, { name: "a", task: { engine: { case: "docker", value: { image: "a" } }, network } }));
 const jobTask = (jobId: string) => ({ jobId: jobId as JobId, jobVersion: 2, jobName: "a", partitionCount: 3, task: spec.task });
 const failure = { class: "resource", reason: "OUT_OF_MEMORY", message: "killed at 512 MiB", hint: "ask for more" } as const;
 const outcome = {
@@ -37,6 +38,24 @@ const outcome = {
   resultBytes: 2 ** 40,
   manifestCid: "bafym",
   peakMemoryBytes: 5,
+  networkUse: {
+    hosts: [
+      {
+        host: "a.test",
+        requests: 1,
+        denied: 2,
+        sentBytes: 2 ** 40,
+        receivedBytes: 3,
+        rule: ".test",
+        reason: "EGRESS_PORT_DENIED",
+        message: "no",
+      },
+    ],
+    requests: 1,
+    denied: 2,
+    sentBytes: 2 ** 40,
+    receivedBytes: 3,
+  },
   startedAtMs: 1_790_000_000_123,
   endedAtMs: 1_790_000_000_456,
 };
