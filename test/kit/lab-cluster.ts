@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { afterAll, beforeAll, beforeEach } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { aShellJob, type JobParts, type JobSpecInit } from "./a-job.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { type Lab, startLab } from "./lab.ts";
@@ -21,7 +21,7 @@ export interface LabClusterOptions {
   readonly engineImages?: readonly string[];
 }
 
-/** A cluster of one Docker node, all of it in a lab, for all tests of a file. */
+/** A cluster of one Docker node, all of it in a lab, for all tests of a file; nothing that one test did is seen by the next. */
 export function useLabCluster({ policy, prepare, engineImages }: LabClusterOptions): () => LabCluster {
   let current: (LabCluster & AsyncDisposable) | undefined;
   let isOver = false;
@@ -54,6 +54,7 @@ export function useLabCluster({ policy, prepare, engineImages }: LabClusterOptio
   beforeEach(({ onTestFailed }) => {
     onTestFailed(() => void process.stderr.write(`${get().cluster.describeLogs()}\n`));
   });
+  afterEach(async () => void (await current?.lab.takeSightings()));
   afterAll(async () => {
     // The hook that starts it may have run out of time and come to its end yet.
     isOver = true;
