@@ -96,6 +96,11 @@ describe("the docker sandbox", { timeout: 90_000 }, () => {
     expect(stdout).toBe("lo\n1\nend\n");
   });
 
+  test("names no resolver but one that does not exist, and no host", async () => {
+    const { stdout } = await sh("grep -v '^#' /etc/resolv.conf; grep -c '' /etc/hosts; grep -vc 'localhost\\|ip6-' /etc/hosts");
+    expect(stdout).toMatch(/^nameserver 127\.0\.0\.1\n(options [a-z0-9: ]+\n)?\d+\n0\n$/u);
+  });
+
   test("stops a fork bomb at the process limit", async () => {
     const { stdout } = await sh("i=0; while [ $i -lt 400 ]; do sleep 5 & i=$((i+1)); done 2>/dev/null; ls -d /proc/[0-9]* | wc -l", {});
     expect(Number(stdout.trim() || "0")).toBeLessThanOrEqual(257);

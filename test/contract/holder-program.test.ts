@@ -216,6 +216,15 @@ describe.runIf(process.arch === "x64")("the holder's relay", () => {
   });
 });
 
+test.runIf(process.arch === "x64" && process.getuid?.() === 0)("a holder that may not close its namespace says so and ends", () => {
+  // In a namespace of its own: closed it would be for good.
+  const asNobody = ["--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"];
+  const { status, stdout } = spawnSync("unshare", [...asNobody, join(SOURCES, "holder-amd64"), "closed", "10.0.0.0/8"], {
+    encoding: "utf8",
+  });
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "the kernel takes no netfilter table (nf_tables) from the holder\n" });
+});
+
 function residentKibibytes(): number {
   return Number(/^VmRSS:\s+(\d+)/mu.exec(readFileSync(`/proc/${String(holder.pid)}/status`, "utf8"))?.[1]);
 }

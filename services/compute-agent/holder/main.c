@@ -1,5 +1,5 @@
-/* What a holder runs: `wait` holds a namespace; `door FOLDER PORT [NETWORK...]` closes it towards networks, if any are named, and then
- * relays to the network-proxy. It says "ready" on stdout, or what is wrong. */
+/* What a holder runs: `wait` holds a namespace, `door FOLDER PORT` relays to the network-proxy, `closed NETWORK...` closes the
+ * namespace towards networks and then waits. The last two say "ready" on stdout, or what is wrong. */
 #include "system.h"
 
 ENTRY;
@@ -25,11 +25,14 @@ __attribute__((used, noreturn)) void start(u64 *stack) {
   char **words = (char **)(stack + 1);
   const char *verb = count > 1 ? words[1] : "";
   if (is_same(verb, "wait")) wait_forever();
-  if (is_same(verb, "door") && count >= 4) {
-    const char *problem = count > 4 ? close_networks(count - 4, words + 4) : 0;
-    end_with(problem != 0 ? problem : relay(words[2], port_of(words[3])));
+  if (is_same(verb, "door") && count == 4) end_with(relay(words[2], port_of(words[3])));
+  if (is_same(verb, "closed") && count > 2) {
+    const char *problem = close_networks(count - 2, words + 2);
+    if (problem != 0) end_with(problem);
+    CALL3(write, 1, "ready\n", 6);
+    wait_forever();
   }
-  end_with("say wait, or door with a folder and a port");
+  end_with("say wait, door or closed, and what that needs");
 }
 
 void *memset(void *to, int value, u64 count) {

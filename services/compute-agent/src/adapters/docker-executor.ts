@@ -8,13 +8,12 @@ import { containerName, containerOptions, dockerEngine } from "./docker/containe
 import { measureDiskUse, untilOverDisk } from "./docker/disk-watch.ts";
 import { abortable, engineCall, statusOf } from "./docker/engine-call.ts";
 import { isHolderGone } from "./docker/holder-container.ts";
-import { Holders } from "./docker/holders.ts";
+import { createHolders, type Holders } from "./docker/holders.ts";
 import { type ImageFacts, ImageStore } from "./docker/image-store.ts";
 import { wasEndedFromOutside } from "./docker/outside-end.ts";
 import { giveToTask, writableFolders } from "./docker/output-folders.ts";
 import { pumpOutput } from "./docker/pump-output.ts";
 import { runEnd, startError } from "./docker/run-end.ts";
-import { SlotFolders } from "./docker/slot-folders.ts";
 import { holderOf, TaskContainers } from "./docker/task-container.ts";
 
 const CALL_TIMEOUT_MS = 60_000;
@@ -78,11 +77,7 @@ class DockerExecutor implements Executor {
     this.#docker = connectEngine(options.host);
     this.#containers = new TaskContainers(this.#docker, options);
     this.#images = new ImageStore(this.#docker, options);
-    this.#holders = new Holders(this.#docker, {
-      labelsOf: (holder) => this.#containers.holderLabels(holder),
-      idleMax: options.holdersIdleMax,
-      slots: new SlotFolders(options.slotsFolder),
-    });
+    this.#holders = createHolders(this.#docker, this.#containers, options);
   }
 
   async start(): Promise<void> {

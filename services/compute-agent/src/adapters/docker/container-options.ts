@@ -12,7 +12,7 @@ const OPEN_FILES_MAX = 4_096;
 const TMP_BYTES_MAX = 256 * MIB;
 
 export interface ContainerContext {
-  /** Whose network namespace the task joins: loopback and nothing else. */
+  /** Whose network namespace and resolver file the task shares; all that it has of a network. */
   readonly holderId: string;
   readonly labels: Readonly<Record<string, string>>;
   /** `uid:gid` the task runs as. */

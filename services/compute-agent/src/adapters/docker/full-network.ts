@@ -1,11 +1,9 @@
 import { networkInterfaces } from "node:os";
 import type Docker from "dockerode";
-import { DomainError } from "@skrei/domain";
+import { DomainError, type NodeId } from "@skrei/domain";
 import type { Door } from "../../ports.ts";
-import { engineCall, engineFailed, statusOf } from "./engine-call.ts";
+import { engineCall, statusOf } from "./engine-call.ts";
 
-const NAME = "skrei-full";
-const LABEL = "skrei.network";
 const CALL_TIMEOUT_MS = 30_000;
 /** This network, link-local with the metadata address, and everything that reaches more than one: broadcast, multicast. */
 const ALWAYS_CLOSED = ["0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
@@ -17,15 +15,20 @@ export interface OutsideNetwork {
 }
 
 /**
- * The bridge on which holders of mode full are: made when it is first needed, for all agents of the engine, and removed by the
- * agent that closes last. Its members do not see each other.
+ * The bridge on which this node's holders of mode full are. Made when it is first needed, and removed when the agent stops, unless
+ * tasks are still on it. Its members do not see each other. A node has its own, as the engine lets two of one name come about and
+ * then takes neither.
  */
 export class FullNetwork {
   readonly #docker: Docker;
+  readonly #name: string;
+  readonly #labels: Readonly<Record<string, string>>;
   #found: Promise<Docker.NetworkInspectInfo> | undefined;
 
-  constructor(docker: Docker) {
+  constructor(docker: Docker, options: { readonly nodeId: NodeId; readonly labels: Readonly<Record<string, string>> }) {
     this.#docker = docker;
+    this.#name = `skrei-full-${options.nodeId}`;
+    this.#labels = options.labels;
   }
 
   /** The network, and what a holder on it must be closed to for that door. */
@@ -43,47 +46,41 @@ export class FullNetwork {
     return { networkId: Id, deniedNetworks: [...all] };
   }
 
-  /** Looked for again at the next use: another agent may have removed it. */
+  /** Looked for again at the next use: an operator may have removed it. */
   forget(): void {
     this.#found = undefined;
   }
 
-  /** The engine refuses while somebody is on it. */
+  /** The engine refuses while somebody is on it, and most agents never made one. */
   async close(): Promise<void> {
-    if (this.#found === undefined) return;
-    const { Id } = await this.#found;
-    await engineCall("remove network", CALL_TIMEOUT_MS, () => this.#docker.getNetwork(Id).remove()).catch(() => undefined);
+    await engineCall("remove network", CALL_TIMEOUT_MS, () => this.#docker.getNetwork(this.#name).remove()).catch(() => undefined);
   }
 
   async #findOrMake(): Promise<Docker.NetworkInspectInfo> {
-    const found = (await this.#find()) ?? (await this.#make().then(() => this.#find()));
-    if (found === undefined) throw engineFailed(`the network ${NAME} was made and is not there`);
-    return found;
-  }
-
-  /** Two agents may make one at the same moment; all use the first by its id. */
-  async #find(): Promise<Docker.NetworkInspectInfo | undefined> {
-    const found = await engineCall("list networks", CALL_TIMEOUT_MS, () =>
-      this.#docker.listNetworks({ filters: { name: [NAME], label: [LABEL] } }),
-    );
-    return found.filter(({ Name }) => Name === NAME).toSorted((a, b) => (a.Id < b.Id ? -1 : 1))[0];
+    const inspect = async (): Promise<Docker.NetworkInspectInfo> =>
+      (await engineCall("inspect network", CALL_TIMEOUT_MS, () =>
+        this.#docker.getNetwork(this.#name).inspect(),
+      )) as Docker.NetworkInspectInfo;
+    try {
+      return await inspect();
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+      await this.#make();
+      return await inspect();
+    }
   }
 
   async #make(): Promise<void> {
-    try {
-      await engineCall("create network", CALL_TIMEOUT_MS, () =>
-        this.#docker.createNetwork({
-          Name: NAME,
-          CheckDuplicate: true,
-          Driver: "bridge",
-          EnableIPv6: false,
-          Labels: { [LABEL]: "full" },
-          Options: { "com.docker.network.bridge.enable_icc": "false" },
-        }),
-      );
-    } catch (error) {
-      if (statusOf(error) !== 409) throw error;
-    }
+    await engineCall("create network", CALL_TIMEOUT_MS, () =>
+      this.#docker.createNetwork({
+        Name: this.#name,
+        CheckDuplicate: true,
+        Driver: "bridge",
+        EnableIPv6: false,
+        Labels: { ...this.#labels },
+        Options: { "com.docker.network.bridge.enable_icc": "false" },
+      }),
+    );
   }
 }
 

@@ -38,7 +38,7 @@ export async function startHolder(docker: Docker, parts: HolderParts): Promise<s
     docker.createContainer({ ...holderOptions(parts), abortSignal }),
   );
   try {
-    const said = parts.door === undefined ? undefined : await listen(container);
+    const said = parts.door === undefined && parts.outside === undefined ? undefined : await listen(container);
     await engineCall("start holder", START_TIMEOUT_MS, (abortSignal) => container.start({ abortSignal }));
     if (said !== undefined) await untilReady(said);
     return container.id;
@@ -61,11 +61,10 @@ export function isHolderGone(error: unknown, holderId: string): boolean {
 }
 
 function holderOptions({ image, labels, door, outside }: HolderParts): ContainerCreateOptions {
-  const networks = outside?.deniedNetworks ?? [];
   const isClosing = outside !== undefined;
   return {
     Image: image,
-    Cmd: door === undefined ? ["/holder", "wait"] : ["/holder", "door", IN_HOLDER.slot, String(DOOR_PORT), ...networks],
+    Cmd: ["/holder", ...verbOf(door, outside)],
     // Closing a namespace takes a capability, which only root can be given; the program drops it before it says that it is ready.
     User: isClosing ? "0:0" : "65534:65534",
     Labels: { ...labels },
@@ -87,6 +86,11 @@ function holderOptions({ image, labels, door, outside }: HolderParts): Container
       RestartPolicy: { Name: "no" },
     },
   };
+}
+
+function verbOf(door: HolderParts["door"], outside: HolderParts["outside"]): readonly string[] {
+  if (outside !== undefined) return ["closed", ...outside.deniedNetworks];
+  return door === undefined ? ["wait"] : ["door", IN_HOLDER.slot, String(DOOR_PORT)];
 }
 
 type Mounts = NonNullable<NonNullable<ContainerCreateOptions["HostConfig"]>["Mounts"]>;

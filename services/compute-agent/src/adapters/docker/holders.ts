@@ -1,21 +1,39 @@
 import { basename, dirname } from "node:path";
 import type Docker from "dockerode";
-import { DomainError } from "@skrei/domain";
+import { DomainError, type NodeId } from "@skrei/domain";
 import type { Door } from "../../ports.ts";
 import { engineFailed, refusalText, statusOf } from "./engine-call.ts";
 import { FullNetwork, type OutsideNetwork } from "./full-network.ts";
 import { type Holder, removeHolder, startHolder } from "./holder-container.ts";
 import { ensureHolderImage } from "./holder-image.ts";
 import { HolderPool } from "./holder-pool.ts";
-import type { SlotFolders } from "./slot-folders.ts";
+import { SlotFolders } from "./slot-folders.ts";
+import type { TaskContainers } from "./task-container.ts";
 
-export interface HoldersOptions {
+interface HoldersOptions {
   readonly labelsOf: (holder: Omit<Holder, "id">) => Readonly<Record<string, string>>;
   readonly idleMax: number;
   readonly slots: SlotFolders;
+  readonly network: FullNetwork;
+  /** `uid:gid` of tasks. */
+  readonly user: string;
 }
 
-const NO_DOOR: Omit<Holder, "id"> = { mode: "none", slotId: "", doorsFolder: "" };
+export function createHolders(
+  docker: Docker,
+  containers: TaskContainers,
+  options: { readonly nodeId: NodeId; readonly holdersIdleMax: number; readonly slotsFolder: string; readonly user: string },
+): Holders {
+  return new Holders(docker, {
+    labelsOf: (holder) => containers.holderLabels(holder),
+    idleMax: options.holdersIdleMax,
+    slots: new SlotFolders(options.slotsFolder),
+    network: new FullNetwork(docker, { nodeId: options.nodeId, labels: containers.networkLabels() }),
+    user: options.user,
+  });
+}
+
+const NO_DOOR = { mode: "none", slotId: "", doorsFolder: "" } as const satisfies Omit<Holder, "id">;
 
 /**
  * The holders of this node's tasks. Those for none and http have loopback and nothing else, are made ahead and used again; one for
@@ -24,7 +42,6 @@ const NO_DOOR: Omit<Holder, "id"> = { mode: "none", slotId: "", doorsFolder: "" 
 export class Holders {
   readonly #docker: Docker;
   readonly #options: HoldersOptions;
-  readonly #network: FullNetwork;
   /** By the proxy's folder of doors; "" for none. */
   readonly #pools = new Map<string, HolderPool>();
   #image: string | undefined;
@@ -34,7 +51,6 @@ export class Holders {
   constructor(docker: Docker, options: HoldersOptions) {
     this.#docker = docker;
     this.#options = options;
-    this.#network = new FullNetwork(docker);
   }
 
   /** Takes up what an earlier agent left: keeps those that tasks are joined to, removes the rest and makes new ones. */
@@ -79,21 +95,20 @@ export class Holders {
 
   /** When one has died, the others may have as well. */
   async discardIdle(): Promise<void> {
-    this.#network.forget();
+    this.#options.network.forget();
     for (const pool of this.#pools.values()) for (const holder of pool.takeAll()) await this.#remove(holder);
   }
 
   async close(): Promise<void> {
     for (const pool of this.#pools.values()) await this.#closePool(pool);
-    await this.#network.close();
+    await this.#options.network.close();
   }
 
   async #take(door: Door): Promise<Holder> {
     if (door.mode === "none") return await (await this.#poolOf("")).acquire();
+    if (door.mode === "full") return await this.#makeOutside(door);
     if (door.socketPath === "") throw new DomainError("unavailable", "DOOR_FAILED", "the network-proxy opened a door without a socket");
-    const doorsFolder = dirname(door.socketPath);
-    if (door.mode === "full") return await this.#makeOutside(door, doorsFolder);
-    const pool = await this.#poolOf(doorsFolder);
+    const pool = await this.#poolOf(dirname(door.socketPath));
     const holder = await pool.acquire();
     pool.warm();
     return holder;
@@ -121,7 +136,7 @@ export class Holders {
   async #poolOf(doorsFolder: string): Promise<HolderPool> {
     const known = this.#pools.get(doorsFolder);
     if (known !== undefined) return known;
-    const make = (): Promise<Holder> => (doorsFolder === "" ? this.#makeHolder(NO_DOOR) : this.#makeRelay("http", doorsFolder));
+    const make = (): Promise<Holder> => (doorsFolder === "" ? this.#makeHolder(NO_DOOR) : this.#makeRelay(doorsFolder));
     const pool = new HolderPool(make, this.#options.idleMax);
     // The proxy has moved: holders that look into its old folder lead nowhere.
     const outdated = [...this.#pools].filter(([folder]) => folder !== "" && doorsFolder !== "");
@@ -133,20 +148,24 @@ export class Holders {
     return pool;
   }
 
-  async #makeOutside(door: Door, doorsFolder: string): Promise<Holder> {
+  async #makeOutside(door: Door): Promise<Holder> {
+    if (this.#options.user.startsWith("0:")) throw rootRefused();
+    const make = async (): Promise<Holder> =>
+      await this.#makeHolder({ ...NO_DOOR, mode: "full" }, await this.#options.network.outside(door));
     try {
-      return await this.#makeRelay("full", doorsFolder, await this.#network.outside(door));
+      return await make();
     } catch (error) {
       if (statusOf(error) !== 404) throw error;
-      this.#network.forget();
-      return await this.#makeRelay("full", doorsFolder, await this.#network.outside(door));
+      // Somebody has removed the network since.
+      this.#options.network.forget();
+      return await make();
     }
   }
 
-  async #makeRelay(mode: "http" | "full", doorsFolder: string, outside?: OutsideNetwork): Promise<Holder> {
+  async #makeRelay(doorsFolder: string): Promise<Holder> {
     const slotId = await this.#options.slots.create();
     try {
-      return await this.#makeHolder({ mode, slotId, doorsFolder }, outside);
+      return await this.#makeHolder({ mode: "http", slotId, doorsFolder });
     } catch (error) {
       await this.#options.slots.remove(slotId);
       throw error;
@@ -179,4 +198,10 @@ export class Holders {
       if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
     }
   }
+}
+
+/** What lets the engine's resolver through would let such a task through. */
+function rootRefused(): DomainError {
+  const message = "this node's tasks run as root, which mode full cannot confine";
+  return new DomainError("precondition", "NETWORK_MODE_NOT_OFFERED", message, { hint: "set dockerUser of the node to another user" });
 }

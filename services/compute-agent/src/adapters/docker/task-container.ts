@@ -46,6 +46,10 @@ export class TaskContainers {
     };
   }
 
+  networkLabels(): Record<string, string> {
+    return { [LABEL.node]: this.#nodeId, [LABEL.mark]: this.#markOf("network") };
+  }
+
   /** The container of an execution, if the engine has one that is ours. */
   async find(executionId: ExecutionId): Promise<ContainerInspectInfo | undefined> {
     try {
