@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";
 import { type DnsServer, startDnsServer } from "./lab/dns-server.ts";
 import { type Gates, openGates } from "./lab/gates.ts";
@@ -71,14 +71,43 @@ async function relay(socket: Socket): Promise<void> {
   target.pipe(socket);
 }
 
-/** What a test did not come to end: everything else in this network namespace, which is this lab's alone. */
+/** What a test did not come to end: everything else in this network namespace, which is this lab's alone, and all that it started. */
 function endEverybody(): void {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/u.test(name) && Number(name) !== process.pid)) {
+  const parents = new Map(pids().map((pid) => [pid, parentOf(pid)]));
+  const mine = new Set([...parents.keys()].filter((pid) => pid !== process.pid && namespaceOf(pid) === ownNamespace));
+  // A container's own processes are in other namespaces.
+  for (let size = -1; size !== mine.size;) {
+    size = mine.size;
+    for (const [pid, parent] of parents) if (mine.has(parent)) mine.add(pid);
+  }
+  for (const pid of mine) {
     try {
-      if (readlinkSync(`/proc/${pid}/ns/net`) === ownNamespace) process.kill(Number(pid), "SIGKILL");
+      process.kill(pid, "SIGKILL");
     } catch {
-      continue; // It has ended, or is the kernel's.
+      continue; // It has ended by itself.
     }
+  }
+}
+
+function pids(): number[] {
+  return readdirSync("/proc").map(Number).filter(Number.isInteger);
+}
+
+/** 0 when it has ended. */
+function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\t(\d+)$/mu.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Empty when it has ended. */
+function namespaceOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return "";
   }
 }
 
