@@ -42,7 +42,13 @@ export async function startEgressLab(
     if (addresses === undefined) throw new DomainError("unavailable", "EGRESS_NAME_UNRESOLVED", `${host} has no address.`);
     return addresses;
   };
-  const lab = { modes: ["none", "http", "full"], domains: ["*"], allowedNetworks: ["127.0.0.0/8"], rateBitsPerSecond: 0, dataFolder: folder };
+  const lab = {
+    modes: ["none", "http", "full"],
+    domains: ["*"],
+    allowedNetworks: ["127.0.0.0/8"],
+    rateBitsPerSecond: 0,
+    dataFolder: folder,
+  };
   const proxy = createNetworkProxyService(NetworkProxyConfig.parse({ ...lab, ...settings }), { logger, resolver: { resolve } });
   await proxy.start();
   const transport = createRouterTransport(proxy.routes, { router: { interceptors: [serverErrors(silentLogger)] } });
@@ -79,6 +85,8 @@ export async function readFrom(socket: Socket, isDone: (text: string) => boolean
     if (isDone(text)) finish();
   });
   socket.on("end", finish).on("close", finish).on("error", finish);
+  if (socket.readableEnded || socket.closed) finish();
+  socket.resume();
   return await promise;
 }
 
@@ -94,5 +102,12 @@ export async function sendRaw(door: LabDoor, bytes: string | Buffer, isDone?: (t
 
 /** A plain request with the door's credential and the connection closed after it. */
 export function getRequest(door: LabDoor, url: string, headers: readonly string[] = ["Connection: close"]): string {
-  return [`GET ${url} HTTP/1.1`, `Host: ${URL.parse(url)?.host ?? "x"}`, `Proxy-Authorization: ${door.authorization}`, ...headers, "", ""].join("\r\n");
+  return [
+    `GET ${url} HTTP/1.1`,
+    `Host: ${URL.parse(url)?.host ?? "x"}`,
+    `Proxy-Authorization: ${door.authorization}`,
+    ...headers,
+    "",
+    "",
+  ].join("\r\n");
 }

@@ -17,7 +17,8 @@ export class SqliteDoorJournal implements DoorJournal, Disposable {
     this.#database = new DatabaseSync(path);
     // It holds the secrets of all doors.
     chmodSync(path, 0o600);
-    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000");
+    takeLock(this.#database);
+    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     migrate(this.#database);
     this.#add = this.#database.prepare("INSERT INTO door VALUES (?, ?, ?)");
     this.#remove = this.#database.prepare("DELETE FROM door WHERE id = ?");
@@ -55,6 +56,19 @@ export class SqliteDoorJournal implements DoorJournal, Disposable {
 
   [Symbol.dispose](): void {
     if (this.#database.isOpen) this.#database.close();
+  }
+}
+
+/** A second proxy would take the sockets away from the first. The lock is the kernel's: it ends with the process. */
+function takeLock(database: DatabaseSync): void {
+  try {
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
+  } catch (error) {
+    database.close();
+    throw new DomainError("precondition", "DATA_LOCKED", "Another network-proxy uses the data folder.", {
+      hint: "Stop the other one, or give this one a folder of its own.",
+      cause: error,
+    });
   }
 }
 

@@ -1,4 +1,6 @@
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Denial } from "../../domain/decide-egress.ts";
 import type { ServedDoor } from "../../ports.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
@@ -29,6 +31,27 @@ export class ClientConnection {
     return this.#pending;
   }
 
+  /** What serves a request now; told when the rest of that request cannot be read. */
+  current: { readonly request: IncomingMessage; readonly fail: (denial: Denial) => void } | undefined;
+  #last: IncomingMessage | undefined;
+  #broken: { readonly request: IncomingMessage; readonly denial: Denial } | undefined;
+
+  /** The request that is still being read; undefined between requests. */
+  get reading(): IncomingMessage | undefined {
+    return this.#last?.complete === false ? this.#last : undefined;
+  }
+
+  /** Its rest cannot be read, so it is not served, or not any more. Nothing after it is. */
+  breakOff(request: IncomingMessage, denial: Denial): void {
+    this.#isRefused = true;
+    if (this.current?.request === request) this.current.fail(denial);
+    else this.#broken = { request, denial };
+  }
+
+  brokenBy(request: IncomingMessage): Denial | undefined {
+    return this.#broken?.request === request ? this.#broken.denial : undefined;
+  }
+
   /** A request was answered on it before. */
   get hasServed(): boolean {
     return this.#hasServed;
@@ -40,10 +63,12 @@ export class ClientConnection {
   }
 
   /** Runs `serve` when the requests before it have been answered. `serve` settles when its answer is out, or the connection is gone. */
-  enqueue(serve: () => Promise<void>): void {
+  enqueue(request: IncomingMessage, serve: () => Promise<void>): void {
+    this.#last = request;
     this.beginRequest();
     this.#turn = this.#turn.then(async () => {
-      if (!this.socket.destroyed) await serve();
+      // What could not be served is of no use to anybody, whyever it failed.
+      if (!this.socket.destroyed) await serve().catch(() => this.socket.destroy());
       this.#pending -= 1;
       this.#hasServed = true;
       if (this.#pending === 0 && !this.socket.destroyed) this.#awaitHead();

@@ -3,12 +3,13 @@ import { join } from "node:path";
 import type { Socket } from "node:net";
 import type { DoorServer, DoorSocket, ServedDoor } from "../../ports.ts";
 import { DomainError } from "@skrei/domain";
+import type { Denial } from "../../domain/decide-egress.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { listenAt, pathProblem } from "./door-path.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { openTunnel } from "./open-tunnel.ts";
 import { refuseSocket } from "./refusal.ts";
-import { NO_HOST, requestInvalid } from "./request-head.ts";
+import { methodDenied, NO_HOST, requestInvalid } from "./request-head.ts";
 import { OpenSocket } from "./open-socket.ts";
 
 /** Serves every door of the proxy with one HTTP parser; what a connection may do depends on the socket at which it arrived. */
@@ -53,7 +54,7 @@ export class DoorListener implements DoorServer {
   #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const client = this.#clients.get(request.socket);
     if (client === undefined || client.isRefused || client.pending >= PIPELINED_MAX) request.socket.destroy();
-    else client.enqueue(() => forwardRequest({ client, request, response, expectsContinue }));
+    else client.enqueue(request, () => forwardRequest({ client, request, response, expectsContinue }));
   }
 
   #onConnect(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -73,19 +74,23 @@ export class DoorListener implements DoorServer {
       if (client?.isRefused !== true) socket.destroy();
       return;
     }
-    const message = MESSAGES[error.code] ?? `The request cannot be read: ${error.message.replace(/^Parse Error: /u, "")}.`;
+    const denial = parseDenial(error.code, error.message.replace(/^Parse Error: /u, ""));
+    const { reading } = client;
     // Answers to earlier requests come first.
-    client.refuseLast(() => this.#refuse(client, message));
+    if (reading === undefined) client.refuseLast(() => this.#refuse(client, denial));
+    else client.breakOff(reading, denial);
   }
 
   #onHeadTimeout(client: ClientConnection): void {
     const { socket, door } = client;
     if (client.hasServed || socket.bytesRead === 0) socket.destroy();
-    else client.refuseLast(() => this.#refuse(client, `The request head did not come within ${door.limits.headerTimeoutMs} ms.`));
+    else {
+      const denial = requestInvalid(NO_HOST, `The request head did not come within ${door.limits.headerTimeoutMs} ms.`);
+      client.refuseLast(() => this.#refuse(client, denial));
+    }
   }
 
-  #refuse({ door, socket }: ClientConnection, message: string): void {
-    const denial = requestInvalid(NO_HOST, message);
+  #refuse({ door, socket }: ClientConnection, denial: Denial): void {
     door.refuse(denial, { method: "", port: 0 });
     refuseSocket(socket, denial);
   }
@@ -108,6 +113,8 @@ const PARSER_OPTIONS = {
   highWaterMark: 16 * 1024,
 } as const;
 
-const MESSAGES: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: `The request head is larger than ${HEADER_BYTES_MAX} bytes.`,
-};
+function parseDenial(code: string, problem: string): Denial {
+  if (code === "HPE_INVALID_METHOD") return methodDenied(NO_HOST, "");
+  if (code === "HPE_HEADER_OVERFLOW") return requestInvalid(NO_HOST, `The request head is larger than ${HEADER_BYTES_MAX} bytes.`);
+  return requestInvalid(NO_HOST, `The request cannot be read: ${problem}.`);
+}

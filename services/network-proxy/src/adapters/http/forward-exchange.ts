@@ -40,6 +40,7 @@ export class ForwardExchange {
       totalTimeoutMs: limits.totalTimeoutMs,
       onTimeout: (limit, limitMs) => this.#fail(limitReached(allowance.host, limit, limitMs), false),
     });
+    client.current = { request, fail: (denial) => this.#fail(denial, true) };
     response.once("close", () => this.#end());
   }
 
@@ -49,8 +50,9 @@ export class ForwardExchange {
   }
 
   #send(): void {
-    const { client, request, head, allowance } = this.#allowed;
-    const headers = requestHeaders(request, authorityOf(allowance, head.target.port));
+    const { client, request, response, head, allowance } = this.#allowed;
+    const authority = authorityOf(allowance, head.target.port);
+    const headers = [...requestHeaders(request, authority), "Connection", this.#mayRetry ? "keep-alive" : "close"];
     const denial = this.#passage.send(headBytes(`${request.method} ${head.path} HTTP/1.1`, headers));
     if (denial !== undefined) {
       this.#fail(denial, true);
@@ -74,10 +76,14 @@ export class ForwardExchange {
       // What cannot be repeated gets a connection of its own: a kept one may end just when the request is under way.
       ...(this.#mayRetry ? { agent: client.pool } : { createConnection: dialled(dialling) }),
     };
-    this.#upstream = httpRequest(options)
+    const upstream = httpRequest(options);
+    this.#upstream = upstream;
+    upstream
       .on("response", (origin) => this.#onResponse(origin))
-      .on("error", (error) => this.#onUpstreamError(error));
-    this.#sendBody(this.#upstream);
+      .on("error", (error) => this.#onUpstreamError(error))
+      // It answered with what is no answer, such as another protocol.
+      .on("close", () => upstream === this.#upstream && !response.headersSent && this.#onUpstreamError(new Error("no answer")));
+    this.#sendBody(upstream);
   }
 
   #sendBody(upstream: ClientRequest): void {
@@ -86,6 +92,8 @@ export class ForwardExchange {
       upstream.end();
       return;
     }
+    // The task may wait for a word of the origin before it sends the body.
+    upstream.flushHeaders();
     this.#stops.push(
       pump({
         source: request,
@@ -164,6 +172,7 @@ export class ForwardExchange {
     if (this.#isOver) return;
     this.#isOver = true;
     const { client, request, response } = this.#allowed;
+    client.current = undefined;
     this.#watchdog.stop();
     for (const stop of this.#stops) stop();
     this.#dialling.abort();

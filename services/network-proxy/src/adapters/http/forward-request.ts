@@ -3,7 +3,7 @@ import type { Denial } from "../../domain/decide-egress.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { ForwardExchange } from "./forward-exchange.ts";
 import { refuseRequest } from "./refusal.ts";
-import { credentialDenial, hasCredential, readRequestHead } from "./request-head.ts";
+import { receiveHead, type RequestHead } from "./request-head.ts";
 
 export interface ReceivedRequest {
   readonly client: ClientConnection;
@@ -13,28 +13,37 @@ export interface ReceivedRequest {
   readonly expectsContinue: boolean;
 }
 
-/** Serves one plain request. Settles when its answer is out or its connection is gone; never throws. */
+/** Serves one plain request. Settles when its answer is out or its connection is gone. */
 export async function forwardRequest(received: ReceivedRequest): Promise<void> {
   const { client, request, response } = received;
-  const { door } = client;
   const answered = new Promise<void>((resolve) => void response.once("close", resolve));
-  if (response.destroyed || client.socket.destroyed) return;
-  const method = request.method ?? "";
-  const refuse = (denial: Denial, port: number): void => {
-    door.refuse(denial, { method, port });
-    refuseRequest(request, response, denial);
-  };
-  const head = readRequestHead(request);
-  const denial = "verdict" in head ? head : credentialDenial(request, door, head.target.host);
-  if ("verdict" in head) refuse(head, 0);
-  else if (denial !== undefined) {
-    if (hasCredential(request)) refuse(denial, head.target.port);
-    else refuseRequest(request, response, denial);
-  } else {
-    const verdict = await door.decide(head.target);
-    if (response.destroyed || client.socket.destroyed) return;
-    if (verdict.verdict === "deny") refuse(verdict, head.target.port);
-    else new ForwardExchange({ ...received, head, allowance: verdict }).start();
-  }
+  if (isGone(received)) return;
+  const head = receiveHead(request, client.door);
+  if (head.kind === "head") await judge(received, head);
+  else refuse(received, head);
+  // A task that does not read what it is told does not keep the connection; an exchange has a time limit of its own.
+  const timer = client.current === undefined ? setTimeout(() => client.socket.destroy(), client.door.limits.headerTimeoutMs) : undefined;
   await answered;
+  clearTimeout(timer);
+}
+
+async function judge(received: ReceivedRequest, head: RequestHead): Promise<void> {
+  const { client, request } = received;
+  const decided = await client.door.decide(head.target);
+  if (isGone(received)) return;
+  const verdict = client.brokenBy(request) ?? decided;
+  if (verdict.verdict === "deny") refuse(received, { denial: verdict, port: head.target.port, isCounted: true });
+  else new ForwardExchange({ ...received, head, allowance: verdict }).start();
+}
+
+function refuse(
+  { client, request, response }: ReceivedRequest,
+  { denial, port, isCounted }: { readonly denial: Denial; readonly port: number; readonly isCounted: boolean },
+): void {
+  if (isCounted) client.door.refuse(denial, { method: request.method ?? "", port });
+  refuseRequest(request, response, denial);
+}
+
+function isGone({ client, response }: ReceivedRequest): boolean {
+  return response.destroyed || client.socket.destroyed;
 }

@@ -6,6 +6,9 @@ import { refuseSocket } from "./refusal.ts";
 import { NO_HOST } from "./request-head.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
 
+/** Connections that are told why they are refused, at one time; beyond that they are just ended. */
+const REFUSED_MAX = 1_024;
+
 /** The listening socket of one door with everything that hangs on it. */
 export class OpenSocket implements DoorSocket {
   readonly path: string;
@@ -22,6 +25,8 @@ export class OpenSocket implements DoorSocket {
     this.door = door;
     this.#onConnection = onConnection;
     this.server = createServer({ allowHalfOpen: true, highWaterMark: 16 * 1024 }, (socket) => this.#accept(socket));
+    // Out of descriptors, say: the connection is not served, later ones may be.
+    this.server.on("error", () => undefined);
   }
 
   get connections(): number {
@@ -40,7 +45,7 @@ export class OpenSocket implements DoorSocket {
   #accept(socket: Socket): void {
     const { connectionsMax } = this.door.limits;
     const isFull = this.#clients.size >= connectionsMax;
-    if (isFull && this.#refused.size >= connectionsMax) {
+    if (isFull && this.#refused.size >= REFUSED_MAX) {
       socket.destroy();
       return;
     }

@@ -6,26 +6,17 @@ import type { Allowance } from "../../ports.ts";
 import { type Opening, type OpeningReader, readOpening } from "./await-hello.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import { refuseSocket } from "./refusal.ts";
-import { credentialDenial, hasCredential, readRequestHead, type RequestHead } from "./request-head.ts";
+import { receiveHead, type RequestHead } from "./request-head.ts";
 import { Tunnel } from "./tunnel.ts";
 
 /** Serves a CONNECT: decided, dialled, answered, and only then read; nothing but TLS for this very host goes through. */
 export async function openTunnel(client: ClientConnection, request: IncomingMessage, first: Buffer): Promise<void> {
   const { door, socket } = client;
   socket.on("error", () => socket.destroy());
-  const refuse = (denial: Denial, port: number): void => {
-    door.refuse(denial, { method: "CONNECT", port });
-    refuseSocket(socket, denial);
-  };
-  const head = readRequestHead(request);
-  if ("verdict" in head) {
-    refuse(head, 0);
-    return;
-  }
-  const denial = credentialDenial(request, door, head.target.host);
-  if (denial !== undefined) {
-    if (hasCredential(request)) refuse(denial, head.target.port);
-    else refuseSocket(socket, denial);
+  const head = receiveHead(request, door);
+  if (head.kind === "refused") {
+    if (head.isCounted) door.refuse(head.denial, { method: "CONNECT", port: head.port });
+    refuseSocket(socket, head.denial);
     return;
   }
   const reader = readOpening(socket, first);
@@ -33,7 +24,8 @@ export async function openTunnel(client: ClientConnection, request: IncomingMess
   if (socket.destroyed) return;
   if (verdict.verdict === "deny") {
     reader.stop();
-    refuse(verdict, head.target.port);
+    door.refuse(verdict, { method: "CONNECT", port: head.target.port });
+    refuseSocket(socket, verdict);
     return;
   }
   await carry({ client, head, allowance: verdict, reader });

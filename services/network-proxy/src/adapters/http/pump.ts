@@ -29,6 +29,7 @@ class Pump {
   #waiting: Buffer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
+  #hasEnded = false;
 
   constructor(options: PumpOptions) {
     this.#options = options;
@@ -58,17 +59,24 @@ class Pump {
     }
   };
 
+  /** A stream may say that it has ended while its last chunk still waits here. */
   readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    if (this.#waiting === undefined) this.#finish();
+  };
+
+  #finish(): void {
     this.stop();
     this.#options.onEnd();
-  };
+  }
 
   /** Books the next slice of what waits, or reads on when nothing does. */
   readonly #next = (): void => {
     while (!this.#isStopped) {
       const waiting = this.#waiting;
       if (waiting === undefined) {
-        this.#options.source.resume();
+        if (this.#hasEnded) this.#finish();
+        else this.#options.source.resume();
         return;
       }
       const slice = waiting.subarray(0, SLICE_BYTES);

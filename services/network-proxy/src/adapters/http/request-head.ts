@@ -12,8 +12,23 @@ export interface RequestHead {
   readonly path: string;
 }
 
+/** A request that is well formed and comes from the door's own task, or why not. */
+export type ReceivedHead =
+  | ({ readonly kind: "head" } & RequestHead)
+  | { readonly kind: "refused"; readonly denial: Denial; readonly port: number; readonly isCounted: boolean };
+
+export function receiveHead(request: IncomingMessage, door: ServedDoor): ReceivedHead {
+  const head = readRequestHead(request);
+  if ("verdict" in head) return { kind: "refused", denial: head, port: 0, isCounted: true };
+  const { host, port } = head.target;
+  const denial = credentialDenial(request, door, printable(host));
+  if (denial === undefined) return { kind: "head", ...head };
+  // A client that does not know that a credential is wanted asks without one first; that is no attempt at anything.
+  return { kind: "refused", denial, port, isCounted: valuesOf(request, "proxy-authorization").length > 0 };
+}
+
 /** What the parser let through is read strictly: the rules that it does not know are here. */
-export function readRequestHead(request: IncomingMessage): RequestHead | Denial {
+function readRequestHead(request: IncomingMessage): RequestHead | Denial {
   const problem = framingProblem(request);
   if (problem !== undefined) return requestInvalid(hostHint(request), problem);
   const method = request.method ?? "";
@@ -23,7 +38,7 @@ export function readRequestHead(request: IncomingMessage): RequestHead | Denial 
 }
 
 /** Undefined when the request carries the secret of this door. */
-export function credentialDenial(request: IncomingMessage, door: ServedDoor, host: string): Denial | undefined {
+function credentialDenial(request: IncomingMessage, door: ServedDoor, host: string): Denial | undefined {
   const given = valuesOf(request, "proxy-authorization");
   const [, encoded = ""] = /^basic +([A-Za-z0-9+/=_-]+)$/iu.exec(given[0] ?? "") ?? [];
   const expected = Buffer.from(`${door.executionId}:${door.secret}`);
@@ -35,13 +50,16 @@ export function credentialDenial(request: IncomingMessage, door: ServedDoor, hos
   });
 }
 
-/** A client that was never told the credential may ask first; that is no attempt at anything. */
-export function hasCredential(request: IncomingMessage): boolean {
-  return valuesOf(request, "proxy-authorization").length > 0;
-}
-
 export function requestInvalid(host: string, message: string): Denial {
   return deny(host, "EGRESS_REQUEST_INVALID", { message, hint: "Send a plain HTTP/1.1 request with the whole URL, or CONNECT host:port." });
+}
+
+/** An empty method is one that is none. */
+export function methodDenied(host: string, method: string): Denial {
+  return deny(host, "EGRESS_METHOD_DENIED", {
+    message: method === "" ? "The request's method is none that is known." : `The method ${printable(method)} is not forwarded.`,
+    hint: `These are: ${ALLOWED_METHODS.join(", ")}, CONNECT.`,
+  });
 }
 
 /** Stands for the host of a request that does not get as far as naming one. */
@@ -90,14 +108,7 @@ function splitAuthority(authority: string, defaultPort: number | undefined): { h
   return host === "" || port === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
 }
 
-function methodDenied(host: string, method: string): Denial {
-  return deny(host, "EGRESS_METHOD_DENIED", {
-    message: `The method ${printable(method)} is not forwarded.`,
-    hint: `These are: ${ALLOWED_METHODS.join(", ")}, CONNECT.`,
-  });
-}
-
-export function valuesOf({ rawHeaders }: IncomingMessage, name: string): string[] {
+function valuesOf({ rawHeaders }: IncomingMessage, name: string): string[] {
   const values: string[] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
     if (rawHeaders[index]?.toLowerCase() === name) values.push((rawHeaders[index + 1] ?? "").trim());

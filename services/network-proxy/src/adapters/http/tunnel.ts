@@ -75,9 +75,8 @@ export class Tunnel {
       // What the origin sent before it left in order is still on its way to the task.
       if (hadError || !upstream.readableEnded) socket.destroy();
     });
-    if (!this.#admitUp(first.length)) return;
-    door.up.take(first.length, performance.now());
-    upstream.write(first);
+    // Like everything that follows it waits its turn: it may be more than the handshake.
+    socket.unshift(first);
     this.#stops.push(
       pump({
         source: socket,
