@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -5,10 +6,11 @@ import { createServer } from "node:net";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import Docker from "dockerode";
+import { promisify } from "node:util";
 import { newExecutionId, newJobId, newNodeId, type ExecutionId, type NetworkMode } from "@skrei/domain";
 import { createDockerExecutor } from "@skrei/compute-agent/docker-executor";
 import { type Door, type Executor, NO_DOOR } from "@skrei/compute-agent/ports";
+import { median } from "./median.ts";
 
 /**
  * What a network costs a container from prepare to remove: a busybox that does nothing, in each mode, in turns, holders made ahead
@@ -86,17 +88,14 @@ async function timed(executor: Executor, folder: string, mode: NetworkMode): Pro
 
 /** Resident memory of the idle ones' programs. */
 async function holdersMemory(nodeId: string): Promise<readonly string[]> {
-  const docker = new Docker({ socketPath: HOST.replace("unix://", "") });
-  const found = await docker.listContainers({ filters: { label: [`skrei.node=${nodeId}`, "skrei.role=holder"] } });
+  const docker = async (...words: string[]): Promise<readonly string[]> =>
+    (await promisify(execFile)("docker", ["--host", HOST, ...words])).stdout.trim().split("\n");
+  const found = await docker("ps", "-q", "--filter", `label=skrei.node=${nodeId}`);
+  const lines = await docker("inspect", "-f", '{{.State.Pid}} {{index .Config.Labels "skrei.mode"}}', ...found);
   return await Promise.all(
-    found.map(async ({ Id, Labels }) => {
-      const { State } = await docker.getContainer(Id).inspect();
-      const resident = /^VmRSS:\s+(.+)$/mu.exec(await readFile(`/proc/${State.Pid}/status`, "utf8"))?.[1] ?? "?";
-      return `${Labels["skrei.mode"] ?? ""} ${resident}`;
+    lines.map(async (line) => {
+      const [pid = "", mode = ""] = line.split(" ");
+      return `${mode} ${/^VmRSS:\s+(.+)$/mu.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1] ?? "?"}`;
     }),
   );
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

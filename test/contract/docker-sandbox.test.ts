@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import Docker from "dockerode";
 import { newExecutionId, newJobId, newNodeId, type DockerEngine } from "@skrei/domain";
 import { createDockerExecutor } from "@skrei/compute-agent/docker-executor";
-import type { Clock, Mount, RunEnd, RunLimits, RunSpec } from "@skrei/compute-agent/ports";
+import { type Clock, type Mount, NO_DOOR, type RunEnd, type RunLimits, type RunSpec } from "@skrei/compute-agent/ports";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CollectedOutput } from "../kit/collected-output.ts";
 import { DOCKER_HOST } from "../kit/docker-host.ts";
@@ -51,7 +51,7 @@ async function run(engine: Partial<DockerEngine>, parts: Parts = {}): Promise<{ 
     env: {},
     mounts: parts.mounts ?? [],
     limits: { cpuMillis: 1_000, memoryBytes: 128 * MIB, diskBytes: 64 * MIB, timeoutMs: 0, ...parts.limits },
-    door: { mode: "none", env: {}, socketPath: "", credential: "", deniedNetworks: [] },
+    door: NO_DOOR,
     scratchFolder: folder,
   };
   const output = new CollectedOutput();

@@ -30,6 +30,8 @@ export async function removeContainersOf(nodeId: string): Promise<void> {
   const ids = (await containersOf(nodeId)).map(({ id }) => id);
   // One that is being removed already is as good as gone.
   if (ids.length > 0) await docker("rm", "--force", "--volumes", ...ids).catch(() => undefined);
+  // Few nodes have one.
+  await docker("network", "rm", `skrei-full-${nodeId}`).catch(() => undefined);
 }
 
 async function docker(...args: readonly string[]): Promise<string> {

@@ -13,13 +13,12 @@ export class HolderPool {
     this.#idleMax = idleMax;
   }
 
-  /** Makes holders ahead, one after the other: many at once can deadlock the engine's network code. Failures leave it for later. */
+  /**
+   * Makes holders ahead, one after the other: many at once can deadlock the engine's network code. Once; from then on those that come
+   * back keep the pool full.
+   */
   warm(): void {
-    this.#warming ??= this.#fill()
-      .catch(() => undefined)
-      .finally(() => {
-        this.#warming = undefined;
-      });
+    this.#warming ??= this.#fill().catch(() => undefined);
   }
 
   async acquire(): Promise<Holder> {

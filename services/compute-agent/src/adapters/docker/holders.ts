@@ -33,7 +33,7 @@ export function createHolders(
   });
 }
 
-const NO_DOOR = { mode: "none", slotId: "", doorsFolder: "" } as const satisfies Omit<Holder, "id">;
+const LOOPBACK_ONLY = { mode: "none", slotId: "", doorsFolder: "" } as const satisfies Omit<Holder, "id">;
 
 /**
  * The holders of this node's tasks. Those for none and http have loopback and nothing else, are made ahead and used again; one for
@@ -88,7 +88,7 @@ export class Holders {
   }
 
   async discard(holderId: string): Promise<void> {
-    const holder = this.#inUse.get(holderId) ?? { ...NO_DOOR, id: holderId };
+    const holder = this.#inUse.get(holderId) ?? { ...LOOPBACK_ONLY, id: holderId };
     await this.#remove(holder);
     this.#inUse.delete(holderId);
   }
@@ -136,7 +136,7 @@ export class Holders {
   async #poolOf(doorsFolder: string): Promise<HolderPool> {
     const known = this.#pools.get(doorsFolder);
     if (known !== undefined) return known;
-    const make = (): Promise<Holder> => (doorsFolder === "" ? this.#makeHolder(NO_DOOR) : this.#makeRelay(doorsFolder));
+    const make = (): Promise<Holder> => (doorsFolder === "" ? this.#makeHolder(LOOPBACK_ONLY) : this.#makeRelay(doorsFolder));
     const pool = new HolderPool(make, this.#options.idleMax);
     // The proxy has moved: holders that look into its old folder lead nowhere.
     const outdated = [...this.#pools].filter(([folder]) => folder !== "" && doorsFolder !== "");
@@ -151,7 +151,7 @@ export class Holders {
   async #makeOutside(door: Door): Promise<Holder> {
     if (this.#options.user.startsWith("0:")) throw rootRefused();
     const make = async (): Promise<Holder> =>
-      await this.#makeHolder({ ...NO_DOOR, mode: "full" }, await this.#options.network.outside(door));
+      await this.#makeHolder({ ...LOOPBACK_ONLY, mode: "full" }, await this.#options.network.outside(door));
     try {
       return await make();
     } catch (error) {
