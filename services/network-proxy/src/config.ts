@@ -16,7 +16,9 @@ const hostRule = z.string().superRefine((text, context) => {
   }
 });
 const network = z.string().refine((text) => parseAddressNetwork(text) !== undefined, { error: "must be a network such as 10.1.0.0/16" });
-const dnsServer = z.string().refine((text) => isDnsServer(text), { error: "must be an address such as 10.1.0.53, 10.1.0.53:5353 or [fd00::53]:53" });
+const dnsServer = z
+  .string()
+  .refine((text) => isDnsServer(text), { error: "must be an address such as 10.1.0.53, 10.1.0.53:5353 or [fd00::53]:53" });
 
 /** What the operator permits: settings of the service, or, when `policyFile` is set, keys of that file. */
 export const POLICY_FIELDS = {
@@ -28,7 +30,9 @@ export const POLICY_FIELDS = {
     .default([])
     .describe("names that tasks in mode http may list: `example.com` that name, `.example.com` it and all below, `*` any public name"),
   ports: listField(portField().min(1)).default([80, 443]).describe("ports of origins that tasks may reach"),
-  allowedNetworks: listField(network).default([]).describe("networks, beyond the public ones, that names may lead to, such as `10.1.0.0/16`"),
+  allowedNetworks: listField(network)
+    .default([])
+    .describe("networks, beyond the public ones, that names may lead to, such as `10.1.0.0/16`"),
   deniedNetworks: listField(network).default([]).describe("networks that stay out of reach whatever is listed"),
   deniedDomains: listField(hostRule).default([]).describe("names that stay out of reach whatever is listed"),
   rateBitsPerSecond: limit().default(10_000_000).describe("payload of one execution in each direction; 0 is no limit"),

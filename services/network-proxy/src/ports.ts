@@ -1,4 +1,4 @@
-import type { AddressNetwork, Network, NetworkMode, NetworkUse } from "@skrei/domain";
+import type { Network, NetworkMode, NetworkUse } from "@skrei/domain";
 import type { Denial, EgressTarget } from "./domain/decide-egress.ts";
 import type { NetworkPolicy } from "./domain/network-policy.ts";
 import type { RateBucket } from "./domain/rate-bucket.ts";
@@ -150,9 +150,6 @@ export interface DoorRequest {
   readonly network: Network;
   readonly clusterUrls: readonly string[];
 }
-
-/** Networks closed to a sandbox in mode full. */
-export type DeniedNetworks = readonly AddressNetwork[];
 
 /** An open door as told to others. */
 export interface DoorState {

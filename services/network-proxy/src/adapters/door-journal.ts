@@ -78,9 +78,14 @@ function migrate(database: DatabaseSync): void {
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
   if (version === SCHEMA_VERSION) return;
   if (version > SCHEMA_VERSION) {
-    throw new DomainError("precondition", "CONFIG_INVALID", `the journal of doors has schema ${version}, this proxy knows ${SCHEMA_VERSION}`, {
-      hint: "start the newer proxy that wrote it",
-    });
+    throw new DomainError(
+      "precondition",
+      "CONFIG_INVALID",
+      `the journal of doors has schema ${version}, this proxy knows ${SCHEMA_VERSION}`,
+      {
+        hint: "start the newer proxy that wrote it",
+      },
+    );
   }
   database.exec(`BEGIN;
     CREATE TABLE door (id TEXT PRIMARY KEY, opening TEXT NOT NULL, network_use TEXT NOT NULL) STRICT, WITHOUT ROWID;

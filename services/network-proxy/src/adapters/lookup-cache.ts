@@ -50,7 +50,12 @@ const QUESTIONS_MAX = 1_024;
 const TTL_SECONDS_MAX = 300;
 
 function tooMany(host: string): DomainError {
-  return new DomainError("unavailable", "EGRESS_NAME_UNRESOLVED", `${host} was not looked up: ${QUESTIONS_MAX} other names are being asked for.`, {
-    hint: "Try again in a moment.",
-  });
+  return new DomainError(
+    "unavailable",
+    "EGRESS_NAME_UNRESOLVED",
+    `${host} was not looked up: ${QUESTIONS_MAX} other names are being asked for.`,
+    {
+      hint: "Try again in a moment.",
+    },
+  );
 }

@@ -8,7 +8,14 @@ import {
   ListDoorsResponse_DoorSchema,
 } from "@skrei/proto/skrei/network/v1/door_service_pb.ts";
 import type { Network as PbNetwork } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { explanationToProto, networkFromProto, networkToProto, networkUseToProto, nodeNetworkToProto, NETWORK_MODE_TO_PROTO } from "@skrei/wire/network.ts";
+import {
+  explanationToProto,
+  networkFromProto,
+  networkToProto,
+  networkUseToProto,
+  nodeNetworkToProto,
+  NETWORK_MODE_TO_PROTO,
+} from "@skrei/wire/network.ts";
 import { modeNotOffered, refusalOf } from "../domain/network-policy.ts";
 import type { Doors } from "../loops/doors.ts";
 import { type ExplainParts, explainEgress } from "../loops/explain-egress.ts";

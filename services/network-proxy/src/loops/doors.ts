@@ -194,7 +194,7 @@ export class Doors {
 
 const SAVE_MS = 500;
 
-export function stateOf({ door, socket }: HeldDoor): DoorState {
+function stateOf({ door, socket }: HeldDoor): DoorState {
   const { executionId, owner, network, openedAtMs } = door.record;
   return { executionId, owner, mode: network.mode, network, use: door.count.use, connections: socket?.connections ?? 0, openedAtMs };
 }

@@ -1,5 +1,12 @@
 import { type CanonicalHost, classifyAddress, DomainError, formatHost } from "@skrei/domain";
-import { decideAddresses, decideTarget, type Denial, type DoorRules, type EgressTarget, type HostDecision } from "../domain/decide-egress.ts";
+import {
+  decideAddresses,
+  decideTarget,
+  type Denial,
+  type DoorRules,
+  type EgressTarget,
+  type HostDecision,
+} from "../domain/decide-egress.ts";
 import type { NetworkPolicy } from "../domain/network-policy.ts";
 import type { Allowance, EgressVerdict, Resolver } from "../ports.ts";
 import type { ReservedAddresses } from "./reserved-addresses.ts";

@@ -1,4 +1,12 @@
-import { canonicalHost, classifyAddress, DomainError, type EgressExplanation, formatHost, type Network, parseHostRule } from "@skrei/domain";
+import {
+  canonicalHost,
+  classifyAddress,
+  DomainError,
+  type EgressExplanation,
+  formatHost,
+  type Network,
+  parseHostRule,
+} from "@skrei/domain";
 import { decideAddresses } from "../domain/decide-egress.ts";
 import { type NetworkPolicy, refusalOf } from "../domain/network-policy.ts";
 import type { EgressTarget } from "../domain/decide-egress.ts";

@@ -85,7 +85,10 @@ export class OpenDoor implements ServedDoor {
     const { host, reason, message } = denial;
     const isUrgent = this.count.deny(denial);
     const { executionId } = this;
-    this.#options.logger.info({ event: "egress.decided", executionId, verdict: "deny", reason, host, port, method, hint: message }, "egress decided");
+    this.#options.logger.info(
+      { event: "egress.decided", executionId, verdict: "deny", reason, host, port, method, hint: message },
+      "egress decided",
+    );
     this.#options.onCounted(isUrgent);
   }
 

@@ -59,7 +59,10 @@ export class PolicyWatch {
       this.#onChanged();
     } catch (error) {
       this.#problem = problemOf(error);
-      this.#logger.error({ event: "policy.rejected", reason: "CONFIG_INVALID", err: error, hint: this.#problem }, "the new policy is not in force");
+      this.#logger.error(
+        { event: "policy.rejected", reason: "CONFIG_INVALID", err: error, hint: this.#problem },
+        "the new policy is not in force",
+      );
     }
   }
 

@@ -32,7 +32,10 @@ afterEach(async () => {
 });
 
 test("forwards what is on the list, written anew", async () => {
-  const answer = await sendRaw(door, getRequest(door, `http://ALLOWED.test.:${port}/a?b=c`, ["Connection: close, X-Hop", "X-Hop: 1", "X-End: 2"]));
+  const answer = await sendRaw(
+    door,
+    getRequest(door, `http://ALLOWED.test.:${port}/a?b=c`, ["Connection: close, X-Hop", "X-Hop: 1", "X-End: 2"]),
+  );
   expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhello$/u);
   expect(seen).toEqual([{ url: "/a?b=c", headers: ["Host", `allowed.test:${port}`, "X-End", "2", "Connection", "keep-alive"] }]);
 });

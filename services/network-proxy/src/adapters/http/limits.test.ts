@@ -17,7 +17,10 @@ interface Place {
   readonly url: string;
 }
 
-async function place(settings: Readonly<Record<string, unknown>> = {}, options: OriginOptions & { readonly quota?: number } = {}): Promise<Place> {
+async function place(
+  settings: Readonly<Record<string, unknown>> = {},
+  options: OriginOptions & { readonly quota?: number } = {},
+): Promise<Place> {
   const origin = kept.use(await startCountingOrigin(options));
   const lab = kept.use(await startEgressLab({ ports: [origin.port], ...settings }));
   lab.names.set("a.test", ["127.0.0.1"]);
@@ -29,7 +32,10 @@ function post(door: LabDoor, url: string, bytes: number): string {
   return getRequest(door, url, ["Connection: close", `Content-Length: ${bytes}`]).replace("GET", "POST");
 }
 
-async function listed({ lab, door }: Place): Promise<{ connections: number; requests: bigint; denied: bigint; sentBytes: bigint; receivedBytes: bigint }> {
+async function listed({
+  lab,
+  door,
+}: Place): Promise<{ connections: number; requests: bigint; denied: bigint; sentBytes: bigint; receivedBytes: bigint }> {
   const { doors } = await lab.client.listDoors({});
   const found = doors.find(({ executionId }) => executionId === door.executionId);
   const { requests = 0n, denied = 0n, sentBytes = 0n, receivedBytes = 0n } = found?.use ?? {};
@@ -47,7 +53,11 @@ test("answers 504 when the origin stays silent, and ends both sides", async () =
   const here = await place({ idleTimeoutMs: 150 }, { onBytes: () => undefined });
   const answer = await sendRaw(here.door, getRequest(here.door, here.url));
   expect(answer).toMatch(/^HTTP\/1\.1 504 [\s\S]*EGRESS_ORIGIN_TIMEOUT/u);
-  await eventually(() => here.origin.connections(), (open) => open === 0, { withinMs: 2_000 });
+  await eventually(
+    () => here.origin.connections(),
+    (open) => open === 0,
+    { withinMs: 2_000 },
+  );
   expect(await listed(here)).toMatchObject({ requests: 1n, denied: 0n });
 });
 
@@ -59,7 +69,11 @@ test("ends what lasts for too long, though it moves", async () => {
   };
   const here = await place({ totalTimeoutMs: 200 }, { onBytes: drip });
   expect(await sendRaw(here.door, getRequest(here.door, here.url))).toMatch(/^HTTP\/1\.1 200 /u);
-  await eventually(() => here.origin.connections(), (open) => open === 0, { withinMs: 2_000 });
+  await eventually(
+    () => here.origin.connections(),
+    (open) => open === 0,
+    { withinMs: 2_000 },
+  );
 });
 
 test("never lets half an answer look whole", async () => {
@@ -81,12 +95,15 @@ test.each([
 
 test("tries again when a kept connection had ended, and only then", async () => {
   let answers = 0;
-  const here = await place({}, {
-    onBytes: (socket) => {
-      socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-      if (++answers === 1) setImmediate(() => socket.resetAndDestroy());
+  const here = await place(
+    {},
+    {
+      onBytes: (socket) => {
+        socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        if (++answers === 1) setImmediate(() => socket.resetAndDestroy());
+      },
     },
-  });
+  );
   for (let count = 0; count < 2; count++) expect(await sendRaw(here.door, getRequest(here.door, here.url))).toMatch(/^HTTP\/1\.1 200 /u);
   expect(here.origin.text().match(/GET/gu)).toHaveLength(2);
 });
@@ -122,10 +139,18 @@ test("refuses more connections than a door may have, and serves others again whe
       return socket;
     }),
   );
-  await eventually(async () => (await listed(here)).connections, (count) => count === 4, { withinMs: 2_000 });
+  await eventually(
+    async () => (await listed(here)).connections,
+    (count) => count === 4,
+    { withinMs: 2_000 },
+  );
   expect(await sendRaw(here.door, getRequest(here.door, here.url))).toMatch(/^HTTP\/1\.1 503 [\s\S]*EGRESS_CONNECTIONS_EXHAUSTED/u);
   for (const socket of idle) socket.destroy();
-  await eventually(async () => (await listed(here)).connections, (count) => count === 0, { withinMs: 2_000 });
+  await eventually(
+    async () => (await listed(here)).connections,
+    (count) => count === 0,
+    { withinMs: 2_000 },
+  );
   expect(await sendRaw(here.door, getRequest(here.door, here.url))).toMatch(/^HTTP\/1\.1 200 /u);
 });
 
@@ -137,7 +162,11 @@ test("answers every one of 1,000 connections at once, and another door meanwhile
   const statuses = (await Promise.all(crowd)).map((answer) => answer.slice(9, 12));
   expect(statuses.filter((status) => status !== "200" && status !== "503")).toEqual([]);
   expect(statuses.filter((status) => status === "200").length).toBeGreaterThanOrEqual(256);
-  await eventually(async () => (await listed(here)).connections, (count) => count === 0, { withinMs: 5_000 });
+  await eventually(
+    async () => (await listed(here)).connections,
+    (count) => count === 0,
+    { withinMs: 5_000 },
+  );
 });
 
 test("keeps little in memory for a task that does not read", async () => {
@@ -169,7 +198,11 @@ test("keeps little in memory for a task that does not read", async () => {
   expect(Number(received)).toBeLessThan(1_000_000);
   expect(written).toBeGreaterThan(Number(received));
   socket.destroy();
-  await eventually(() => here.origin.connections(), (open) => open === 0, { withinMs: 2_000 });
+  await eventually(
+    () => here.origin.connections(),
+    (open) => open === 0,
+    { withinMs: 2_000 },
+  );
 });
 
 test("leaves nothing open when the task goes, whatever it was doing", async () => {
@@ -182,15 +215,55 @@ test("leaves nothing open when the task goes, whatever it was doing", async () =
     if (text !== "GET ") await readFrom(socket, (answer) => answer.endsWith("some"));
     socket.destroy();
   }
-  await eventually(() => here.origin.connections(), (open) => open === 0, { withinMs: 2_000 });
-  await eventually(async () => (await listed(here)).connections, (count) => count === 0, { withinMs: 2_000 });
+  await eventually(
+    () => here.origin.connections(),
+    (open) => open === 0,
+    { withinMs: 2_000 },
+  );
+  await eventually(
+    async () => (await listed(here)).connections,
+    (count) => count === 0,
+    { withinMs: 2_000 },
+  );
 });
 
 test("holds one rate for all connections of a door", async () => {
-  const here = await place({ rateBitsPerSecond: 8_000_000 }, { onBytes: (socket) => void socket.end(Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 250000\r\n\r\n"), Buffer.alloc(250_000)])) });
+  const here = await place(
+    { rateBitsPerSecond: 8_000_000 },
+    {
+      onBytes: (socket) =>
+        void socket.end(Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 250000\r\n\r\n"), Buffer.alloc(250_000)])),
+    },
+  );
   const startedMs = performance.now();
   const answers = await Promise.all(Array.from({ length: 4 }, () => sendRaw(here.door, getRequest(here.door, here.url))));
   expect(answers.map((answer) => answer.split("\r\n\r\n")[1]?.length)).toEqual([250_000, 250_000, 250_000, 250_000]);
   // 1 MB at 1 MB/s, but for the burst at the beginning. Slower than that is the machine's business.
   expect(performance.now() - startedMs).toBeGreaterThan(900);
+});
+
+test("holds no socket and no timer when all is done", async () => {
+  const here = await place({ rateBitsPerSecond: 50_000_000 });
+  const { door, url, lab, origin } = here;
+  const held = (): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1;
+    return { sockets: (counts["PipeWrap"] ?? 0) + (counts["TCPSocketWrap"] ?? 0), timers: counts["Timeout"] ?? 0 };
+  };
+  const before = held();
+  const forbidden = getRequest(door, `http://b.test:${origin.port}/`);
+  const tunnel = `CONNECT a.test:${origin.port} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: ${door.authorization}\r\n\r\nnot TLS`;
+  const malformed = "GET / HTTP/1.1\r\n\r\n";
+  const mixed = [getRequest(door, url), forbidden, tunnel, malformed, post(door, url, 3) + "abc"];
+  await Promise.all(
+    Array.from({ length: 20 }, () => mixed)
+      .flat()
+      .map((text) => sendRaw(door, text)),
+  );
+  lab.proxy.reloadPolicy();
+  await lab.client.closeDoor({ executionId: door.executionId });
+  await eventually(held, ({ sockets = 0, timers = 0 }) => sockets <= (before["sockets"] ?? 0) && timers <= (before["timers"] ?? 0), {
+    withinMs: 5_000,
+  });
+  expect(origin.connections()).toBe(0);
 });

@@ -61,7 +61,8 @@ async function carry({ client, head, allowance, reader }: AllowedTunnel): Promis
 /** Undefined when the tunnel begins as it must. */
 function openingDenial({ host, isAddress }: Allowance, opening: Exclude<Opening, { kind: "gone" }>): Denial | undefined {
   if (opening.kind === "timeout") return tlsRequired(host, `The tunnel to ${host} did not begin with a TLS handshake in time.`);
-  if (opening.kind === "tooLong" || opening.hello.kind !== "hello") return tlsRequired(host, `The tunnel to ${host} did not begin with a TLS handshake.`);
+  if (opening.kind === "tooLong" || opening.hello.kind !== "hello")
+    return tlsRequired(host, `The tunnel to ${host} did not begin with a TLS handshake.`);
   const { serverName } = opening.hello;
   if (serverName === undefined) return isAddress ? undefined : nameMismatch(host, "no host");
   const named = canonicalHost(serverName);

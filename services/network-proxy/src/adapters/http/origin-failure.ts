@@ -13,7 +13,7 @@ export function originFailure(host: string, error: unknown): Denial {
   });
 }
 
-export function originTimeout(host: string, message: string): Denial {
+function originTimeout(host: string, message: string): Denial {
   return deny(host, "EGRESS_ORIGIN_TIMEOUT", { message, hint: "The request was allowed; try again, or check that the origin is up." });
 }
 

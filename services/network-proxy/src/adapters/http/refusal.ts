@@ -4,13 +4,13 @@ import type { Reason } from "@skrei/domain";
 import type { Denial } from "../../domain/decide-egress.ts";
 
 /** A refusal as the task gets it: one or two lines of text, and headers for programs. */
-export interface RefusalHead {
+interface RefusalHead {
   readonly status: number;
   readonly headers: readonly string[];
   readonly body: string;
 }
 
-export function describeRefusal({ reason, message, hint }: Denial): RefusalHead {
+function describeRefusal({ reason, message, hint }: Denial): RefusalHead {
   const [status, error] = STATUS_OF[reason] ?? [403, "http_request_denied"];
   const body = `skrei: ${message}\n${hint === "" ? "" : `${hint}\n`}`;
   const named: Readonly<Record<string, string>> = {

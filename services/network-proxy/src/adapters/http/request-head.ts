@@ -87,7 +87,10 @@ function readAbsoluteUri(url: string): RequestHead | Denial {
   if (/^https:\/\//iu.test(url)) return requestInvalid(hostIn(url), "https is reached through CONNECT, not with the whole URL.");
   const [, authority, path = ""] = /^http:\/\/([^/?#]*)([^#]*)$/iu.exec(url) ?? [];
   if (authority === undefined) {
-    const problem = /^[a-z][a-z0-9+.-]*:/iu.test(url) && !/^http:/iu.test(url) ? "Only http and https are served." : "The request does not name a whole http URL.";
+    const problem =
+      /^[a-z][a-z0-9+.-]*:/iu.test(url) && !/^http:/iu.test(url)
+        ? "Only http and https are served."
+        : "The request does not name a whole http URL.";
     return requestInvalid(hostIn(url), url.includes("#") ? "A URL in a request has no fragment." : problem);
   }
   const split = splitAuthority(authority, 80);

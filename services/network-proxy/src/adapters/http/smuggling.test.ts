@@ -21,14 +21,19 @@ afterEach(async () => {
 /** `§a` is the allowed origin, `§b` one that is not, `§key` the line with the credential. */
 function written(text: string): string {
   const address = (name: string): string => `${name}.test:${origin.port}`;
-  return text.replaceAll("§key", `Proxy-Authorization: ${door.authorization}`).replaceAll(/§([ab])/gu, (_all, name: string) => address(name));
+  return text
+    .replaceAll("§key", `Proxy-Authorization: ${door.authorization}`)
+    .replaceAll(/§([ab])/gu, (_all, name: string) => address(name));
 }
 
 const CL_TE = "\r\nHost: §a\r\n§key\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
 
 test.each([
   ["a length and chunks", `POST http://§a/ HTTP/1.1${CL_TE}`],
-  ["chunks and a length", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"],
+  [
+    "chunks and a length",
+    "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+  ],
   ["two lengths", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"],
   ["two equal lengths", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc"],
   ["a list of lengths", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 3, 3\r\n\r\nabc"],
@@ -38,7 +43,10 @@ test.each([
   ["a length beyond numbers", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 18446744073709551619\r\n\r\nabc"],
   ["gzip before chunked", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"],
   ["chunked twice", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"],
-  ["two transfer encodings", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"],
+  [
+    "two transfer encodings",
+    "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+  ],
   ["an unknown encoding", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"],
   ["identity", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: identity\r\n\r\n"],
   ["a vertical tab before chunked", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n"],
@@ -107,21 +115,37 @@ test.each([
 });
 
 test("rewrites the host, drops what belongs to the connection, and sends the rest once", async () => {
-  const headers = ["Host: evil.test", "Connection: keep-alive, X-Secret, content-length", "X-Secret: 1", "Keep-Alive: 5", "TE: trailers", "Upgrade: h2c"];
+  const headers = [
+    "Host: evil.test",
+    "Connection: keep-alive, X-Secret, content-length",
+    "X-Secret: 1",
+    "Keep-Alive: 5",
+    "TE: trailers",
+    "Upgrade: h2c",
+  ];
   const more = ["HTTP2-Settings: AA", "Proxy-Connection: keep-alive", "Proxy-Foo: 1", "Trailer: X", "X-End: kept", "Content-Length: 3"];
-  const answer = await sendRaw(door, written(`POST http://§a/p?q HTTP/1.1\r\n§key\r\n${[...headers, ...more].join("\r\n")}\r\n\r\nabc`), (text) => text.endsWith("ok"));
+  const answer = await sendRaw(
+    door,
+    written(`POST http://§a/p?q HTTP/1.1\r\n§key\r\n${[...headers, ...more].join("\r\n")}\r\n\r\nabc`),
+    (text) => text.endsWith("ok"),
+  );
   expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
-  expect(origin.text()).toBe(`POST /p?q HTTP/1.1\r\nHost: a.test:${origin.port}\r\nX-End: kept\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc`);
+  expect(origin.text()).toBe(
+    `POST /p?q HTTP/1.1\r\nHost: a.test:${origin.port}\r\nX-End: kept\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc`,
+  );
 });
 
 test("drops chunk extensions and trailers", async () => {
   const body = "3;evil=1\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n";
-  await sendRaw(door, written("POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: chunked\r\n\r\n") + body, (text) => text.endsWith("ok"));
+  await sendRaw(door, written("POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nTransfer-Encoding: chunked\r\n\r\n") + body, (text) =>
+    text.endsWith("ok"),
+  );
   expect(origin.text()).toMatch(/\r\n\r\n3\r\nabc\r\n0\r\n\r\n$/u);
 });
 
 test("decides for each request on a connection, in order", async () => {
-  const one = (host: string, last: boolean): string => `GET http://${host}/ HTTP/1.1\r\nHost: §a\r\n§key\r\n${last ? "Connection: close\r\n" : ""}\r\n`;
+  const one = (host: string, last: boolean): string =>
+    `GET http://${host}/ HTTP/1.1\r\nHost: §a\r\n§key\r\n${last ? "Connection: close\r\n" : ""}\r\n`;
   const answer = await sendRaw(door, written(one("§a", false) + one("§b", false) + one("§a", true)));
   expect(answer.match(/HTTP\/1\.1 \d+/gu)).toEqual(["HTTP/1.1 200", "HTTP/1.1 403", "HTTP/1.1 200"]);
   expect(origin.text().match(/GET/gu)).toHaveLength(2);
@@ -129,7 +153,10 @@ test("decides for each request on a connection, in order", async () => {
 });
 
 test("answers what came before a request that cannot be read", async () => {
-  const answer = await sendRaw(door, written("GET http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\n\r\nGET http://§a/ HTTP/1.1\r\nHost : A\r\n\r\n"));
+  const answer = await sendRaw(
+    door,
+    written("GET http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\n\r\nGET http://§a/ HTTP/1.1\r\nHost : A\r\n\r\n"),
+  );
   expect(answer.match(/HTTP\/1\.1 \d+/gu)).toEqual(["HTTP/1.1 200", "HTTP/1.1 400"]);
   expect(origin.text().match(/GET/gu)).toHaveLength(1);
 });

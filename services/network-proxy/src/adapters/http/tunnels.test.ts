@@ -56,7 +56,11 @@ async function clientHello(servername: string): Promise<Buffer> {
 async function use(): Promise<{ requests: number; denied: number; reasons: readonly string[] }> {
   const { doors } = await lab.client.listDoors({});
   const counted = doors.find(({ executionId }) => executionId === door.executionId)?.use;
-  return { requests: Number(counted?.requests), denied: Number(counted?.denied), reasons: (counted?.hosts ?? []).map(({ reason }) => reason) };
+  return {
+    requests: Number(counted?.requests),
+    denied: Number(counted?.denied),
+    reasons: (counted?.hosts ?? []).map(({ reason }) => reason),
+  };
 }
 
 test("carries TLS to the host that it names", async () => {
@@ -69,7 +73,10 @@ test("carries TLS to the host that it names", async () => {
   await using secureLab = await startEgressLab({ ports: [port] });
   secureLab.names.set("a.test", ["127.0.0.1"]);
   const secureDoor = await secureLab.open(["a.test"]);
-  expect(await getSecurely(secureDoor, `https://a.test:${port}/`, { ca: certificate.authority })).toMatchObject({ status: 200, body: "hi" });
+  expect(await getSecurely(secureDoor, `https://a.test:${port}/`, { ca: certificate.authority })).toMatchObject({
+    status: 200,
+    body: "hi",
+  });
   server.close();
 });
 
@@ -80,7 +87,11 @@ test("reads the handshake however it is cut, and sends nothing on before it is w
   for (const byte of hello.subarray(0, -1)) if (!socket.write(Buffer.of(byte))) await once(socket, "drain");
   expect(origin.received).toEqual([Buffer.alloc(0)]);
   socket.write(Buffer.concat([hello.subarray(-1), Buffer.from("more")]));
-  await eventually(() => origin.text(), (text) => text.endsWith("more"), { withinMs: 2_000 });
+  await eventually(
+    () => origin.text(),
+    (text) => text.endsWith("more"),
+    { withinMs: 2_000 },
+  );
   expect(Buffer.concat(origin.received)).toEqual(Buffer.concat([hello, Buffer.from("more")]));
   socket.destroy();
 });
@@ -135,7 +146,11 @@ test("keeps the other direction when one has ended, and is gone when both have",
   const socket = await tunnel();
   socket.end(await clientHello("a.test"));
   expect(await readFrom(socket)).toBe("*");
-  await eventually(() => origin.connections(), (open) => open === 0, { withinMs: 2_000 });
+  await eventually(
+    () => origin.connections(),
+    (open) => open === 0,
+    { withinMs: 2_000 },
+  );
 });
 
 test("leaves nothing behind, whichever side goes and whenever", async () => {
@@ -145,7 +160,9 @@ test("leaves nothing behind, whichever side goes and whenever", async () => {
   await once(early, "connect");
   early.destroy();
   const dialling = connect(door.socketPath);
-  dialling.write(`CONNECT a.test:${origin.port} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: ${door.authorization}\r\n\r\n`, () => dialling.destroy());
+  dialling.write(`CONNECT a.test:${origin.port} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: ${door.authorization}\r\n\r\n`, () =>
+    dialling.destroy(),
+  );
   const unread = await tunnel();
   unread.destroy();
   const broken = await tunnel();
@@ -157,6 +174,10 @@ test("leaves nothing behind, whichever side goes and whenever", async () => {
   await readFrom(half, (text) => text === "*");
   await lab.client.closeDoor({ executionId: door.executionId });
   expect(await readFrom(half)).toBe("");
-  await eventually(() => origin.connections(), (open) => open === 0, { withinMs: 2_000 });
+  await eventually(
+    () => origin.connections(),
+    (open) => open === 0,
+    { withinMs: 2_000 },
+  );
   expect((await lab.client.listDoors({})).doors).toEqual([]);
 });
