@@ -2,7 +2,7 @@ import { type FileHandle, mkdir, open, symlink } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { decodeNode } from "@skrei/unixfs/node.ts";
 import type { FileNode, UnixfsNode } from "@skrei/unixfs/node.ts";
-import { isSafeName } from "@skrei/unixfs/read-dag.ts";
+import { isSafeName } from "@skrei/unixfs/read-folder.ts";
 import type { CID } from "multiformats/cid";
 import { corrupt } from "./car-reader.ts";
 import type { CarBlock } from "./car-reader.ts";

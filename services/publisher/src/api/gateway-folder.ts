@@ -1,6 +1,7 @@
 import { type ContentId, RAW_CODE } from "@skrei/unixfs/cid.ts";
 import { decodeNode, type FolderLink } from "@skrei/unixfs/node.ts";
-import { listFolder, type LoadBlock } from "@skrei/unixfs/read-dag.ts";
+import type { LoadBlock } from "@skrei/unixfs/read-dag.ts";
+import { listFolder } from "@skrei/unixfs/read-folder.ts";
 import type { Exchange } from "./gateway-exchange.ts";
 import { contentHeaders, isUnchanged, sendPieces } from "./gateway-send.ts";
 

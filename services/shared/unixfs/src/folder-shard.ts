@@ -2,12 +2,10 @@ import { createLink, createNode, encode, type PBLink } from "@ipld/dag-pb";
 import { UnixFS } from "ipfs-unixfs";
 import { dagPbCid } from "./cid.ts";
 import type { DagEntry, EmitBlock } from "./file-dag.ts";
-import { murmur3Head } from "./murmur3.ts";
+import { FANOUT, NameHash, slotPrefix } from "./name-hash.ts";
 
-const FANOUT = 256;
 /** Murmur3-x64-64 in the multicodec table. */
 const HASH_CODE = 0x22n;
-const HASH_BYTES = 8;
 
 /** An entry of a folder under its name. */
 export interface NamedEntry extends DagEntry {
@@ -16,22 +14,20 @@ export interface NamedEntry extends DagEntry {
 
 /** A folder as a HAMT of fanout 256 over Murmur3 of the name, as Kubo builds it. */
 export function buildFolderShard(entries: readonly NamedEntry[], emit: EmitBlock): Omit<DagEntry, "sizeBytes"> {
-  const hashed = entries.map((entry) => ({ ...entry, bytes: new TextEncoder().encode(entry.name), hashes: [] }));
+  const hashed = entries.map((entry) => ({ ...entry, hash: new NameHash(entry.name) }));
   return buildShard(hashed, 0, emit);
 }
 
 interface HashedEntry extends NamedEntry {
-  readonly bytes: Uint8Array;
-  /** Hash rounds computed so far, 8 bytes each. */
-  readonly hashes: Uint8Array[];
+  readonly hash: NameHash;
 }
 
 function buildShard(entries: readonly HashedEntry[], depth: number, emit: EmitBlock): Omit<DagEntry, "sizeBytes"> {
   const slots = Array.from<unknown, HashedEntry[]>({ length: FANOUT }, () => []);
-  for (const entry of entries) slots[slotOf(entry, depth)]?.push(entry);
+  for (const entry of entries) slots[entry.hash.slotAt(depth)]?.push(entry);
   const links: PBLink[] = [];
   slots.forEach((slot, index) => {
-    const prefix = index.toString(16).toUpperCase().padStart(2, "0");
+    const prefix = slotPrefix(index);
     const [first] = slot;
     if (first === undefined) return;
     if (slot.length === 1) {
@@ -61,11 +57,4 @@ function shardHeader(slots: readonly (readonly HashedEntry[])[]): UnixFS {
     fanout: BigInt(FANOUT),
     hashType: HASH_CODE,
   });
-}
-
-/** Each level takes one byte of the hash; when they are used up, the name with the round's number is hashed again. */
-function slotOf(entry: HashedEntry, depth: number): number {
-  const round = Math.floor(depth / HASH_BYTES);
-  const hash = (entry.hashes[round] ??= murmur3Head(round === 0 ? entry.bytes : Uint8Array.of(...entry.bytes, round)));
-  return hash[depth % HASH_BYTES] ?? 0;
 }

@@ -19,11 +19,19 @@ export interface FolderLink {
   readonly dagBytes: number;
 }
 
+/** A part of a large folder. Names carry the slot in front; a name that is nothing but its slot is a part below. */
+export interface ShardNode {
+  readonly kind: "shard";
+  readonly links: readonly FolderLink[];
+  readonly fanout: number;
+  /** Characters of the slot. */
+  readonly prefixLength: number;
+}
+
 export type UnixfsNode =
   | FileNode
   | { readonly kind: "folder"; readonly links: readonly FolderLink[] }
-  /** Names carry the slot in front; `prefixLength` is its length, and a name of that length is a sub-shard. */
-  | { readonly kind: "shard"; readonly links: readonly FolderLink[]; readonly prefixLength: number }
+  | ShardNode
   | { readonly kind: "symlink"; readonly target: string };
 
 /**
@@ -40,7 +48,7 @@ export function decodeNode(cid: CID, block: Uint8Array): UnixfsNode {
     case "directory":
       return { kind: "folder", links: folderLinks(node) };
     case "hamt-sharded-directory":
-      return { kind: "shard", links: folderLinks(node), prefixLength: (Number(unixfs.fanout ?? 256n) - 1).toString(16).length };
+      return shardNode(node, Number(unixfs.fanout ?? 256n));
     case "symlink":
       return { kind: "symlink", target: new TextDecoder().decode(unixfs.data ?? new Uint8Array()) };
     default:
@@ -53,11 +61,21 @@ export function linksOf(cid: CID, block: Uint8Array): readonly CID[] {
   return cid.code === RAW_CODE ? [] : decodeBlock(cid, block).node.Links.map((link) => link.Hash.toV1());
 }
 
+/** Bytes of all blocks below and including this one, as far as its links tell the truth: what a folder above it says of it. */
+export function dagBytesOf(cid: CID, block: Uint8Array): number {
+  if (cid.code === RAW_CODE) return block.length;
+  return decodeBlock(cid, block).node.Links.reduce((sum, link) => sum + (link.Tsize ?? 0), block.length);
+}
+
 function fileNode(cid: CID, node: PBNode, unixfs: UnixFS): FileNode {
   if (unixfs.blockSizes.length !== node.Links.length) throw notUnixfs(cid, undefined);
   const chunks = node.Links.map((link, index) => ({ cid: link.Hash.toV1(), sizeBytes: Number(unixfs.blockSizes[index]) }));
   const data = unixfs.data ?? new Uint8Array();
   return { kind: "file", data, chunks, sizeBytes: chunks.reduce((sum, chunk) => sum + chunk.sizeBytes, data.length) };
+}
+
+function shardNode(node: PBNode, fanout: number): ShardNode {
+  return { kind: "shard", links: folderLinks(node), fanout, prefixLength: (fanout - 1).toString(16).length };
 }
 
 function folderLinks(node: PBNode): FolderLink[] {

@@ -8,7 +8,8 @@ import { expect, test } from "vitest";
 import { rawCid } from "./cid.ts";
 import { buildFileDag, type DagEntry } from "./file-dag.ts";
 import { buildFolderDag } from "./folder-dag.ts";
-import { listFolder, readFile, resolvePath, walkDag } from "./read-dag.ts";
+import { readFile, resolvePath, walkDag } from "./read-dag.ts";
+import { listFolder } from "./read-folder.ts";
 
 type Tree = { readonly [name: string]: Tree | Uint8Array };
 

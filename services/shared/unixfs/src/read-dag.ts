@@ -1,7 +1,9 @@
-import { DomainError, LIMITS } from "@skrei/domain";
+import { LIMITS } from "@skrei/domain";
 import type { CID } from "multiformats/cid";
 import { RAW_CODE } from "./cid.ts";
-import { decodeNode, linksOf, type FolderLink, type UnixfsNode } from "./node.ts";
+import { malformed } from "./malformed.ts";
+import { decodeNode, linksOf } from "./node.ts";
+import { findEntry } from "./read-folder.ts";
 
 /** Gives a block whose hash was checked. @throws DomainError notFound/BLOCK_MISSING. */
 export type LoadBlock = (cid: CID) => Promise<Uint8Array>;
@@ -10,21 +12,6 @@ export type LoadBlock = (cid: CID) => Promise<Uint8Array>;
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
-}
-
-/** The entries of a folder or shard, in stored order. Names that could leave a folder are refused. */
-export async function* listFolder(load: LoadBlock, cid: CID, depth = 0): AsyncGenerator<FolderLink> {
-  const node = decodeNode(cid, await load(cid));
-  if (node.kind === "folder") {
-    for (const link of node.links) yield checkName(cid, link);
-  } else if (node.kind === "shard" && depth <= SHARD_DEPTH_MAX) {
-    for (const link of node.links) {
-      if (link.name.length === node.prefixLength) yield* listFolder(load, link.cid, depth + 1);
-      else yield checkName(cid, { ...link, name: link.name.slice(node.prefixLength) });
-    }
-  } else {
-    throw malformed(cid, `a ${node.kind} where a folder was expected`);
-  }
 }
 
 /** The content id at `path` below `root`, or undefined. Symlinks are not followed. */
@@ -72,21 +59,6 @@ export async function* walkDag(
   }
 }
 
-/** True for a name that stays inside its folder on every system we write to. */
-export function isSafeName(name: string): boolean {
-  return (
-    name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0") && Buffer.byteLength(name) <= NAME_BYTES_MAX
-  );
-}
-
-async function findEntry(load: LoadBlock, cid: CID, name: string): Promise<CID | undefined> {
-  const node: UnixfsNode = decodeNode(cid, await load(cid));
-  if (node.kind === "folder") return node.links.find((link) => link.name === name)?.cid;
-  if (node.kind !== "shard") return undefined;
-  for await (const link of listFolder(load, cid)) if (link.name === name) return link.cid;
-  return undefined;
-}
-
 /** Guards the declared size of a chunk, so that a lying node cannot shift what follows it. */
 async function* exactly(pieces: AsyncGenerator<Uint8Array>, sizeBytes: number, cid: CID): AsyncGenerator<Uint8Array> {
   let bytes = 0;
@@ -97,18 +69,4 @@ async function* exactly(pieces: AsyncGenerator<Uint8Array>, sizeBytes: number, c
   if (bytes !== sizeBytes) throw malformed(cid, `${bytes} bytes where its parent says ${sizeBytes}`);
 }
 
-function checkName(cid: CID, link: FolderLink): FolderLink {
-  if (!isSafeName(link.name)) throw malformed(cid, `an entry named ${JSON.stringify(link.name.slice(0, 64))}`);
-  return link;
-}
-
-function malformed(cid: CID, what: string): DomainError {
-  return new DomainError("corrupt", "RESULT_CORRUPT", `Block ${cid.toString()} has ${what}.`, {
-    hint: "The content was built wrong or with ill intent; make it again.",
-  });
-}
-
-/** 64 bits of hash give 8 levels; twice that is generous. */
-const SHARD_DEPTH_MAX = 16;
 const FILE_DEPTH_MAX = Math.min(LIMITS.resultDepthMax, 32);
-const NAME_BYTES_MAX = 255;

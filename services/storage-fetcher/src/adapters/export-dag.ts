@@ -5,7 +5,7 @@ import { DomainError, LIMITS } from "@skrei/domain";
 import { syncFiles } from "@skrei/platform/sync-files.ts";
 import { type ContentId, RAW_CODE } from "@skrei/unixfs/cid.ts";
 import { decodeNode, type FileNode, type FolderLink } from "@skrei/unixfs/node.ts";
-import { listFolder } from "@skrei/unixfs/read-dag.ts";
+import { listFolder } from "@skrei/unixfs/read-folder.ts";
 import type { FetchTarget } from "../ports.ts";
 
 /** Verified blocks in the order asked for. */
