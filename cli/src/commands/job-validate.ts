@@ -45,9 +45,9 @@ async function describePlan(
 async function checkRules(draft: JobDraft, folder: string): Promise<void> {
   const spec = await resolveForPlan(draft, folder);
   // With the public suffix list, which no other command should wait for.
-  const { parseJobSpec } = await import("@skrei/wire/parse-job-spec.ts");
+  const { parseRequestedSpec } = await import("@skrei/wire/parse-job-spec.ts");
   try {
-    parseJobSpec(spec);
+    parseRequestedSpec(spec);
   } catch (error) {
     throw error instanceof DomainError && draft.report !== undefined ? draft.report.located(error) : error;
   }

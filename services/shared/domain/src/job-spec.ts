@@ -41,10 +41,22 @@ export type Engine = DockerEngine | WasmEngine;
 export type Source =
   /** `dataBase64`: the bytes in base64, so that a spec is plain JSON in the store. */
   | { readonly type: "inline"; readonly dataBase64: string }
-  | { readonly type: "content"; readonly cid: string }
+  /** `path` is below the content id, relative and normalised; empty for all of it. */
+  | { readonly type: "content"; readonly cid: string; readonly path: string }
   | { readonly type: "local"; readonly path: string }
   /** `sha256` is lower-case hex, or empty when not declared. */
   | { readonly type: "http"; readonly url: string; readonly sha256: string };
+
+/** What an ended job produced. Only requests have it: a `content` takes its place before a spec is stored. */
+export interface JobOutput {
+  readonly type: "job";
+  /** Id, unique prefix of one, or name. */
+  readonly job: string;
+  /** Empty for the whole result folder. */
+  readonly output: string;
+  /** Undefined for those of all partitions. */
+  readonly partition: number | undefined;
+}
 
 export interface InputSource {
   readonly alias: string;
@@ -84,6 +96,16 @@ export interface Task {
   readonly network: Network;
   readonly publisher: { readonly type: PublisherType };
   readonly timeouts: Timeouts;
+}
+
+/** An input as it is asked for. */
+export interface RequestedInput extends Omit<InputSource, "source"> {
+  readonly source: Source | JobOutput;
+}
+
+/** A checked spec whose inputs may still name outputs of jobs. */
+export interface RequestedSpec extends Omit<JobSpec, "task"> {
+  readonly task: Omit<Task, "inputs"> & { readonly inputs: readonly RequestedInput[] };
 }
 
 /** A job spec with every default filled in. Plain JSON: it is stored as it stands. */

@@ -7,6 +7,10 @@ export const nameRule: Rule = (value) =>
     ? undefined
     : "1 to 63 characters of a-z, 0-9, - and ., beginning and ending with a letter or digit";
 
+/** What names a job: ids and prefixes of ids have the form of a name. */
+export const jobReferenceRule: Rule = (value) =>
+  nameRule(value) === undefined ? undefined : "the id of a job, a unique prefix of one, or a job's name";
+
 /** Keys of labels, with an optional `prefix/`. */
 export const labelKeyRule: Rule = (value) =>
   value.length <= 63 && /^(?:[a-z0-9][-a-z0-9.]*\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/u.test(value)
@@ -43,6 +47,14 @@ export const absolutePathRule: Rule = (value) => {
     .split("/")
     .every((part) => part !== "" && part !== "." && part !== "..");
   return isNormal ? undefined : "a normalised path: no .., no ., no // and no / at the end";
+};
+
+/** A path below a content id; empty is the content itself. */
+export const relativePathRule: Rule = (value) => {
+  if (value === "") return undefined;
+  return absolutePathRule(`/${value}`) === undefined
+    ? undefined
+    : "a normalised path such as folder/file: no .., no ., no // and no / at its ends";
 };
 
 /** Where an input or output may be in a task. */

@@ -1,4 +1,4 @@
-import type { DockerEngine, Engine, InputSource, OutputPath, Source, Task, Timeouts, WasmEngine } from "./job-spec.ts";
+import type { DockerEngine, Engine, InputSource, JobOutput, OutputPath, Source, Task, Timeouts, WasmEngine } from "./job-spec.ts";
 import { LIMITS } from "./limits.ts";
 import type { Resources } from "./resources.ts";
 import {
@@ -7,8 +7,10 @@ import {
   envNameRule,
   imageRule,
   isAtOrBelow,
+  jobReferenceRule,
   nameRule,
   outputNameRule,
+  relativePathRule,
   sha256Rule,
   targetRule,
   textRule,
@@ -18,7 +20,7 @@ import { quote } from "./violations.ts";
 import type { Violations } from "./violations.ts";
 
 export interface DraftInput extends Omit<InputSource, "source"> {
-  readonly source: Source | undefined;
+  readonly source: Source | JobOutput | undefined;
 }
 
 /** A task with defaults, whose engine and sources may still be missing; whoever made the draft has reported those. */
@@ -75,18 +77,27 @@ function addInputViolations(inputs: readonly DraftInput[], violations: Violation
   }
 }
 
-function addSourceViolations(field: string, source: Source, violations: Violations): void {
+function addSourceViolations(field: string, source: Source | JobOutput, violations: Violations): void {
   switch (source.type) {
     case "inline":
       return;
     case "content":
-      return violations.text(`${field}.content.cid`, source.cid, contentIdRule);
+      violations.text(`${field}.content.cid`, source.cid, contentIdRule);
+      return violations.text(`${field}.content.path`, source.path, relativePathRule);
     case "local":
       return violations.text(`${field}.local.path`, source.path, absolutePathRule);
     case "http":
       violations.text(`${field}.http.url`, source.url, urlRule);
       return violations.text(`${field}.http.sha256`, source.sha256, sha256Rule);
+    case "job":
+      return addJobOutputViolations(`${field}.job`, source, violations);
   }
+}
+
+function addJobOutputViolations(field: string, { job, output, partition }: JobOutput, violations: Violations): void {
+  violations.text(`${field}.job`, job, jobReferenceRule);
+  if (output !== "") violations.text(`${field}.output`, output, outputNameRule);
+  if (partition !== undefined) violations.integer(`${field}.partition`, partition, { min: 0, max: LIMITS.partitionsMax - 1 });
 }
 
 function addOutputViolations(outputs: readonly OutputPath[], violations: Violations): void {

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { DomainError } from "@skrei/domain";
-import type { InputSource, Source } from "@skrei/domain";
+import type { InputSource, JobOutput, Source } from "@skrei/domain";
 import { InputSourceSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { InputSource as PbInputSource } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 
@@ -28,20 +28,28 @@ export function inputSourceFromProto(pb: PbInputSource): InputSource {
   return { alias: pb.alias, target: pb.target, source };
 }
 
-/** Undefined when no source, or one of a newer peer, is set. */
-export function sourceFromProto(pb: PbInputSource["source"]): Source | undefined {
+/** Undefined when there is nothing that a node can read: no source, a job's output that was not resolved, or one of a newer peer. */
+function sourceFromProto(pb: PbInputSource["source"]): Source | undefined {
   switch (pb.case) {
     case "inline":
       return { type: "inline", dataBase64: base64Encode(pb.value.data) };
     case "content":
-      return { type: "content", cid: pb.value.cid };
+      return { type: "content", cid: pb.value.cid, path: pb.value.path };
     case "local":
       return { type: "local", path: pb.value.path };
     case "http":
       return { type: "http", url: pb.value.url, sha256: pb.value.sha256 };
+    case "job":
     case undefined:
       return undefined;
   }
+}
+
+/** What a request asks for; undefined when no source, or one of a newer peer, is set. */
+export function requestedSourceFromProto(pb: PbInputSource["source"]): Source | JobOutput | undefined {
+  if (pb.case !== "job") return sourceFromProto(pb);
+  const { job, output, partition } = pb.value;
+  return { type: "job", job, output, partition };
 }
 
 type SourceInit = NonNullable<Parameters<typeof create<typeof InputSourceSchema>>[1]>["source"];
@@ -51,7 +59,7 @@ function sourceToProto(source: Source): NonNullable<SourceInit> {
     case "inline":
       return { case: "inline", value: { data: base64Decode(source.dataBase64) } };
     case "content":
-      return { case: "content", value: { cid: source.cid } };
+      return { case: "content", value: { cid: source.cid, path: source.path } };
     case "local":
       return { case: "local", value: { path: source.path } };
     case "http":

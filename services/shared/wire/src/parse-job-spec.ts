@@ -10,6 +10,8 @@ import type {
   InputSource,
   JobSpec,
   PublisherType,
+  RequestedInput,
+  RequestedSpec,
   Resources,
   RetryPolicy,
   Timeouts,
@@ -23,7 +25,7 @@ import type {
 } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintFromProto } from "./constraint.ts";
 import { draftNetwork } from "./draft-network.ts";
-import { sourceFromProto } from "./input-source.ts";
+import { requestedSourceFromProto } from "./input-source.ts";
 import { JOB_TYPE_FROM_PROTO } from "./job-type.ts";
 import { engineFromProto, PUBLISHER_FROM_PROTO } from "./task.ts";
 import { msFromDuration } from "./time.ts";
@@ -32,7 +34,7 @@ import { msFromDuration } from "./time.ts";
  * A spec from a stranger: everything is checked, every default filled in.
  * @throws DomainError invalid/SPEC_INVALID with all problems as violations (the first 100); `field` is the path in the API's JSON.
  */
-export function parseJobSpec(pb: PbJobSpec | undefined): JobSpec {
+export function parseRequestedSpec(pb: PbJobSpec | undefined): RequestedSpec {
   const violations = new Violations();
   if (pb === undefined) throw specInvalid(violations, "spec", "missing; allowed: a job spec");
   const specBytes = toBinary(JobSpecSchema, pb).length;
@@ -48,6 +50,19 @@ export function parseJobSpec(pb: PbJobSpec | undefined): JobSpec {
   const spec = completeSpec(draft);
   if (spec === undefined || violations.count > 0) throw specInvalid(violations);
   return spec;
+}
+
+/**
+ * As `parseRequestedSpec`, of a spec that can be stored as it stands.
+ * @throws DomainError invalid/SPEC_INVALID also for an input that names a job.
+ */
+export function parseJobSpec(pb: PbJobSpec | undefined): JobSpec {
+  const { task, ...spec } = parseRequestedSpec(pb);
+  const inputs = task.inputs.map(({ source, ...input }, index): InputSource => {
+    if (source.type !== "job") return { ...input, source };
+    throw specInvalid(new Violations(), `task.inputs[${index}].job`, "found an output of a job; allowed: the content id that it has");
+  });
+  return { ...spec, task: { ...task, inputs } };
 }
 
 function draftSpec(pb: PbJobSpec, violations: Violations): DraftSpec {
@@ -109,8 +124,8 @@ function draftPublisherType(pb: PbTask, violations: Violations): PublisherType {
 function draftInputs(pb: PbTask, violations: Violations): readonly DraftInput[] {
   return pb.inputs.map(({ alias, target, source }, index) => {
     if (source.case === undefined)
-      violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local or http", "FIELD_REQUIRED");
-    return { alias, target: target === "" ? "/inputs" : target, source: sourceFromProto(source) };
+      violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local, http or job", "FIELD_REQUIRED");
+    return { alias, target: target === "" ? "/inputs" : target, source: requestedSourceFromProto(source) };
   });
 }
 
@@ -169,9 +184,9 @@ function durationOr(defaultMs: number, { field, duration, violations }: Duration
   return defaultMs;
 }
 
-function completeSpec({ task, ...spec }: DraftSpec): JobSpec | undefined {
+function completeSpec({ task, ...spec }: DraftSpec): RequestedSpec | undefined {
   if (task === undefined || task.engine === undefined) return undefined;
-  const inputs = task.inputs.flatMap(({ source, ...input }): InputSource[] => (source === undefined ? [] : [{ ...input, source }]));
+  const inputs = task.inputs.flatMap(({ source, ...input }): RequestedInput[] => (source === undefined ? [] : [{ ...input, source }]));
   return { ...spec, task: { ...task, engine: task.engine, inputs } };
 }
 
