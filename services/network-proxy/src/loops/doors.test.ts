@@ -162,6 +162,13 @@ test("a changed policy file is in force without a restart; a bad one is told and
   expect(await cut).toBe("");
   expect(await sendRaw(door, getRequest(door, url))).toMatch(/^HTTP\/1\.1 403 [\s\S]*EGRESS_HOST_NOT_ON_NODE_LIST/u);
   await expect(other.open(["a.test"])).rejects.toMatchObject({ reason: "NETWORK_DOMAIN_NOT_ALLOWED" });
+  writeFileSync(path, `${base.replace(", http", "")}domains: [.test]\n`);
+  await eventually(
+    async () => (await other.client.getNetworkPolicy({})).modes.length,
+    (count) => count === 1,
+    { withinMs: 5_000 },
+  );
+  expect(await sendRaw(door, getRequest(door, url))).toMatch(/^HTTP\/1\.1 403 [\s\S]*does not offer the network mode http/u);
 });
 
 test.each([

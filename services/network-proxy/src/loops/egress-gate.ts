@@ -7,6 +7,7 @@ import {
   type EgressTarget,
   type HostDecision,
 } from "../domain/decide-egress.ts";
+import { deny } from "../domain/denial.ts";
 import type { NetworkPolicy } from "../domain/network-policy.ts";
 import type { Allowance, EgressVerdict, Resolver } from "../ports.ts";
 import type { ReservedAddresses } from "./reserved-addresses.ts";
@@ -40,14 +41,14 @@ export class EgressGate {
   }
 
   async decide({ rules, reserved }: GatedDoor, target: EgressTarget): Promise<GateAnswer> {
-    const asked = decideTarget(rules, this.#options.policy(), target);
+    const asked = decideNamed(rules, this.#options.policy(), target);
     if (asked.verdict === "deny") return { verdict: asked, addresses: [], jobRule: "", nodeRule: "" };
     const [addresses, ownAddresses] = await Promise.all([this.#addressesOf(asked.host), reserved.current()]);
     const { jobRule, nodeRule } = asked;
     if ("verdict" in addresses) return { verdict: addresses, addresses: [], jobRule, nodeRule };
     // The policy may have been replaced while the name was looked up.
     const policy = this.#options.policy();
-    const named = decideTarget(rules, policy, target);
+    const named = decideNamed(rules, policy, target);
     if (named.verdict === "deny") return { verdict: named, addresses, jobRule, nodeRule };
     const checked = decideAddresses({ policy, host: named.host, addresses, ownAddresses });
     return { verdict: checked.verdict === "deny" ? checked : allowance(named, checked.addresses), addresses, jobRule, nodeRule };
@@ -56,7 +57,7 @@ export class EgressGate {
   /** Would something that was let through be refused now? Without looking names up again. */
   review({ rules, reserved }: GatedDoor, target: EgressTarget, { addresses }: Allowance): Denial | undefined {
     const policy = this.#options.policy();
-    const named = decideTarget(rules, policy, target);
+    const named = decideNamed(rules, policy, target);
     if (named.verdict === "deny") return named;
     const checked = decideAddresses({ policy, host: named.host, addresses, ownAddresses: reserved.known() });
     return checked.verdict === "deny" ? checked : undefined;
@@ -72,6 +73,16 @@ export class EgressGate {
       return { verdict: "deny", host: host.host, reason, message, hint: metadata["hint"] ?? "" };
     }
   }
+}
+
+/** A mode that was taken back closes the doors that were opened in it. */
+function decideNamed(rules: DoorRules, policy: NetworkPolicy, target: EgressTarget): HostDecision {
+  const decision = decideTarget(rules, policy, target);
+  if (decision.verdict === "deny" || policy.modes.includes(rules.mode)) return decision;
+  return deny(formatHost(decision.host), "EGRESS_HOST_NOT_ON_NODE_LIST", {
+    message: `The node's operator does not offer the network mode ${rules.mode} any more.`,
+    hint: "Ask the node's operator, or constrain the job to a node that offers it.",
+  });
 }
 
 function allowance({ host, jobRule, nodeRule }: Extract<HostDecision, { verdict: "allow" }>, addresses: readonly string[]): Allowance {

@@ -65,7 +65,7 @@ export class DoorListener implements DoorServer {
       return;
     }
     client.beginRequest();
-    void openTunnel(client, request, head);
+    openTunnel(client, request, head).catch(() => socket.destroy());
   }
 
   #onClientError(error: Error & { code?: string }, socket: Socket): void {

@@ -24,8 +24,10 @@ export class ForwardExchange {
   readonly #watchdog: Watchdog;
   readonly #dialling = new AbortController();
   readonly #stops: (() => void)[] = [];
+  #headTimer: NodeJS.Timeout | undefined;
   #upstream: ClientRequest | undefined;
   #isOver = false;
+  #hasAnswer = false;
   #mayRetry: boolean;
 
   constructor(allowed: AllowedRequest) {
@@ -45,24 +47,33 @@ export class ForwardExchange {
   }
 
   start(): void {
-    if (this.#allowed.expectsContinue) this.#allowed.response.writeContinue();
-    this.#send();
-  }
-
-  #send(): void {
-    const { client, request, response, head, allowance } = this.#allowed;
+    const { client, request, response, head, allowance, expectsContinue } = this.#allowed;
+    if (expectsContinue) response.writeContinue();
     const authority = authorityOf(allowance, head.target.port);
     const headers = [...requestHeaders(request, authority), "Connection", this.#mayRetry ? "keep-alive" : "close"];
-    const denial = this.#passage.send(headBytes(`${request.method} ${head.path} HTTP/1.1`, headers));
+    const bytes = headBytes(`${request.method} ${head.path} HTTP/1.1`, headers);
+    this.#whenMayPass(client.door.up, bytes, () => this.#send(headers, bytes));
+  }
+
+  /** Heads are payload too: a task could say much in them. */
+  #whenMayPass(bucket: RateBucket, bytes: number, step: () => void): void {
+    const nowMs = performance.now();
+    const delayMs = (this.#bucket(bucket)?.take(bytes, nowMs) ?? nowMs) - nowMs;
+    if (delayMs < 1) step();
+    else this.#headTimer = setTimeout(step, delayMs);
+  }
+
+  #send(headers: readonly string[], bytes: number): void {
+    const { client, request, head, allowance } = this.#allowed;
+    const denial = this.#passage.send(bytes);
     if (denial !== undefined) {
       this.#fail(denial, true);
       return;
     }
-    const { limits } = client.door;
     const dialling = {
       addresses: allowance.addresses,
       port: head.target.port,
-      timeoutMs: limits.connectTimeoutMs,
+      timeoutMs: client.door.limits.connectTimeoutMs,
       signal: this.#dialling.signal,
     };
     const options: PooledRequest = {
@@ -70,7 +81,7 @@ export class ForwardExchange {
       port: head.target.port,
       method: request.method ?? "GET",
       path: head.path,
-      headers,
+      headers: [...headers],
       setHost: false,
       dialling,
       // What cannot be repeated gets a connection of its own: a kept one may end just when the request is under way.
@@ -80,9 +91,12 @@ export class ForwardExchange {
     this.#upstream = upstream;
     upstream
       .on("response", (origin) => this.#onResponse(origin))
-      .on("error", (error) => this.#onUpstreamError(error))
+      .on("error", (error) => this.#onUpstreamError(error, () => this.#send(headers, bytes)))
       // It answered with what is no answer, such as another protocol.
-      .on("close", () => upstream === this.#upstream && !response.headersSent && this.#onUpstreamError(new Error("no answer")));
+      .on(
+        "close",
+        () => upstream === this.#upstream && !this.#hasAnswer && this.#fail(originFailure(allowance.host, new Error("no answer")), false),
+      );
     this.#sendBody(upstream);
   }
 
@@ -111,22 +125,27 @@ export class ForwardExchange {
   }
 
   #onResponse(origin: IncomingMessage): void {
-    const { client, response } = this.#allowed;
     if (this.#isOver) return;
+    this.#hasAnswer = true;
     this.#watchdog.touch();
-    const status = origin.statusCode ?? 502;
     const headers = endToEndHeaders(origin);
-    this.#passage.receive(headBytes(`HTTP/1.1 ${status} ${origin.statusMessage ?? ""}`, headers));
+    const bytes = headBytes(`HTTP/1.1 ${origin.statusCode} ${origin.statusMessage}`, headers);
+    this.#passage.receive(bytes);
+    // Part of an answer must never look like all of it.
+    origin.once("error", () => this.#breakOff()).once("aborted", () => this.#breakOff());
+    this.#whenMayPass(this.#allowed.client.door.down, bytes, () => this.#answer(origin, headers));
+  }
+
+  #answer(origin: IncomingMessage, headers: string[]): void {
+    const { client, response, allowance } = this.#allowed;
     response.sendDate = false;
     try {
-      response.writeHead(status, origin.statusMessage, headers);
+      response.writeHead(origin.statusCode ?? 502, origin.statusMessage, headers);
       response.flushHeaders();
     } catch (error) {
-      this.#fail(originFailure(this.#allowed.allowance.host, error), false);
+      this.#fail(originFailure(allowance.host, error), false);
       return;
     }
-    // Part of an answer must never look like all of it.
-    origin.once("error", () => client.socket.destroy()).once("aborted", () => client.socket.destroy());
     this.#stops.push(
       pump({
         source: origin,
@@ -142,12 +161,12 @@ export class ForwardExchange {
     );
   }
 
-  #onUpstreamError(error: Error): void {
+  #onUpstreamError(error: Error, sendAgain: () => void): void {
     if (this.#isOver) return;
     const { response, allowance } = this.#allowed;
     if (this.#mayRetry && this.#upstream?.reusedSocket === true && !response.headersSent) {
       // A kept connection that the origin had ended; each try takes one away, and a new one is not tried again.
-      this.#send();
+      sendAgain();
       return;
     }
     this.#fail(originFailure(allowance.host, error), false);
@@ -155,6 +174,11 @@ export class ForwardExchange {
 
   #bucket(bucket: RateBucket): RateBucket | undefined {
     return this.#allowed.client.door.limits.rateBitsPerSecond === 0 ? undefined : bucket;
+  }
+
+  /** The origin left in the middle of its answer. */
+  #breakOff(): void {
+    if (!this.#isOver) this.#fail(originFailure(this.#allowed.allowance.host, new Error("incomplete answer")), false);
   }
 
   #fail(denial: Denial, isCounted: boolean): void {
@@ -174,6 +198,7 @@ export class ForwardExchange {
     const { client, request, response } = this.#allowed;
     client.current = undefined;
     this.#watchdog.stop();
+    clearTimeout(this.#headTimer);
     for (const stop of this.#stops) stop();
     this.#dialling.abort();
     // A connection that served the whole answer may serve the pool again; destroying is a no-op then.

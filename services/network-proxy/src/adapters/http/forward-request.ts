@@ -21,10 +21,7 @@ export async function forwardRequest(received: ReceivedRequest): Promise<void> {
   const head = receiveHead(request, client.door);
   if (head.kind === "head") await judge(received, head);
   else refuse(received, head);
-  // A task that does not read what it is told does not keep the connection; an exchange has a time limit of its own.
-  const timer = client.current === undefined ? setTimeout(() => client.socket.destroy(), client.door.limits.headerTimeoutMs) : undefined;
   await answered;
-  clearTimeout(timer);
 }
 
 async function judge(received: ReceivedRequest, head: RequestHead): Promise<void> {

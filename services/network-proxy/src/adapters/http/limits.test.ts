@@ -267,3 +267,14 @@ test("holds no socket and no timer when all is done", async () => {
   });
   expect(origin.connections()).toBe(0);
 });
+
+test("heads pay for their way like bodies do", async () => {
+  const here = await place({ rateBitsPerSecond: 1_000_000 });
+  const { door, url } = here;
+  const large = getRequest(door, url, ["Connection: close", `X: ${"a".repeat(12_000)}`]);
+  const startedMs = performance.now();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => sendRaw(door, large)));
+  expect(answers.every((answer) => answer.startsWith("HTTP/1.1 200 "))).toBe(true);
+  // 240 kB at 125 kB/s, but for the burst at the beginning.
+  expect(performance.now() - startedMs).toBeGreaterThan(1_200);
+});

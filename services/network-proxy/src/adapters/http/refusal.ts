@@ -33,6 +33,9 @@ export function refuseRequest(request: IncomingMessage, response: ServerResponse
   response.sendDate = false;
   response.writeHead(status, [...headers, ...(mayGoOn ? [] : ["Connection", "close"])]);
   response.end(request.method === "HEAD" ? undefined : body);
+  // A task that does not read what it is told does not keep the connection.
+  const timer = setTimeout(() => request.socket.destroy(), READING_MS);
+  response.once("close", () => clearTimeout(timer));
 }
 
 /** Answers on a connection that no parser serves any more, and ends it. */
@@ -54,6 +57,7 @@ function endSocket(socket: Socket, text: string): void {
 }
 
 const LINGER_MS = 1_000;
+const READING_MS = 10_000;
 
 export const ALLOWED_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
