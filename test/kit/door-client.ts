@@ -85,7 +85,7 @@ export async function readAnswer(socket: Socket, { isTunnel = false }: { readonl
   };
   const onEnd = (): void => check(true);
   const timer = setTimeout(() => done.reject(new Error(`no answer within ${ANSWER_TIMEOUT_MS} ms`)), ANSWER_TIMEOUT_MS);
-  socket.on("data", onData).once("end", onEnd).once("close", onEnd);
+  socket.on("data", onData).once("end", onEnd).once("close", onEnd).resume();
   try {
     return await done.promise;
   } finally {

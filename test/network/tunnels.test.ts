@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { connectThrough, getSecurely, handshake } from "../kit/door-client.ts";
+import { connectThrough, getSecurely, handshake, readAnswer } from "../kit/door-client.ts";
 import { ORIGIN_ADDRESS } from "../kit/lab.ts";
 import type { LabDoor } from "../kit/lab-proxy.ts";
 import { splitFirstWrite } from "../kit/split-socket.ts";
@@ -133,6 +133,56 @@ test.each([
   const { status } = await connectThrough(await openDoor(), target);
   expect([400, 403]).toContain(status);
   expect(await under().lab.takeSightings()).toMatchObject({ canaries: [], connections: [] });
+});
+
+test("a tunnel to the port of plain HTTP carries requests to that host, one after the other, judged and counted as any other", async () => {
+  const { lab, proxy } = under();
+  const door = await openDoor();
+  const { socket } = await connectThrough(door, "example.com:80");
+  for (const [host, path] of [
+    ["example.com", "/a"],
+    ["EXAMPLE.com:80", "/b?c"],
+  ]) {
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nProxy-Authorization: Basic eA==\r\n\r\n`);
+    expect(await readAnswer(socket)).toMatchObject({ status: 200, body: expect.stringContaining("hello from example.com") });
+  }
+  socket.destroy();
+  const { requests } = await lab.takeSightings();
+  expect(requests.map(({ method, path }) => `${method} ${path}`)).toEqual(["GET /a", "GET /b?c"]);
+  expect(requests.flatMap(({ rawHeaders }) => rawHeaders.map((text) => text.toLowerCase()))).not.toContain("proxy-authorization");
+  const { use } = (await proxy.door(door.executionId)) ?? {};
+  expect(use?.hosts).toMatchObject([{ host: "example.com", requests: 2n, denied: 0n }]);
+});
+
+test.each([
+  ["another host, though that is on the list as well", "GET / HTTP/1.1\r\nHost: evil.example.org\r\n\r\n"],
+  ["another port", "GET / HTTP/1.1\r\nHost: example.com:443\r\n\r\n"],
+  ["no host", "GET / HTTP/1.1\r\n\r\n"],
+  ["two hosts", "GET / HTTP/1.1\r\nHost: example.com\r\nHost: example.com\r\n\r\n"],
+  ["a whole URL", "GET http://evil.example.org/ HTTP/1.1\r\nHost: example.com\r\n\r\n"],
+  ["a path with two ends", "POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+  ["a tunnel of its own", "CONNECT evil.example.org:443 HTTP/1.1\r\nHost: evil.example.org:443\r\n\r\n"],
+  ["a method that is not forwarded", "TRACE / HTTP/1.1\r\nHost: example.com\r\n\r\n"],
+  ["SSH", "SSH-2.0-OpenSSH_9.2\r\n"],
+  ["NATS", 'CONNECT {"verbose":false}\r\nPING\r\n'],
+  ["a TLS handshake", "\u0016\u0003\u0001\u0000\u0005\u0001\u0000\u0000\u0001\u0000"],
+])("a tunnel to the port of plain HTTP that carries %s is refused before a byte of it reaches the origin", async (_, begin) => {
+  const { socket } = await connectThrough(await openDoor(), "example.com:80");
+  socket.write(begin, "latin1");
+  const answer = await readAnswer(socket).catch((error: unknown) => String(error));
+  if (typeof answer === "string") expect(answer).toContain("without an answer");
+  else expect([400, 403, 405]).toContain(answer.status);
+  socket.destroy();
+  expect(await bytesBeyond()).toBe(0);
+});
+
+test("a tunnel to the port of plain HTTP ends with its door", async () => {
+  const { proxy } = under();
+  const door = await openDoor();
+  const { socket } = await connectThrough(door, "example.com:80");
+  const closed = once(socket.resume(), "close", { signal: AbortSignal.timeout(5_000) });
+  await proxy.api.closeDoor(door);
+  await closed;
 });
 
 test("a space too many after the target changes nothing about where it leads", async () => {

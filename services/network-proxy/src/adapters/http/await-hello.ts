@@ -16,6 +16,8 @@ export interface OpeningReader {
   startClock(timeoutMs: number): void;
   /** For a tunnel that will not be: nothing is read any more. */
   stop(): void;
+  /** What has been read so far. */
+  read(): Buffer;
 }
 
 /** Reads the first bytes of a tunnel. From the beginning, so that a task that leaves while the origin is dialled is seen. */
@@ -52,6 +54,7 @@ export function readOpening(socket: Socket, head: Buffer): OpeningReader {
       void promise.then(() => clearTimeout(timer));
     },
     stop: () => finish({ kind: "gone" }),
+    read: () => bytes,
   };
 }
 

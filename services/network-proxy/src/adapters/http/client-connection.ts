@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Denial } from "../../domain/decide-egress.ts";
+import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import type { ServedDoor } from "../../ports.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
@@ -9,6 +9,7 @@ export class ClientConnection {
   readonly door: ServedDoor;
   readonly pool: UpstreamPool;
   readonly socket: Socket;
+  #tunnelTarget: EgressTarget | undefined;
   #pending = 0;
   #hasServed = false;
   #isRefused = false;
@@ -24,6 +25,19 @@ export class ClientConnection {
     this.#onHeadTimeout = served.onHeadTimeout;
     this.#awaitHead();
     socket.once("close", () => clearTimeout(this.#headTimer));
+  }
+
+  /** Where all its requests go, once it is a tunnel of plain HTTP. */
+  get tunnelTarget(): EgressTarget | undefined {
+    return this.#tunnelTarget;
+  }
+
+  /** Its CONNECT has been answered; what follows are requests to that one origin. */
+  enterTunnel(target: EgressTarget): void {
+    this.#tunnelTarget = target;
+    this.#pending -= 1;
+    this.#hasServed = true;
+    this.#awaitHead();
   }
 
   /** Requests that have been read and not been answered. */

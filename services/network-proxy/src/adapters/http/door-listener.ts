@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Socket } from "node:net";
 import type { DoorServer, DoorSocket, ServedDoor } from "../../ports.ts";
 import { DomainError } from "@skrei/domain";
-import type { Denial } from "../../domain/decide-egress.ts";
+import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { listenAt, pathProblem } from "./door-path.ts";
 import { forwardRequest } from "./forward-request.ts";
@@ -60,12 +60,18 @@ export class DoorListener implements DoorServer {
   #onConnect(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const client = this.#clients.get(socket);
     // Who did not wait for the answer to the last request has nothing to say about the next connection.
-    if (client === undefined || client.isRefused || client.pending > 0) {
+    if (client === undefined || client.isRefused || client.pending > 0 || client.tunnelTarget !== undefined) {
       socket.destroy();
       return;
     }
     client.beginRequest();
-    openTunnel(client, request, head).catch(() => socket.destroy());
+    const servePlain = (target: EgressTarget, first: Buffer): void => {
+      client.enterTunnel(target);
+      if (first.length > 0) socket.unshift(first);
+      this.#server.emit("connection", socket);
+      socket.resume();
+    };
+    openTunnel({ client, request, first: head, servePlain }).catch(() => socket.destroy());
   }
 
   #onClientError(error: Error & { code?: string }, socket: Socket): void {

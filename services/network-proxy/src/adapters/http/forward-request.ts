@@ -18,7 +18,7 @@ export async function forwardRequest(received: ReceivedRequest): Promise<void> {
   const { client, request, response } = received;
   const answered = new Promise<void>((resolve) => void response.once("close", resolve));
   if (isGone(received)) return;
-  const head = receiveHead(request, client.door);
+  const head = receiveHead(request, client.door, client.tunnelTarget);
   if (head.kind === "head") await judge(received, head);
   else refuse(received, head);
   await answered;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { canonicalHost, formatHost } from "@skrei/domain";
 import { deny } from "../../domain/denial.ts";
-import type { Denial } from "../../domain/decide-egress.ts";
+import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import type { Allowance } from "../../ports.ts";
 import { type Opening, type OpeningReader, readOpening } from "./await-hello.ts";
 import type { ClientConnection } from "./client-connection.ts";
@@ -9,8 +9,20 @@ import { refuseSocket } from "./refusal.ts";
 import { receiveHead, type RequestHead } from "./request-head.ts";
 import { Tunnel } from "./tunnel.ts";
 
-/** Serves a CONNECT: decided, dialled, answered, and only then read; nothing but TLS for this very host goes through. */
-export async function openTunnel(client: ClientConnection, request: IncomingMessage, first: Buffer): Promise<void> {
+export interface TunnelRequest {
+  readonly client: ClientConnection;
+  readonly request: IncomingMessage;
+  /** What came after the head. */
+  readonly first: Buffer;
+  /** Reads what follows as requests to that one origin. */
+  readonly servePlain: (target: EgressTarget, first: Buffer) => void;
+}
+
+/**
+ * Serves a CONNECT: decided, dialled, answered, and only then read; nothing but TLS for this very host goes through. The port of
+ * plain HTTP is the exception: some clients (Node's fetch) tunnel to it what others ask of the proxy, so it is read as requests.
+ */
+export async function openTunnel({ client, request, first, servePlain }: TunnelRequest): Promise<void> {
   const { door, socket } = client;
   socket.on("error", () => socket.destroy());
   const head = receiveHead(request, door);
@@ -28,8 +40,17 @@ export async function openTunnel(client: ClientConnection, request: IncomingMess
     refuseSocket(socket, verdict);
     return;
   }
+  if (head.target.port === PLAIN_PORT) {
+    reader.stop();
+    socket.write(ESTABLISHED);
+    servePlain({ ...head.target, scheme: "http" }, reader.read());
+    return;
+  }
   await carry({ client, head, allowance: verdict, reader });
 }
+
+const PLAIN_PORT = 80;
+const ESTABLISHED = "HTTP/1.1 200 Connection Established\r\n\r\n";
 
 interface AllowedTunnel {
   readonly client: ClientConnection;
@@ -50,7 +71,7 @@ async function carry({ client, head, allowance, reader }: AllowedTunnel): Promis
     reader.stop();
     return;
   }
-  client.socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+  client.socket.write(ESTABLISHED);
   reader.startClock(client.door.limits.headerTimeoutMs);
   const opening = await reader.opening;
   const problem = opening.kind === "gone" ? "gone" : openingDenial(allowance, opening);

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { canonicalHost, formatHost } from "@skrei/domain";
 import { deny, printable } from "../../domain/denial.ts";
 import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import type { ServedDoor } from "../../ports.ts";
@@ -17,9 +18,11 @@ export type ReceivedHead =
   | ({ readonly kind: "head" } & RequestHead)
   | { readonly kind: "refused"; readonly denial: Denial; readonly port: number; readonly isCounted: boolean };
 
-export function receiveHead(request: IncomingMessage, door: ServedDoor): ReceivedHead {
-  const head = readRequestHead(request);
+/** In a tunnel of plain HTTP its CONNECT has carried the credential, and said where everything goes. */
+export function receiveHead(request: IncomingMessage, door: ServedDoor, tunnelTarget?: EgressTarget): ReceivedHead {
+  const head = readRequestHead(request, tunnelTarget);
   if ("verdict" in head) return { kind: "refused", denial: head, port: 0, isCounted: true };
+  if (tunnelTarget !== undefined) return { kind: "head", ...head };
   const { host, port } = head.target;
   const denial = credentialDenial(request, door, printable(host));
   if (denial === undefined) return { kind: "head", ...head };
@@ -28,12 +31,13 @@ export function receiveHead(request: IncomingMessage, door: ServedDoor): Receive
 }
 
 /** What the parser let through is read strictly: the rules that it does not know are here. */
-function readRequestHead(request: IncomingMessage): RequestHead | Denial {
+function readRequestHead(request: IncomingMessage, tunnelTarget: EgressTarget | undefined): RequestHead | Denial {
   const problem = framingProblem(request);
   if (problem !== undefined) return requestInvalid(hostHint(request), problem);
   const method = request.method ?? "";
-  if (method === "CONNECT") return readAuthority(request.url ?? "");
+  if (method === "CONNECT" && tunnelTarget === undefined) return readAuthority(request.url ?? "");
   if (!ALLOWED_METHODS.includes(method)) return methodDenied(hostHint(request), method);
+  if (tunnelTarget !== undefined) return readInTunnel(request, tunnelTarget);
   return readAbsoluteUri(request.url ?? "");
 }
 
@@ -96,6 +100,23 @@ function readAbsoluteUri(url: string): RequestHead | Denial {
   const split = splitAuthority(authority, 80);
   if (split === undefined) return requestInvalid(hostIn(url), "The URL's host or port cannot be read.");
   return { target: { ...split, scheme: "http" }, path: path.startsWith("/") ? path : `/${path}` };
+}
+
+/** `/path?query` for the very host of the tunnel: nobody is fronted. */
+function readInTunnel(request: IncomingMessage, target: EgressTarget): RequestHead | Denial {
+  const path = request.url ?? "";
+  if (!path.startsWith("/") || path.includes("#"))
+    return requestInvalid(printable(target.host), "In a tunnel a request names a path, not a whole URL.");
+  if (!namesHostOf(request, target))
+    return requestInvalid(printable(target.host), `The request in the tunnel to ${printable(target.host)} names another host, or none.`);
+  return { target, path };
+}
+
+function namesHostOf(request: IncomingMessage, { host, port }: EgressTarget): boolean {
+  const named = splitAuthority(valuesOf(request, "host")[0] ?? "", port);
+  if (named?.port !== port) return false;
+  const [one, other] = [canonicalHost(named.host), canonicalHost(host)];
+  return one !== undefined && other !== undefined && formatHost(one) === formatHost(other);
 }
 
 function readAuthority(authority: string): RequestHead | Denial {
