@@ -13,14 +13,14 @@ import { watchJobs } from "./watch-jobs.ts";
 
 export function createJobService(deps: SchedulerApiDeps): ServiceImpl<typeof JobService> {
   return {
-    submitJob: async (request) => ({ job: jobToProto(await submitJob(deps, request)) }),
-    submitJobs: async (request) => ({ jobs: (await submitJobs(deps, request)).map(jobToProto) }),
+    submitJob: async (request, { signal }) => ({ job: jobToProto(await submitJob(deps, request, signal)) }),
+    submitJobs: async (request, { signal }) => ({ jobs: (await submitJobs(deps, request, signal)).map(jobToProto) }),
     getJob: async ({ jobId }) => ({ job: jobToProto(await findJob(deps.store, jobId)) }),
     listJobs: (request) => listJobs(deps, request),
     watchJobs: (request, context) => watchJobs(deps, request, context.signal),
     stopJob: async (request) => ({ job: jobToProto(await stopJob(deps, request)) }),
     rerunJob: async (request) => ({ job: jobToProto(await rerunJob(deps, request)) }),
-    planJob: (request) => planJob(deps, request),
+    planJob: (request, { signal }) => planJob(deps, request, signal),
     streamLogs: (request, context) => streamLogs(deps, request, context.signal),
     listJobEvents: (request) => listJobEvents(deps, request),
     listExecutions: (request) => listExecutions(deps, request),

@@ -1,36 +1,38 @@
 import { DomainError, LIMITS } from "@skrei/domain";
 import type { Job, JobSpec, Violation } from "@skrei/domain";
 import type { SubmitJobRequest, SubmitJobsRequest } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
-import { parseJobSpec } from "@skrei/wire/parse-job-spec.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
+import { SpecResolver } from "./resolve-spec.ts";
 
 interface Submission {
   readonly requestId: string;
   readonly spec: JobSpec;
 }
 
-export async function submitJob({ commands }: SchedulerApiDeps, request: SubmitJobRequest): Promise<Job> {
-  const [job] = await commands.submit([{ requestId: parseRequestId(request.requestId), spec: parseJobSpec(request.spec) }]);
+export async function submitJob(deps: SchedulerApiDeps, request: SubmitJobRequest, signal: AbortSignal): Promise<Job> {
+  const requestId = parseRequestId(request.requestId);
+  const [job] = await deps.commands.submit([{ requestId, spec: await new SpecResolver(deps, signal).resolve(request.spec) }]);
   if (job === undefined) throw new Error("the leader answered a submission with no job");
   return job;
 }
 
 /** All or none: problems of every spec are reported together. */
-export async function submitJobs({ commands }: SchedulerApiDeps, { jobs }: SubmitJobsRequest): Promise<readonly Job[]> {
+export async function submitJobs(deps: SchedulerApiDeps, { jobs }: SubmitJobsRequest, signal: AbortSignal): Promise<readonly Job[]> {
   if (jobs.length === 0 || jobs.length > LIMITS.submitJobsMax) {
     throw new DomainError("invalid", "FIELD_INVALID", `jobs has ${jobs.length} entries; allowed are 1 to ${LIMITS.submitJobsMax}.`);
   }
   const submissions: Submission[] = [];
   const violations: Violation[] = [];
+  const resolver = new SpecResolver(deps, signal);
   for (const [index, request] of jobs.entries()) {
     if (violations.length >= VIOLATIONS_MAX) break;
-    const parsed = parseSubmission(request);
+    const parsed = await parseSubmission(request, resolver);
     if ("spec" in parsed) submissions.push(parsed);
     else violations.push(...parsed.violations.map((violation) => ({ ...violation, field: `jobs[${index}].${violation.field}` })));
   }
   const [first] = violations;
   if (first !== undefined) throw submissionInvalid(first, violations);
-  return commands.submit(submissions);
+  return deps.commands.submit(submissions);
 }
 
 function submissionInvalid(first: Violation, violations: readonly Violation[]): DomainError {
@@ -41,11 +43,14 @@ function submissionInvalid(first: Violation, violations: readonly Violation[]): 
   });
 }
 
-function parseSubmission(request: SubmitJobRequest): Submission | { readonly violations: readonly Violation[] } {
+async function parseSubmission(
+  request: SubmitJobRequest,
+  resolver: SpecResolver,
+): Promise<Submission | { readonly violations: readonly Violation[] }> {
   try {
-    return { requestId: parseRequestId(request.requestId), spec: parseJobSpec(request.spec) };
+    return { requestId: parseRequestId(request.requestId), spec: await resolver.resolve(request.spec) };
   } catch (error) {
-    if (!(error instanceof DomainError) || error.kind !== "invalid") throw error;
+    if (!(error instanceof DomainError) || error.violations.length === 0) throw error;
     return {
       violations: error.violations.map((violation) =>
         violation.field === "requestId" ? violation : { ...violation, field: `spec.${violation.field}` },
