@@ -1,15 +1,10 @@
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { createClient } from "@skrei/platform/client.ts";
-import { createHttpTransport } from "@skrei/platform/http-transport.ts";
-import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
-import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import type { Task } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { DOCKER_HOST } from "../../test/kit/docker-host.ts";
+import { startEmbeddedCluster } from "./embedded-cluster.ts";
 import { median } from "./median.ts";
 
 /**
@@ -22,8 +17,7 @@ const FLOOD_PARTITIONS = 60;
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 
-await using cluster = await startStandalone();
-const jobs = createClient(JobService, createHttpTransport({ url: cluster.server }));
+await using cluster = await startEmbeddedCluster();
 
 const RESOURCES = { cpuMillis: 100n, memoryBytes: 64n * 1024n * 1024n, diskBytes: 16n * 1024n * 1024n };
 const DOCKER = { engine: { case: "docker", value: { image: "busybox", parameters: ["true"] } }, resources: RESOURCES } as unknown as Task;
@@ -43,46 +37,17 @@ await compare(
 await compare("wasm", WASM, async () => await run(process.execPath, ["-e", "0"]));
 
 async function compare(engine: string, task: Task, bare: () => Promise<unknown>): Promise<void> {
-  await jobMs(task, 1);
+  await cluster.jobMs(task, 1);
   await bare();
   const [jobTimes, bareTimes]: [number[], number[]] = [[], []];
   for (let round = 0; round < ROUNDS; round++) {
-    jobTimes.push(await jobMs(task, 1));
+    jobTimes.push(await cluster.jobMs(task, 1));
     const startMs = performance.now();
     await bare();
     bareTimes.push(performance.now() - startMs);
   }
-  const floodMs = await jobMs(task, FLOOD_PARTITIONS);
+  const floodMs = await cluster.jobMs(task, FLOOD_PARTITIONS);
   const [job, floor] = [median(jobTimes), median(bareTimes)];
   const cells = [job.toFixed(0).padStart(6), floor.toFixed(0).padStart(9), (job / floor).toFixed(2).padStart(7)];
   console.log(engine.padEnd(7), ...cells, ((FLOOD_PARTITIONS * 1000) / floodMs).toFixed(1).padStart(13));
-}
-
-/** From submit to the watch's word that it is completed. */
-async function jobMs(task: Task, count: number): Promise<number> {
-  const startMs = performance.now();
-  const { job } = await jobs.submitJob({ spec: { count, task } });
-  for await (const update of jobs.watchJobs({ filter: `id:${job?.jobId ?? ""}` })) {
-    const state = update.jobs.at(-1)?.state;
-    if (state === Job_State.FAILED) throw new Error(`the job failed: ${update.jobs.at(-1)?.failure?.message ?? "no reason"}`);
-    if (state === Job_State.COMPLETED) break;
-  }
-  return performance.now() - startMs;
-}
-
-async function startStandalone(): Promise<AsyncDisposable & { server: string }> {
-  const main = join(root, "services/standalone/src/main.ts");
-  const child = spawn(process.execPath, [main, "--nodes=1", "--port=0", `--docker-host=${DOCKER_HOST}`], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { server } = JSON.parse(line) as { server: string };
-    const stop = async (): Promise<void> => {
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      await ended;
-    };
-    return { server, [Symbol.asyncDispose]: stop };
-  }
-  throw new Error("the embedded cluster did not start");
 }
