@@ -1,4 +1,4 @@
-import { parseHostRule } from "@skrei/domain";
+import { type AddressClass, parseHostRule } from "@skrei/domain";
 import { expect, test } from "vitest";
 import { connectThrough, type DoorKey, getThrough } from "../kit/door-client.ts";
 import { FORBIDDEN_SPELLINGS } from "../kit/forbidden-addresses.ts";
@@ -7,9 +7,11 @@ import { useLab } from "../kit/use-lab.ts";
 const STRICT = { domains: ["*"] };
 const OPEN = { domains: ["*"], allowedNetworks: ["0.0.0.0/0", "::/0"] };
 const under = useLab(OPEN);
-/** What a job can list where the operator opens everything: all but metadata services. */
+/** What no operator can open. */
+const NEVER: readonly AddressClass[] = ["loopback", "unspecified", "multicast", "metadata"];
+/** What a job can list where the operator opens everything else. */
 const LISTABLE = [
-  ...new Set(FORBIDDEN_SPELLINGS.filter(({ addressClass }) => addressClass !== "metadata").map(({ address }) => address)),
+  ...new Set(FORBIDDEN_SPELLINGS.filter(({ addressClass }) => !NEVER.includes(addressClass)).map(({ address }) => address)),
 ].filter(isRule);
 
 test("the corpus is as large as it has to be", () => {
