@@ -71,6 +71,31 @@ function sh(script: string, parts?: Parts): ReturnType<typeof run> {
   return run({ parameters: ["sh", "-c", script] }, parts);
 }
 
+const SOCKET_FAMILIES = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+given = set()
+for family in range(1, 64):
+    for kind in (1, 2, 3, 5):
+        fd = libc.socket(family, kind, 0)
+        if fd >= 0:
+            given.add(family)
+            os.close(fd)
+print("families", sorted(given))
+print("io_uring", libc.syscall(425, 8, ctypes.create_string_buffer(256)))`;
+
+/** Calls socketcall(SYS_SOCKET, [AF_VSOCK, SOCK_STREAM, 0]) by interrupt 0x80. */
+const SOCKETCALL = `
+import ctypes, platform, struct
+if platform.machine() == "x86_64":
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    place = libc.mmap(ctypes.c_void_p(0x10000000), 4096, 7, 0x32, -1, 0)
+    code = b"\\x53\\xb8" + struct.pack("<I", 102) + b"\\xbb\\x01\\0\\0\\0\\xb9" + struct.pack("<I", place + 2048) + b"\\xcd\\x80\\x5b\\xc3"
+    ctypes.memmove(place, code, len(code))
+    ctypes.memmove(place + 2048, struct.pack("<III", 40, 1, 0), 12)
+    print("given", ctypes.CFUNCTYPE(ctypes.c_int)(place)())`;
+
 describe("the docker sandbox", { timeout: 90_000 }, () => {
   test("takes every capability, forbids new privileges and filters system calls", async () => {
     const { stdout } = await sh("grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status; id -u");
@@ -94,6 +119,14 @@ describe("the docker sandbox", { timeout: 90_000 }, () => {
       "ls /sys/class/net; cat /proc/net/route | wc -l; ls /var/run/docker.sock /run/skrei-engine 2>/dev/null; echo end",
     );
     expect(stdout).toBe("lo\n1\nend\n");
+  });
+
+  test("gives sockets of four families only, however they are asked for, and no io_uring", async () => {
+    const { stdout } = await run({ image: "skrei-clients:1", parameters: ["python3", "-c", SOCKET_FAMILIES] });
+    expect(stdout).toBe("families [1, 2, 10, 16]\nio_uring -1\n");
+    // Asked for as a 32-bit program would: the process is ended.
+    const { end, stdout: given } = await run({ image: "skrei-clients:1", parameters: ["python3", "-c", SOCKETCALL] });
+    expect({ given, exitCode: end.exitCode }).toEqual({ given: "", exitCode: process.arch === "x64" ? 128 + 31 : 0 });
   });
 
   test("names no resolver but one that does not exist, and no host", async () => {

@@ -3,7 +3,7 @@ import type { Engine, ExecutionId, NodeEngine, NodeId } from "@skrei/domain";
 import { DomainError } from "@skrei/domain";
 import type { Clock, Executor, HeldRun, OutputSink, RunEnd, RunSpec } from "../ports.ts";
 import { awaitExit } from "./docker/await-exit.ts";
-import { connectEngine, readCores } from "./docker/connect-engine.ts";
+import { connectEngine, type EngineFacts, readEngine } from "./docker/connect-engine.ts";
 import { containerName, containerOptions, dockerEngine } from "./docker/container-options.ts";
 import { measureDiskUse, untilOverDisk } from "./docker/disk-watch.ts";
 import { abortable, engineCall, statusOf } from "./docker/engine-call.ts";
@@ -69,7 +69,7 @@ class DockerExecutor implements Executor {
   readonly #holders: Holders;
   readonly #runs = new Map<ExecutionId, Run>();
   /** The engine refuses a task more than it has, though an operator may offer more than that. */
-  #cores = Number.POSITIVE_INFINITY;
+  #engine: EngineFacts = { cores: Number.POSITIVE_INFINITY, isFiltering: true };
   #setUp: Promise<void> | undefined;
 
   constructor(options: DockerExecutorOptions) {
@@ -190,7 +190,7 @@ class DockerExecutor implements Executor {
   }
 
   async #sweepAndWarm(): Promise<void> {
-    this.#cores = await readCores(this.#docker);
+    this.#engine = await readEngine(this.#docker);
     const joined = new Set((await this.#containers.list()).map(({ holderId }) => holderId));
     await this.#holders.takeUp(await this.#containers.listHolders(), joined);
   }
@@ -201,7 +201,7 @@ class DockerExecutor implements Executor {
       await giveToTask(writableFolders(spec.mounts), this.#options.user);
       const labels = this.#containers.labels(spec.executionId);
       const { user } = this.#options;
-      const request = containerOptions(spec, { holderId, labels, user, cores: this.#cores, imageVolumes: volumes });
+      const request = containerOptions(spec, { ...this.#engine, holderId, labels, user, imageVolumes: volumes });
       const container = await engineCall("create container", CALL_TIMEOUT_MS, (abortSignal) =>
         this.#docker.createContainer({ ...request, abortSignal }),
       );

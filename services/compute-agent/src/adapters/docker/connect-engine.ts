@@ -11,8 +11,18 @@ export function connectEngine(host: string): Docker {
   return new Docker({ protocol: "http", host: url.hostname, port: Number(url.port || 2375) });
 }
 
-/** Infinite when the engine does not say. */
-export async function readCores(docker: Docker): Promise<number> {
-  const { NCPU } = (await engineCall("info", INFO_TIMEOUT_MS, () => docker.info())) as { NCPU?: number };
-  return NCPU !== undefined && NCPU > 0 ? NCPU : Number.POSITIVE_INFINITY;
+export interface EngineFacts {
+  /** Infinite when the engine does not say. */
+  readonly cores: number;
+  /** Filters tasks' system calls. */
+  readonly isFiltering: boolean;
+}
+
+export async function readEngine(docker: Docker): Promise<EngineFacts> {
+  const info = (await engineCall("info", INFO_TIMEOUT_MS, () => docker.info())) as { NCPU?: number; SecurityOptions?: readonly string[] };
+  const { NCPU = 0, SecurityOptions = [] } = info;
+  return {
+    cores: NCPU > 0 ? NCPU : Number.POSITIVE_INFINITY,
+    isFiltering: SecurityOptions.some((option) => /^(name=)?seccomp(,|$)/u.test(option)),
+  };
 }

@@ -3,6 +3,7 @@ import type { ContainerCreateOptions } from "dockerode";
 import type { DockerEngine } from "@skrei/domain";
 import { DomainError, LIMITS } from "@skrei/domain";
 import type { RunSpec } from "../../ports.ts";
+import { taskSeccomp } from "./task-seccomp.ts";
 
 const MIB = 1024 * 1024;
 /** The engine refuses less. */
@@ -19,6 +20,8 @@ export interface ContainerContext {
   readonly user: string;
   /** Of the engine; a task that asks for more is not limited. */
   readonly cores: number;
+  /** Does the engine filter system calls? Without, it takes no filter either. */
+  readonly isFiltering: boolean;
   /** Paths for which the image wants volumes. */
   readonly imageVolumes: readonly string[];
 }
@@ -68,7 +71,7 @@ function hostConfig(run: RunSpec, context: ContainerContext): HostConfig {
   return {
     NetworkMode: `container:${context.holderId}`,
     CapDrop: ["ALL"],
-    SecurityOpt: ["no-new-privileges"],
+    SecurityOpt: ["no-new-privileges", ...(context.isFiltering ? [`seccomp=${taskSeccomp()}`] : [])],
     ReadonlyRootfs: true,
     PidsLimit: PIDS_MAX,
     Memory: memoryBytes,
