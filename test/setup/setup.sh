@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, bubblewrap, network
-# namespaces, a Docker engine of our own with Compose, and local stand-ins for the public images. Idempotent; needs root and apt.
+# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, bubblewrap, Ceph's
+# S3 gateway (200 MB), network namespaces, a Docker engine of our own with Compose, and local stand-ins for the public images.
+# Idempotent; needs root and apt.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -13,6 +14,7 @@ command -v openssl >/dev/null || need+=(openssl)
 command -v git >/dev/null || need+=(git)
 command -v tmux >/dev/null || need+=(tmux)
 command -v curl >/dev/null || need+=(curl ca-certificates)
+command -v radosgw >/dev/null || need+=(ceph-mon ceph-osd radosgw ceph-common)
 if [[ ${#need[@]} -gt 0 ]]; then
   [[ $(id -u) == 0 ]] || { echo "setup: missing ${need[*]}, and only root can install them" >&2; exit 1; }
   echo "setup: installing ${need[*]}" >&2

@@ -24,6 +24,7 @@ const FORBIDDEN: readonly (readonly [file: string, line: string])[] = [
   ["services/scheduler/src/adapters/bad-loop.ts", 'import { x } from "../loops/leader.ts"; export const y = x;'],
   ["services/publisher/src/adapters/bad-service.ts", 'import { x } from "@skrei/scheduler/service"; export const y = x;'],
   ["services/shared/platform/src/bad-service.ts", 'import { x } from "@skrei/scheduler/service"; export const y = x;'],
+  ["services/shared/s3/src/bad-service.ts", 'import { x } from "@skrei/storage-fetcher/service"; export const y = x;'],
   ["services/publisher/src/adapters/bad-way-round.ts", 'import { x } from "../../../scheduler/src/domain/retry.ts"; export const y = x;'],
   ["cli/src/bad-service.ts", 'import { x } from "@skrei/scheduler/service"; export const y = x;'],
   ["cli/src/bad-library.ts", 'import { Redis } from "ioredis"; export const x = Redis;'],

@@ -64,6 +64,8 @@ export const REASONS = {
   SOURCE_TYPE_UNSUPPORTED: "The node cannot read this kind of source.",
   SOURCE_NOT_ALLOWED: "The node's operator does not allow this source.",
   SOURCE_UNREACHABLE: "The source did not answer or does not have the data.",
+  SOURCE_ACCESS_DENIED: "The source refuses the credentials, or does not let them do this.",
+  SOURCE_CHANGED: "The source is no longer the version that was asked for.",
   SOURCE_TOO_LARGE: "The source is larger than the disk the task asked for.",
   SOURCE_SIZE_MISMATCH: "The source sent another number of bytes than it had said.",
   SOURCE_DIGEST_MISMATCH: "The data does not have the declared digest.",
