@@ -125,6 +125,23 @@ describe.runIf(process.arch === "x64")("the holder's relay", () => {
     expect([first.sockets.length, second.sockets.length]).toEqual([2, 1]);
   });
 
+  test("resets what was waiting for the door of before, however fast the door is moved", async () => {
+    await openDoor("a", (socket) => socket.write("a"));
+    const { sockets } = await openDoor("b", (socket) => socket.write("b"));
+    point("a");
+    await startHolder();
+    holder.kill("SIGSTOP");
+    const waiting = Array.from({ length: 200 }, dial);
+    await Promise.all(waiting.map((socket) => once(socket, "connect")));
+    for (const socket of waiting) socket.end("said to a");
+    unlinkSync(join(folder, "door"));
+    point("b");
+    holder.kill("SIGCONT");
+    expect(new Set(await Promise.all(waiting.map(endOf)))).toEqual(new Set(["ECONNRESET"]));
+    expect(sockets).toEqual([]);
+    expect(String(((await once(dial(), "data")) as [Buffer])[0])).toBe("b");
+  });
+
   test("tells the door at once that a client has reset", async () => {
     const { sockets } = await openDoor("a", (socket) => socket.write("a"));
     point("a");
@@ -169,7 +186,8 @@ describe.runIf(process.arch === "x64")("the holder's relay", () => {
       return sockets.length === 1 && before === socket.bytesWritten - socket.writableLength;
     };
     await eventually(settled, Boolean, within);
-    expect(sent).toBeLessThan(4_096 * KIB);
+    // Most of it in the client's own buffer, which the kernel lets grow to 4 MiB.
+    expect(sent).toBeLessThan(6_144 * KIB);
     socket.off("drain", send).end();
     let received = 0;
     sockets[0]?.on("data", (data: Buffer) => (received += data.length)).resume();

@@ -1,5 +1,5 @@
 /* The agent moves the link to the door: while there is none, every connection is reset; when it points elsewhere, all connections of
- * before are reset first, so that nothing of one task's is left when the next one comes. */
+ * before are reset first, those that wait to be accepted as well, so that nothing of one task's is left when the next one comes. */
 #include "system.h"
 
 enum { LINKS_MAX = 512, BUFFER_BYTES = 16384, KERNEL_BUFFER_BYTES = 65536, BACKLOG = 1024 };
@@ -40,8 +40,17 @@ static void end_link(struct link *link, bool with_reset) {
   used--;
 }
 
-/* Looks where the door is now. */
-static void look_at_door(void) {
+/* Whoever waits to be accepted came before the door was where it is now. */
+static void reset_waiting(void) {
+  for (int i = 0; i <= BACKLOG; i++) {
+    i64 fd = CALL4(accept4, listener, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) close_with_reset((int)fd);
+    else if (fd != -ECONNABORTED && fd != -EINTR) return;
+  }
+}
+
+/* Looks where the door is now; true when it is elsewhere than before. */
+static bool look_at_door(void) {
   char path[sizeof door.path];
   i64 bytes = CALL4(readlinkat, AT_FDCWD, "door", path, sizeof path);
   /* A target that fills the buffer was cut. */
@@ -54,9 +63,11 @@ static void look_at_door(void) {
   }
   door.path[bytes] = 0;
   door_bytes = (u64)bytes;
-  if (is_same_door) return;
+  if (is_same_door) return false;
   for (int i = 0; i < LINKS_MAX; i++)
     if (links[i].is_used) end_link(&links[i], true);
+  reset_waiting();
+  return true;
 }
 
 /* False when there is nobody and will be nobody. */
@@ -95,10 +106,7 @@ static void accept_links(u64 now) {
       return;
     }
     if (fd < 0) continue;
-    look_at_door();
-    link = links;
-    while (link->is_used) link++;
-    if (door_bytes == 0) close_with_reset((int)fd);
+    if (look_at_door() || door_bytes == 0) close_with_reset((int)fd);
     else open_link(link, (int)fd, now);
   }
 }
@@ -189,7 +197,7 @@ static i64 prepare_wait(u64 now) {
   bool is_full = used == LINKS_MAX || now < accept_again_ms;
   entries[0] = (struct poll_entry){is_full ? -1 : listener, POLLIN, 0};
   entries[1] = (struct poll_entry){watch, POLLIN, 0};
-  i64 wait_ms = used > 0 || is_full ? LOOK_MS : -1;
+  i64 wait_ms = used > 0 || is_full || watch < 0 ? LOOK_MS : -1;
   for (int i = 0; i < LINKS_MAX; i++) {
     struct link *link = &links[i];
     struct poll_entry *pair = &entries[2 + 2 * i];
@@ -229,7 +237,7 @@ const char *relay(const char *folder, u16 port) {
   set_option(listener, SOL_SOCKET, SO_SNDBUF, KERNEL_BUFFER_BYTES);
   if (CALL3(bind, listener, &address, sizeof address) < 0) return "cannot bind the port";
   if (CALL2(listen, listener, BACKLOG) < 0) return "cannot listen at the port";
-  /* Without a watch (a user may have few) the link is looked at ten times a second while there are connections. */
+  /* Without a watch (a user may have few) the link is looked at ten times a second. */
   watch = (int)CALL1(inotify_init1, IN_NONBLOCK);
   if (watch >= 0) CALL3(inotify_add_watch, watch, ".", IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE);
   look_at_door();
@@ -243,7 +251,7 @@ const char *relay(const char *folder, u16 port) {
       u8 events[1024];
       while (CALL3(read, watch, events, sizeof events) > 0) continue;
       look_at_door();
-    } else if (used > 0 && now - looked_ms >= LOOK_MS) look_at_door();
+    } else if ((used > 0 || watch < 0) && now - looked_ms >= LOOK_MS) look_at_door();
     serve_links(now);
     if (entries[0].revents != 0) accept_links(now);
   }

@@ -53,7 +53,8 @@ static inline i64 call(i64 number, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
 #define CALL5(n, a, b, c, d, e) call(SYS_##n, (i64)(a), (i64)(b), (i64)(c), (i64)(d), (i64)(e), 0)
 #define CALL6(n, a, b, c, d, e, f) call(SYS_##n, (i64)(a), (i64)(b), (i64)(c), (i64)(d), (i64)(e), (i64)(f))
 
-enum { EINTR = 4, EAGAIN = 11, ENOMEM = 12, ENFILE = 23, EMFILE = 24, EOPNOTSUPP = 95, EAFNOSUPPORT = 97, ENOBUFS = 105 };
+enum { EINTR = 4, EAGAIN = 11, ENOMEM = 12, ENFILE = 23, EMFILE = 24, EOPNOTSUPP = 95, EAFNOSUPPORT = 97 };
+enum { ECONNABORTED = 103, ENOBUFS = 105 };
 enum { AF_UNIX = 1, AF_INET = 2, AF_NETLINK = 16, SOCK_STREAM = 1, SOCK_RAW = 3, SOCK_NONBLOCK = 04000, SOCK_CLOEXEC = 02000000 };
 enum { SOL_SOCKET = 1, SO_REUSEADDR = 2, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_LINGER = 13, IPPROTO_TCP = 6, TCP_NODELAY = 1 };
 enum { MSG_NOSIGNAL = 0x4000, SHUT_WR = 1, AT_FDCWD = -100, CLOCK_MONOTONIC = 1 };
