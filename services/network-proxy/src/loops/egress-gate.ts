@@ -41,14 +41,15 @@ export class EgressGate {
   }
 
   async decide({ rules, reserved }: GatedDoor, target: EgressTarget): Promise<GateAnswer> {
-    const asked = decideNamed(rules, this.#options.policy(), target);
+    const policyBefore = this.#options.policy();
+    const asked = decideNamed(rules, policyBefore, target);
     if (asked.verdict === "deny") return { verdict: asked, addresses: [], jobRule: "", nodeRule: "" };
     const [addresses, ownAddresses] = await Promise.all([this.#addressesOf(asked.host), reserved.current()]);
     const { jobRule, nodeRule } = asked;
     if ("verdict" in addresses) return { verdict: addresses, addresses: [], jobRule, nodeRule };
     // The policy may have been replaced while the name was looked up.
     const policy = this.#options.policy();
-    const named = decideNamed(rules, policy, target);
+    const named = policy === policyBefore ? asked : decideNamed(rules, policy, target);
     if (named.verdict === "deny") return { verdict: named, addresses, jobRule, nodeRule };
     const checked = decideAddresses({ policy, host: named.host, addresses, ownAddresses });
     return { verdict: checked.verdict === "deny" ? checked : allowance(named, checked.addresses), addresses, jobRule, nodeRule };

@@ -23,7 +23,7 @@ export class DialError extends Error {
 /** A connection to the first address that accepts. The caller owns it. @throws DialError; the signal's reason when aborted. */
 export async function dial({ addresses, port, timeoutMs, signal }: DialOptions): Promise<Socket> {
   const tried = addresses.slice(0, ADDRESSES_MAX);
-  let failure = new DialError("no address", { isTimeout: false });
+  let failure: DialError | undefined;
   for (const address of tried) {
     signal.throwIfAborted();
     try {
@@ -33,7 +33,7 @@ export async function dial({ addresses, port, timeoutMs, signal }: DialOptions):
       failure = error instanceof DialError ? error : new DialError(messageOf(error), { isTimeout: false, cause: error });
     }
   }
-  throw failure;
+  throw failure ?? new DialError("no address", { isTimeout: false });
 }
 
 const ADDRESSES_MAX = 4;

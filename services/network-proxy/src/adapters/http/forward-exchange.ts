@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import type { Denial } from "../../domain/decide-egress.ts";
 import type { RateBucket } from "../../domain/rate-bucket.ts";
 import type { Allowance, Passage } from "../../ports.ts";
-import { dial } from "./dial.ts";
+import { dial, type DialOptions } from "./dial.ts";
 import type { ReceivedRequest } from "./forward-request.ts";
 import { endToEndHeaders, headBytes, requestHeaders } from "./forward-headers.ts";
 import { limitReached, originFailure } from "./origin-failure.ts";
@@ -22,7 +22,7 @@ export class ForwardExchange {
   readonly #allowed: AllowedRequest;
   readonly #passage: Passage;
   readonly #watchdog: Watchdog;
-  readonly #dialling = new AbortController();
+  #dialling: AbortController | undefined;
   readonly #stops: (() => void)[] = [];
   #headTimer: NodeJS.Timeout | undefined;
   #upstream: ClientRequest | undefined;
@@ -70,11 +70,10 @@ export class ForwardExchange {
       this.#fail(denial, true);
       return;
     }
-    const dialling = {
-      addresses: allowance.addresses,
-      port: head.target.port,
-      timeoutMs: client.door.limits.connectTimeoutMs,
-      signal: this.#dialling.signal,
+    const dialling = (): DialOptions => {
+      this.#dialling = new AbortController();
+      const { connectTimeoutMs: timeoutMs } = client.door.limits;
+      return { addresses: allowance.addresses, port: head.target.port, timeoutMs, signal: this.#dialling.signal };
     };
     const options: PooledRequest = {
       host: allowance.host,
@@ -139,6 +138,9 @@ export class ForwardExchange {
   #answer(origin: IncomingMessage, headers: string[]): void {
     const { client, response, allowance } = this.#allowed;
     response.sendDate = false;
+    // Head and body that came together leave together. Not `response.cork`: its `end` writes the last chunk before those that it holds.
+    client.socket.cork();
+    setImmediate(() => client.socket.uncork());
     try {
       response.writeHead(origin.statusCode ?? 502, origin.statusMessage, headers);
       response.flushHeaders();
@@ -200,7 +202,7 @@ export class ForwardExchange {
     this.#watchdog.stop();
     clearTimeout(this.#headTimer);
     for (const stop of this.#stops) stop();
-    this.#dialling.abort();
+    this.#dialling?.abort();
     // A connection that served the whole answer may serve the pool again; destroying is a no-op then.
     if (!response.writableFinished || !request.complete) this.#upstream?.destroy();
     if (response.writableFinished && !request.complete) client.socket.destroySoon();
@@ -210,7 +212,7 @@ export class ForwardExchange {
 
 function dialled(dialling: PooledRequest["dialling"]): PooledRequest["createConnection"] {
   return (_options, onDone) => {
-    dial(dialling).then(
+    dial(dialling()).then(
       (socket) => onDone(null, socket),
       (error: unknown) => onDone(error instanceof Error ? error : new Error(String(error)), undefined as never),
     );

@@ -14,8 +14,12 @@ beforeEach(async () => {
   seen = [];
   origin = createServer((request, response) => {
     seen.push({ url: request.url, headers: request.rawHeaders });
-    request.pipe(response);
-    if (request.method === "GET") response.end("hello");
+    if (request.url === "/pieces") {
+      response.write("one");
+      response.end("two");
+    } else if (request.url === "/unfinished") response.flushHeaders();
+    else if (request.method === "GET") response.end("hello");
+    else request.pipe(response);
   });
   origin.listen(0, "127.0.0.1");
   await once(origin, "listening");
@@ -46,4 +50,22 @@ test("refuses what is not, and says what to do", async () => {
   expect(answer).toContain("X-Skrei-Reason: EGRESS_HOST_NOT_ON_JOB_LIST\r\n");
   expect(answer).toContain("other.test");
   expect(seen).toEqual([]);
+});
+
+test("an answer in pieces arrives whole, in their order", async () => {
+  const answer = await sendRaw(door, getRequest(door, `http://allowed.test:${port}/pieces`));
+  expect(answer).toMatch(/\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n$/u);
+});
+
+test("the head of an answer does not wait for its body", async () => {
+  const request = getRequest(door, `http://allowed.test:${port}/unfinished`);
+  expect(await sendRaw(door, request, (text) => text.endsWith("\r\n\r\n"))).toMatch(/^HTTP\/1\.1 200 OK\r\n/u);
+});
+
+test("requests to one origin share its connections, though not with another door", async () => {
+  let connections = 0;
+  origin.on("connection", () => (connections += 1));
+  const other = await lab.open(["allowed.test"]);
+  for (const asking of [door, door, other]) await sendRaw(asking, getRequest(asking, `http://allowed.test:${port}/`));
+  expect(connections).toBe(2);
 });

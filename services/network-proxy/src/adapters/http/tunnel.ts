@@ -127,10 +127,12 @@ export class Tunnel {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#dialling.abort();
+    this.#dialling.abort(OVER);
     this.#watchdog?.stop();
     for (const stop of this.#stops) stop();
     this.#upstream?.destroy();
     this.#passage.end();
   }
 }
+
+const OVER = new Error("the tunnel is over");

@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { dial, type DialOptions } from "./dial.ts";
 
-/** What a request to an origin carries for the pool: where its connection may lead. */
+/** What a request to an origin carries for the pool: where its connection may lead, asked for when it needs a new one. */
 export interface PooledRequest extends ClientRequestArgs {
-  readonly dialling: DialOptions;
+  readonly dialling: () => DialOptions;
 }
 
 /**
@@ -19,10 +19,15 @@ export class UpstreamPool extends Agent {
 
   override createConnection(options: ClientRequestArgs & AgentOptions, onDone?: (error: Error | null, stream: Duplex) => void): undefined {
     const { dialling } = options as PooledRequest;
-    dial(dialling).then(
+    dial(dialling()).then(
       (socket: Socket) => onDone?.(null, socket),
       (error: unknown) => onDone?.(error instanceof Error ? error : new Error(String(error)), undefined as never),
     );
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    // The types do not know that it says whether the origin lets the connection be kept.
+    return Object.keys(this.freeSockets).length <= KEPT_ORIGINS_MAX && (super.keepSocketAlive(socket) as unknown) !== false;
   }
 
   /** Connections in use stay. */
@@ -32,4 +37,7 @@ export class UpstreamPool extends Agent {
 }
 
 const KEPT_MS = 4_000;
-const KEPT_PER_ORIGIN_MAX = 8;
+/** Fewer than a task has requests under way would make it connect for the others each time. */
+const KEPT_PER_ORIGIN_MAX = 64;
+/** A task that asks many hosts in turn does not fill the proxy's table of files. */
+const KEPT_ORIGINS_MAX = 32;
