@@ -134,6 +134,17 @@ test("lists folders as JSON and as a page whose names cannot run", async () => {
   expect(page).not.toContain("<b>");
 });
 
+test("gives exactly the blocks that a reader lacks, and none that the link is not for", async () => {
+  const leaves = readCar((await get(`/ipfs/${published.cid}?format=car`)).body).filter(({ cid }) => cid.code === 0x55);
+  const wanted = [leaves[2], leaves[0]].map((leaf) => leaf?.cid.toString() ?? "");
+  const { body } = await get(`/ipfs/${published.cid}?format=car&blocks=${wanted.join(",")}`);
+  expect(readCar(body).map(({ cid }) => cid.toString())).toEqual(wanted);
+  const stranger = rawCid(hash("sha256", "stranger", "buffer")).toString();
+  expect(await get(`/ipfs/${published.cid}?format=car&blocks=${wanted[0] ?? ""},${stranger}`)).toMatchObject({ status: 403 });
+  const many = Array.from({ length: 65 }, () => stranger).join(",");
+  expect(await get(`/ipfs/${published.cid}?format=car&blocks=${many}`)).toMatchObject({ status: 400 });
+});
+
 test("streams a CAR whose blocks all verify and follow their parents", async () => {
   const { body } = await get(`/ipfs/${published.cid}?format=car`);
   const blocks = readCar(body);

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { ContentId } from "@skrei/unixfs/cid.ts";
 import { decodeNode } from "@skrei/unixfs/node.ts";
 import { type LoadBlock, walkDag } from "@skrei/unixfs/read-dag.ts";
@@ -14,6 +15,33 @@ export async function sendCar(exchange: Exchange, wayThere: readonly ContentId[]
   response.writeHead(200, contentHeaders(etag, "application/vnd.ipld.car; version=1; order=dfs; dups=n", headers));
   if (request.isHead) response.end();
   else await sendPieces(response, carPieces(exchange, wayThere));
+}
+
+/**
+ * A CAR of exactly the blocks that were asked for, in that order: a reader that has most of a DAG asks for the rest. The first is
+ * read before the answer begins, so that what is missing or damaged has a reason and not only a cut connection.
+ */
+export async function sendBlocks({ request, response, load }: Exchange): Promise<void> {
+  const [first] = request.blocks;
+  if (first === undefined) return;
+  const block = await load(first);
+  response.writeHead(200, contentHeaders(`W/"${blocksTag(request.blocks)}.car"`, "application/vnd.ipld.car; version=1; order=unk; dups=n"));
+  if (request.isHead) response.end();
+  else await sendPieces(response, blockPieces({ request, load }, block));
+}
+
+async function* blockPieces({ request, load }: Pick<Exchange, "request" | "load">, first: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield carHeader(request.root);
+  for (const [index, cid] of request.blocks.entries()) {
+    const block = index === 0 ? first : await load(cid);
+    // Apart from its head, so that a block of 1 MiB is not copied once more.
+    yield Buffer.concat([varint(cid.bytes.length + block.length), cid.bytes]);
+    yield block;
+  }
+}
+
+function blocksTag(blocks: readonly ContentId[]): string {
+  return hash("sha256", blocks.map((cid) => cid.toString()).join(","));
 }
 
 async function* carPieces({ request, load, target }: Exchange, wayThere: readonly ContentId[]): AsyncGenerator<Uint8Array> {

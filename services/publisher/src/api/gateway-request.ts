@@ -12,6 +12,8 @@ export interface GatewayRequest {
   readonly token: string;
   readonly format: GatewayFormat;
   readonly dagScope: DagScope;
+  /** Of a CAR: exactly these blocks, instead of `dagScope`. */
+  readonly blocks: readonly ContentId[];
   readonly isHead: boolean;
   readonly range: string | undefined;
   readonly ifRange: string | undefined;
@@ -32,6 +34,7 @@ export function parseGatewayRequest(incoming: IncomingMessage): GatewayRequest {
     token: searchParams.get("token") ?? bearerOf(incoming),
     format: parseFormat(searchParams.get("format"), incoming.headers.accept ?? ""),
     dagScope: parseScope(searchParams.get("dag-scope")),
+    blocks: parseBlocks(searchParams.get("blocks")),
     isHead: incoming.method === "HEAD",
     range: incoming.headers.range,
     ifRange: [incoming.headers["if-range"]].flat()[0],
@@ -67,5 +70,16 @@ function parseScope(scope: string | null): DagScope {
   if (scope === "block" || scope === "entity") return scope;
   throw new DomainError("invalid", "FIELD_INVALID", `The dag-scope ${scope.slice(0, 32)} is not known.`, {
     hint: "Use block, entity or all.",
+  });
+}
+
+/** As many as fit into a request line that every HTTP server takes. */
+const BLOCKS_MAX = 64;
+
+function parseBlocks(blocks: string | null): readonly ContentId[] {
+  const cids = blocks === null || blocks === "" ? [] : blocks.split(",", BLOCKS_MAX + 1);
+  if (cids.length <= BLOCKS_MAX) return cids.map(parseCid);
+  throw new DomainError("invalid", "FIELD_INVALID", `More than ${BLOCKS_MAX} blocks are asked for at once.`, {
+    hint: `Ask for at most ${BLOCKS_MAX}, then for the others.`,
   });
 }

@@ -6,7 +6,7 @@ import { decodeNode } from "@skrei/unixfs/node.ts";
 import { type LoadBlock, resolvePath } from "@skrei/unixfs/read-dag.ts";
 import type { Clock, ContentStore } from "../ports.ts";
 import { type AccessKeys, checkDownloadLink } from "./access.ts";
-import { sendCar } from "./gateway-car.ts";
+import { sendBlocks, sendCar } from "./gateway-car.ts";
 import type { Exchange } from "./gateway-exchange.ts";
 import { sendFile } from "./gateway-file.ts";
 import { sendFolder } from "./gateway-folder.ts";
@@ -41,14 +41,9 @@ async function answer(
 ): Promise<void> {
   const request = parseGatewayRequest(incoming);
   const root = parseCid(checkDownloadLink(request.token, keys, clock)).toString();
-  if (!store.isBelow(root, request.root.toString())) {
-    throw new DomainError(
-      "forbidden",
-      "LINK_INVALID",
-      `The link is not for ${request.root.toString()}, or that content is not kept here.`,
-      { hint: "Ask the scheduler for a link to this content." },
-    );
-  }
+  for (const cid of [request.root, ...request.blocks]) checkBelow(store, root, cid);
+  if (request.format === "car" && request.blocks.length > 0)
+    return await sendBlocks({ request, response, load: async (cid) => await store.get(cid.toString()), target: request.root });
   const visited = new Map<string, ContentId>();
   const load: LoadBlock = async (cid) => await store.get(cid.toString());
   const loadNoted: LoadBlock = async (cid) => {
@@ -65,6 +60,13 @@ async function answer(
     return sendWhole(exchange, { etag: `"${target.toString()}.raw"`, type: "application/vnd.ipld.raw", body: await load(target) });
   if (request.format === "car") return await sendCar(exchange, [...visited.values()]);
   await sendUnixfs(exchange);
+}
+
+function checkBelow(store: ContentStore, root: string, cid: ContentId): void {
+  if (store.isBelow(root, cid.toString())) return;
+  throw new DomainError("forbidden", "LINK_INVALID", `The link is not for ${cid.toString()}, or that content is not kept here.`, {
+    hint: "Ask the scheduler for a link to this content.",
+  });
 }
 
 async function sendUnixfs(exchange: Exchange): Promise<void> {
