@@ -1,9 +1,11 @@
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type CountingOrigin, startCountingOrigin } from "../../../../test/kit/counting-origin.ts";
 import { connectThrough } from "../../../../test/kit/door-client.ts";
 import { type EgressLab, getRequest, readFrom, sendRaw, startEgressLab } from "../../../../test/kit/egress-lab.ts";
@@ -169,6 +171,33 @@ test("a changed policy file is in force without a restart; a bad one is told and
     { withinMs: 5_000 },
   );
   expect(await sendRaw(door, getRequest(door, url))).toMatch(/^HTTP\/1\.1 403 [\s\S]*does not offer the network mode http/u);
+});
+
+test.each([
+  ["a pipe", (path: string) => void execFileSync("mkfifo", [path])],
+  ["a folder", (path: string) => mkdirSync(path)],
+  ["a link that leads nowhere", (path: string) => symlinkSync("/nonexistent", path)],
+  ["an endless device", (path: string) => symlinkSync("/dev/zero", path)],
+  ["a huge file", (path: string) => void execFileSync("truncate", ["--size", "100M", path])],
+  ["an empty file", (path: string) => writeFileSync(path, "")],
+])("%s in the place of the policy file changes nothing and is told, as long as it is there", async (_what, put) => {
+  const folder = mkdtempSync(join(tmpdir(), "skrei-policy-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "policy.yaml");
+  const policy = "modes: [none, http]\ndomains: [a.test]\n";
+  writeFileSync(path, policy);
+  await using other = await startEgressLab({ policyFile: path });
+  const told = async (): Promise<{ problem: string; domains: readonly string[] }> => {
+    const { problem = "", domains = [] } = (await other.client.getNetworkPolicy({})).network ?? {};
+    return { problem, domains };
+  };
+  rmSync(path);
+  put(path);
+  const { domains } = await eventually(told, ({ problem }) => problem !== "", { withinMs: 5_000 });
+  expect(domains).toEqual(["a.test"]);
+  rmSync(path, { recursive: true });
+  writeFileSync(path, policy.replace("a.test", "b.test"));
+  expect((await eventually(told, ({ problem }) => problem === "", { withinMs: 5_000 })).domains).toEqual(["b.test"]);
 });
 
 test.each([

@@ -34,15 +34,21 @@ export class PolicyWatch {
     return this.#problem;
   }
 
-  /** Looks for changes each second until the signal ends it. */
+  /** Looks for changes until the signal ends it. */
   async run({ clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<void> {
     this.#stamp = await this.#source.stamp();
     // It may have changed since it was read first.
     this.reload();
-    while (!signal.aborted) {
-      await clock.sleep(POLL_MS, signal).catch(() => undefined);
+    let seen = this.#stamp;
+    for (let looks = 0; !signal.aborted;) {
+      await clock.sleep(looks === 0 ? POLL_MS : SETTLE_MS, signal).catch(() => undefined);
       const stamp = await this.#source.stamp();
-      if (signal.aborted || stamp === this.#stamp) continue;
+      if (signal.aborted) return;
+      // Half of a file may be a policy as well, and another one; what is being written is read once it rests.
+      const isResting = stamp === seen || looks === LOOKS_MAX;
+      seen = stamp;
+      looks = isResting ? 0 : looks + 1;
+      if (!isResting || stamp === this.#stamp) continue;
       this.#stamp = stamp;
       this.reload();
     }
@@ -72,7 +78,11 @@ export class PolicyWatch {
   }
 }
 
-const POLL_MS = 1_000;
+/** Both together are within the second that is promised. */
+const POLL_MS = 800;
+const SETTLE_MS = 100;
+/** One that never rests is read all the same. */
+const LOOKS_MAX = 10;
 const PROBLEM_LENGTH_MAX = 1_000;
 
 function problemOf(error: unknown): string {
