@@ -20,8 +20,17 @@ export const StorageFetcherConfig = z.strictObject({
   allowedPrivateCidrs: listField(z.string())
     .default([])
     .describe("private networks from which downloads are allowed, such as 10.0.0.0/8; none by default"),
+  ipfsGateways: listField(z.url({ protocol: /^https?$/u }))
+    .default([])
+    .describe("trustless IPFS gateways that are asked, in this order, for content that the cluster's store lacks; none by default"),
+  ipfsRpcUrl: z
+    .url({ protocol: /^https?$/u })
+    .optional()
+    .describe("RPC of a Kubo daemon, such as http://127.0.0.1:5001, that is asked after the gateways"),
+  ipfsTimeoutMs: positive.default(15_000).describe("how long one gateway may take for one block before the next is asked"),
+  ipfsParallelMax: positive.max(64).default(8).describe("blocks that are asked of gateways at once"),
   cacheBytesMax: positive.default(21_474_836_480).describe("bytes that cached inputs may take in all"),
-  triesMax: positive.max(20).default(5).describe("tries of one download before it fails"),
+  triesMax: positive.max(20).default(5).describe("tries of one download, or of one block from all gateways, before it fails"),
   answerTimeoutMs: positive.default(30_000).describe("how long an origin may take to answer"),
   lowSpeedBytes: positive.default(32_768).describe("bytes that an origin must send in one lowSpeedWindowMs"),
   lowSpeedWindowMs: positive.default(30_000).describe("span over which the speed of an origin is judged"),

@@ -36,6 +36,12 @@ export type Fetched =
 export interface SourceAdapter<Kind extends Source["type"] = Source["type"]> {
   /** The digest that the data must have, such as `sha256:…` or `cid:…`; undefined when only a fetch can tell. */
   keyOf(source: SourceOf<Kind>): string | undefined;
+  /**
+   * For a source without a key: the source that names the same data for good, by its digest. `knownKey` is what it was last time.
+   * Absent when the data behind a source may change.
+   * @throws DomainError SOURCE_UNREACHABLE.
+   */
+  settle?(source: SourceOf<Kind>, knownKey: string | undefined, signal: AbortSignal): Promise<SourceOf<Kind>>;
   /** Refuses what the operator does not allow, without asking the source. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
   check(source: SourceOf<Kind>): void;
   /** Bytes of the data, 0 when unknown. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */

@@ -6,9 +6,13 @@ import { systemClock } from "@skrei/platform/clock.ts";
 import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
-import { createAddressPolicy } from "./adapters/address-policy.ts";
+import { createAddressPolicy, createOperatorPolicy } from "./adapters/address-policy.ts";
+import type { BlockPlaces } from "./adapters/block-reader.ts";
+import { createClusterBlocks } from "./adapters/cluster-blocks.ts";
 import { createContentSource } from "./adapters/content-source.ts";
 import { DirectoryCache } from "./adapters/directory-cache.ts";
+import type { Gateway } from "./adapters/gateway-block.ts";
+import { GatewayBlocks } from "./adapters/gateway-blocks.ts";
 import { createHttpSource } from "./adapters/http-source.ts";
 import { inlineSource } from "./adapters/inline-source.ts";
 import { createLocalPaths } from "./adapters/local-paths.ts";
@@ -60,7 +64,7 @@ export function createStorageFetcherService(
         const cache = started.use(await DirectoryCache.open({ folder, bytesMax: config.cacheBytesMax, clock, onChanged }));
         const adapters = {
           inline: inlineSource,
-          content: createContentSource(publisher, { token: config.publishToken }),
+          content: createContentSource(blockPlaces(config, { publisher, clock, logger, started }), clock),
           http: createHttpSource({ policy, clock, triesMax, answerTimeoutMs, lowSpeedBytes, lowSpeedWindowMs }),
         };
         parts = { cache, fetcher: new InputFetcher({ adapters, local: createLocalPaths(config.allowedLocalPaths), cache }) };
@@ -73,5 +77,36 @@ export function createStorageFetcherService(
     routes: (router) => {
       router.service(FetchService, fetchHandlers(ports, { clock, estimateTimeoutMs: config.estimateTimeoutMs }));
     },
+  };
+}
+
+interface BlockParts extends Pick<StorageFetcherDependencies, "logger"> {
+  readonly publisher: Transport | undefined;
+  readonly clock: Clock;
+  readonly started: ServiceStack;
+}
+
+function blockPlaces(config: StorageFetcherConfig, { publisher, clock, logger, started }: BlockParts): BlockPlaces {
+  const gateways: readonly Gateway[] = [
+    ...config.ipfsGateways.map((url) => ({ kind: "trustless" as const, url })),
+    ...(config.ipfsRpcUrl === undefined ? [] : [{ kind: "kubo" as const, url: config.ipfsRpcUrl }]),
+  ];
+  const options = {
+    gateways,
+    policy: createOperatorPolicy(config.allowedPrivateCidrs),
+    redirectPolicy: createAddressPolicy(config.allowedPrivateCidrs),
+    timeoutMs: config.ipfsTimeoutMs,
+    roundsMax: config.triesMax,
+    parallelMax: config.ipfsParallelMax,
+    clock,
+    onMisled: (url: string, words: string): void =>
+      logger.warn(
+        { event: "gateway.misled", url, hint: words },
+        "a gateway sent something else than was asked for; it is left alone for a while",
+      ),
+  };
+  return {
+    cluster: publisher === undefined ? undefined : createClusterBlocks(publisher, config.publishToken),
+    gateways: gateways.length === 0 ? undefined : started.use(new GatewayBlocks(options)),
   };
 }

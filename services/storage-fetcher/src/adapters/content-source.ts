@@ -1,100 +1,95 @@
-import type { Transport } from "@connectrpc/connect";
 import { DomainError } from "@skrei/domain";
-import { createClient } from "@skrei/platform/client.ts";
-import { clientErrors } from "@skrei/platform/error-interceptor.ts";
-import { BlockService, type GetBlocksResponse } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
-import { type ContentId, isBlockOf, parseCid } from "@skrei/unixfs/cid.ts";
+import { type ContentId, parseCid } from "@skrei/unixfs/cid.ts";
 import { decodeNode } from "@skrei/unixfs/node.ts";
-import type { FetchTarget, SourceAdapter } from "../ports.ts";
-import { type BlockReader, exportDag } from "./export-dag.ts";
+import { type LoadBlock, resolvePath } from "@skrei/unixfs/read-dag.ts";
+import type { Clock, SourceAdapter, SourceOf } from "../ports.ts";
+import { type BlockPlaces, type BlockReader, createBlockReader } from "./block-reader.ts";
+import { exportDag } from "./export-dag.ts";
 
-/** Trees of the cluster's content store, by content id. `blocks` is undefined on a node without a store to ask. */
-export function createContentSource(blocks: Transport | undefined, { token }: { readonly token: string }): SourceAdapter<"content"> {
-  const readerOf = (signal: AbortSignal): BlockReader => createBlockReader(blocks, token, signal);
+/** Trees by content id: of the cluster's content store, and of the gateways that the operator lists. */
+export function createContentSource(places: BlockPlaces, clock: Clock): SourceAdapter<"content"> {
+  const sizes = new KnownSizes(clock);
   return {
-    keyOf: ({ cid }) => `cid:${parseCid(cid).toString()}`,
+    keyOf: ({ cid, path }) => (path === "" ? keyOf(parseCid(cid)) : undefined),
     check: ({ cid }) => {
       parseCid(cid);
-      if (blocks === undefined)
+      if (places.cluster === undefined && places.gateways === undefined)
         throw new DomainError("invalid", "SOURCE_TYPE_UNSUPPORTED", "This node has no content store to read from.", {
-          hint: "Set publisherUrl to the cluster's publisher.",
+          hint: "Set publisherUrl to the cluster's publisher, or list an IPFS gateway in ipfsGateways.",
         });
     },
-    estimate: async ({ cid }, signal) => await sizeOf(readerOf(signal), parseCid(cid)),
-    fetch: async ({ cid }, target: FetchTarget) => {
+    settle: async (source, knownKey, signal) => {
+      if (knownKey !== undefined) return { type: "content", cid: knownKey.slice(KEY_PREFIX.length), path: "" };
+      const cid = await find(createBlockReader(places, signal), source).catch(throwForTask);
+      return { type: "content", cid: cid.toString(), path: "" };
+    },
+    estimate: async (source, signal) => await sizes.of(source, async () => await sizeOf(createBlockReader(places, signal), source)),
+    fetch: async ({ cid }, target) => {
       const root = parseCid(cid);
-      const sizeBytes = await exportDag(readerOf(target.signal), root, target);
-      return { kind: "fetched", digest: `cid:${root.toString()}`, sizeBytes, validators: { etag: "", lastModified: "" } };
+      const sizeBytes = await exportDag(createBlockReader(places, target.signal), root, target).catch(throwForTask);
+      return { kind: "fetched", digest: keyOf(root), sizeBytes, validators: { etag: "", lastModified: "" } };
     },
   };
+}
+
+function keyOf(cid: ContentId): string {
+  return KEY_PREFIX + cid.toString();
+}
+
+/** Content that makes no sense is the same on every node; a reader of results says that with other words than an input does. */
+function throwForTask(error: unknown): never {
+  if (error instanceof DomainError && (error.reason === "RESULT_CORRUPT" || error.reason === "CONTENT_ID_INVALID"))
+    throw new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", error.message, { metadata: error.metadata, cause: error });
+  throw error;
+}
+
+/** The content id of what a path names. */
+async function find(read: BlockReader, { cid, path }: SourceOf<"content">): Promise<ContentId> {
+  const found = await resolvePath(loaderOf(read), parseCid(cid), path === "" ? [] : path.split("/"));
+  if (found !== undefined) return found;
+  throw new DomainError("notFound", "SOURCE_UNREACHABLE", `There is nothing at ${JSON.stringify(path.slice(0, 256))} below ${cid}.`, {
+    hint: "Check the path; links are not followed, and upper and lower case differ.",
+  });
 }
 
 /** What a root claims; enough for a bid. */
-async function sizeOf(read: BlockReader, root: ContentId): Promise<number> {
-  try {
-    for await (const block of read([root])) {
-      const node = decodeNode(root, block);
-      if (node.kind === "file") return node.sizeBytes;
-      return node.kind === "symlink" ? 0 : node.links.reduce((sum, link) => sum + link.dagBytes, 0);
-    }
-  } catch {
-    // An estimate may be missing; the fetch itself will say what is wrong.
-  }
-  return 0;
+async function sizeOf(read: BlockReader, source: SourceOf<"content">): Promise<number> {
+  const cid = await find(read, source);
+  const node = decodeNode(cid, await loaderOf(read)(cid));
+  if (node.kind === "file") return node.sizeBytes;
+  return node.kind === "symlink" ? 0 : node.links.reduce((sum, link) => sum + link.dagBytes, 0);
 }
 
-function createBlockReader(blocks: Transport | undefined, token: string, signal: AbortSignal): BlockReader {
-  if (blocks === undefined) throw new DomainError("invalid", "SOURCE_TYPE_UNSUPPORTED", "This node has no content store to read from.");
-  const client = createClient(BlockService, clientErrors(blocks));
-  const options = { signal, headers: { authorization: `Bearer ${token}` } };
-  return async function* (cids) {
-    for (let start = 0; start < cids.length; start += ASKED_AT_ONCE) {
-      const asked = cids.slice(start, start + ASKED_AT_ONCE);
-      yield* verified(asked, client.getBlocks({ cids: asked.map(String) }, options));
-    }
+function loaderOf(read: BlockReader): LoadBlock {
+  return async (cid) => {
+    for await (const block of read([cid])) return block;
+    throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `Block ${cid.toString()} did not come.`);
   };
 }
 
-/** The blocks that were asked for, in that order, each with the hash it must have. */
-async function* verified(asked: readonly ContentId[], responses: AsyncIterable<GetBlocksResponse>): AsyncGenerator<Uint8Array> {
-  const left = asked.values();
-  for await (const { block } of mapErrors(responses)) {
-    const { value: cid } = left.next();
-    if (cid === undefined || block === undefined) break;
-    if (!isBlockOf(cid, block.data)) throw damaged(cid.toString(), undefined);
-    yield block.data;
+/** Every ask of a job wants the same sizes; a gateway is not bothered for each. */
+class KnownSizes {
+  readonly #known = new Map<string, { readonly sizeBytes: number; readonly untilMs: number }>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
-  if (left.next().done !== true) throw unreachable("The content store sent fewer blocks than were asked for.", undefined);
-}
 
-async function* mapErrors<T>(responses: AsyncIterable<T>): AsyncGenerator<T> {
-  try {
-    yield* responses;
-  } catch (error) {
-    throw error instanceof DomainError ? asSourceError(error) : error;
+  async of({ cid, path }: SourceOf<"content">, find: () => Promise<number>): Promise<number> {
+    const key = `${cid}/${path}`;
+    const known = this.#known.get(key);
+    if (known !== undefined && known.untilMs > this.#clock.nowMs()) return known.sizeBytes;
+    // An estimate may be missing; the fetch itself will say what is wrong.
+    const sizeBytes = await find().catch(() => undefined);
+    this.#known.delete(key);
+    this.#known.set(key, { sizeBytes: sizeBytes ?? 0, untilMs: sizeBytes === undefined ? this.#clock.nowMs() + UNKNOWN_FOR_MS : Infinity });
+    const oldest = this.#known.keys().next();
+    if (this.#known.size > SIZES_MAX && oldest.done !== true) this.#known.delete(oldest.value);
+    return sizeBytes ?? 0;
   }
 }
 
-function asSourceError(error: DomainError): DomainError {
-  if (error.kind === "cancelled") return error;
-  if (error.reason === "RESULT_CORRUPT") return damaged("what was asked for", error);
-  if (error.reason === "BLOCK_MISSING") return unreachable(`The content store does not have all of it: ${error.message}`, error);
-  return unreachable("The content store does not serve blocks now.", error);
-}
-
-function damaged(what: string, cause: unknown): DomainError {
-  return new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", `The content store has damaged bytes for ${what}.`, {
-    hint: "Check the disk of the content store; publish the content again.",
-    cause,
-  });
-}
-
-function unreachable(message: string, cause: unknown): DomainError {
-  return new DomainError("unavailable", "SOURCE_UNREACHABLE", message, {
-    hint: "Check that the content is pinned in the cluster's store and that the node can reach it.",
-    cause,
-  });
-}
-
-/** The contract's limit for one call. */
-const ASKED_AT_ONCE = 1_000;
+const KEY_PREFIX = "cid:";
+const SIZES_MAX = 1_000;
+const UNKNOWN_FOR_MS = 5_000;

@@ -7,13 +7,12 @@ import { type ContentId, RAW_CODE } from "@skrei/unixfs/cid.ts";
 import { decodeNode, type FileNode, type FolderLink } from "@skrei/unixfs/node.ts";
 import { listFolder } from "@skrei/unixfs/read-folder.ts";
 import type { FetchTarget } from "../ports.ts";
-
-/** Verified blocks in the order asked for. */
-export type BlockReader = (cids: readonly ContentId[]) => AsyncIterable<Uint8Array>;
+import type { BlockReader } from "./block-reader.ts";
 
 /**
  * Writes a DAG as ordinary files and returns the bytes of all files. Nothing of the content is trusted: names are checked, every
- * file and folder must be new (so a link cannot be written through), bytes, entries and depth have ceilings.
+ * file and folder must be new (so a link cannot be written through), bytes, entries, blocks and depth have ceilings. What is given to a
+ * task is never a link itself, for it would be followed outside of the task.
  */
 export async function exportDag(read: BlockReader, root: ContentId, target: FetchTarget): Promise<number> {
   const dagExport = new DagExport(read, target);
@@ -27,6 +26,7 @@ class DagExport {
   readonly #target: FetchTarget;
   readonly #files: string[] = [];
   #entries = 0;
+  #blocks = 0;
   #bytesTotal = 0;
   bytesDone = 0;
 
@@ -37,21 +37,24 @@ class DagExport {
 
   async write(cid: ContentId, path: string, depth: number): Promise<void> {
     this.#count(depth);
-    const node = decodeNode(cid, await this.#load(cid));
+    const block = await this.#load(cid);
+    const node = decodeNode(cid, block);
     if (depth === 0) this.#bytesTotal = node.kind === "file" ? node.sizeBytes : 0;
     if (node.kind === "file") await this.#writeFile(path, async (file) => await this.#writeNode(file, node, 0));
+    else if (node.kind === "symlink" && depth === 0) throw malformed("a link where a file or folder was expected");
     else if (node.kind === "symlink") await asNew(symlink(node.target, path));
-    else await this.#writeFolder(cid, path, depth);
+    else await this.#writeFolder({ cid, block }, path, depth);
   }
 
   async sync(): Promise<void> {
     if (this.#files.length > 0) await syncFiles("/", this.#files);
   }
 
-  async #writeFolder(cid: ContentId, path: string, depth: number): Promise<void> {
+  async #writeFolder({ cid, block }: { readonly cid: ContentId; readonly block: Uint8Array }, path: string, depth: number): Promise<void> {
     await asNew(mkdir(path));
+    const load = async (below: ContentId): Promise<Uint8Array> => (below === cid ? block : await this.#load(below));
     let leaves: FolderLink[] = [];
-    for await (const link of listFolder(this.#load, cid)) {
+    for await (const link of listFolder(load, cid)) {
       if (link.cid.code !== RAW_CODE) await this.write(link.cid, join(path, link.name), depth + 1);
       else if (leaves.push(link) === LEAVES_AT_ONCE) leaves = await this.#writeLeaves(path, leaves, depth);
     }
@@ -61,7 +64,7 @@ class DagExport {
   /** Files of one block each, in one call for many. */
   async #writeLeaves(folder: string, leaves: readonly FolderLink[], depth: number): Promise<FolderLink[]> {
     let at = 0;
-    for await (const block of this.#read(leaves.map(({ cid }) => cid))) {
+    for await (const block of this.#counted(leaves.map(({ cid }) => cid))) {
       this.#count(depth + 1);
       const path = join(folder, leaves[at++]?.name ?? "");
       this.#admit(block.length);
@@ -81,8 +84,10 @@ class DagExport {
   async #writeNode(file: FileHandle, node: FileNode, depth: number): Promise<void> {
     if (depth > FILE_DEPTH_MAX) throw malformed(`a file nested deeper than ${FILE_DEPTH_MAX} levels`);
     if (node.data.length > 0) await this.#append(file, node.data);
+    // Parts of no bytes could be nested without end.
+    if (node.chunks.some(({ sizeBytes }) => !(sizeBytes > 0))) throw malformed("a file with a part of no bytes");
     let at = 0;
-    for await (const block of this.#read(node.chunks.map(({ cid }) => cid))) {
+    for await (const block of this.#counted(node.chunks.map(({ cid }) => cid))) {
       const chunk = node.chunks[at++];
       if (chunk === undefined) break;
       const before = this.bytesDone;
@@ -110,9 +115,17 @@ class DagExport {
   }
 
   readonly #load = async (cid: ContentId): Promise<Uint8Array> => {
-    for await (const block of this.#read([cid])) return block;
+    for await (const block of this.#counted([cid])) return block;
     throw malformed("a block that did not come");
   };
+
+  async *#counted(cids: readonly ContentId[]): AsyncGenerator<Uint8Array> {
+    for await (const block of this.#read(cids)) {
+      this.#blocks += 1;
+      if (this.#blocks > BLOCKS_MAX) throw malformed(`more than ${BLOCKS_MAX} blocks`);
+      yield block;
+    }
+  }
 
   #count(depth: number): void {
     this.#entries += 1;
@@ -138,3 +151,5 @@ function malformed(what: string): DomainError {
 
 const LEAVES_AT_ONCE = 500;
 const FILE_DEPTH_MAX = 32;
+/** A terabyte in the chunks of Kubo's default. */
+const BLOCKS_MAX = 4 * LIMITS.resultFilesMax;

@@ -1,16 +1,27 @@
 import { lookup as dnsLookup, type LookupAddress } from "node:dns";
 import { once } from "node:events";
-import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { type Agent as HttpAgent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
+import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction, type Socket } from "node:net";
 import { DomainError } from "@skrei/domain";
 import { judgeStatus } from "../domain/http-retry.ts";
 import type { AddressPolicy } from "./address-policy.ts";
 
+/** Connections that are used again. Their peers were checked when they were made. */
+export interface HttpAgents {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+}
+
 export interface HttpRequestOptions {
-  readonly method: "GET" | "HEAD";
+  /** Redirects of a POST are not followed. */
+  readonly method: "GET" | "HEAD" | "POST";
   readonly headers: OutgoingHttpHeaders;
   readonly policy: AddressPolicy;
+  /** For hosts that redirects lead to. Default: `policy`. */
+  readonly redirectPolicy?: AddressPolicy;
+  /** Default: a connection of its own. Redirects have one in any case. */
+  readonly agents?: HttpAgents;
   /** From the call to the last header, for each hop. */
   readonly answerTimeoutMs: number;
   readonly signal: AbortSignal;
@@ -31,9 +42,9 @@ export interface HttpAnswer {
 export async function requestOrigin(url: string, options: HttpRequestOptions): Promise<HttpAnswer> {
   let at = parseHttpUrl(url, undefined);
   for (let hops = 0; hops <= REDIRECTS_MAX; hops++) {
-    const answer = await requestOnce(at, options);
+    const answer = await requestOnce(at, hops === 0 ? options : redirected(options));
     const { statusCode = 0, headers } = answer.response;
-    if (judgeStatus(statusCode) !== "redirect" || headers.location === undefined) return answer;
+    if (judgeStatus(statusCode) !== "redirect" || headers.location === undefined || options.method === "POST") return answer;
     answer.response.destroy();
     at = parseHttpUrl(headers.location, at);
   }
@@ -52,17 +63,28 @@ export function parseHttpUrl(text: string, from: URL | undefined): URL {
   return url;
 }
 
-async function requestOnce(url: URL, { method, headers, policy, answerTimeoutMs, signal }: HttpRequestOptions): Promise<HttpAnswer> {
+function redirected({ method, headers, policy, redirectPolicy = policy, answerTimeoutMs, signal }: HttpRequestOptions): HttpRequestOptions {
+  return { method, headers, policy: redirectPolicy, answerTimeoutMs, signal };
+}
+
+async function requestOnce(
+  url: URL,
+  { method, headers, policy, agents, answerTimeoutMs, signal }: HttpRequestOptions,
+): Promise<HttpAnswer> {
   const host = url.hostname.replace(/^\[|\]$/gu, "");
   // A look-up is never made for a literal, so it is checked here.
   if (isIP(host) !== 0) policy.check(host, url.host);
-  const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+  const isSecure = url.protocol === "https:";
+  const send = isSecure ? httpsRequest : httpRequest;
+  const agent = (isSecure ? agents?.https : agents?.http) ?? false;
   const sent = { "accept-encoding": "identity", "user-agent": "skrei-storage-fetcher", ...headers };
-  const request = send(url, { method, headers: sent, agent: false, signal, lookup: guardedLookup(policy, url.host) });
+  const request = send(url, { method, headers: sent, agent, signal, lookup: guardedLookup(policy, url.host) });
   let lateError: Error | undefined;
   // Lasting: without a listener an error after the headers would end the process.
   request.on("error", (error) => (lateError = error));
-  request.once("socket", (socket) => checkPeer(socket, url, policy));
+  request.once("socket", (socket) => {
+    if (socket.connecting) checkPeer(socket, url, policy);
+  });
   const timeout = setTimeout(() => request.destroy(new Error(`no answer within ${answerTimeoutMs} ms`)), answerTimeoutMs);
   try {
     request.end();

@@ -54,10 +54,11 @@ export class InputFetcher {
 
   /** Fetches and leases. The work goes on while anybody waits for it. `onProgress` is called for each step of it. */
   async fetch(request: FetchRequest, onProgress: (progress: FetchProgress) => void, signal: AbortSignal): Promise<ReadyInput> {
-    const { source, leaseId, bytesMax } = request;
-    if (source.type === "local") return { ...(await this.#local.resolve(source.path)), digest: "", wasCached: true };
-    const adapter = this.#adapterOf(source);
-    adapter.check(source);
+    const { leaseId, bytesMax } = request;
+    if (request.source.type === "local") return { ...(await this.#local.resolve(request.source.path)), digest: "", wasCached: true };
+    const adapter = this.#adapterOf(request.source);
+    adapter.check(request.source);
+    const source = await this.#settle(request.source, signal);
     const declared = adapter.keyOf(source);
     const known = declared === undefined ? undefined : await this.#cache.lease(declared, leaseId);
     if (known !== undefined) return this.#ready(known, { wasCached: true, bytesMax });
@@ -69,6 +70,18 @@ export class InputFetcher {
     throw new DomainError("exhausted", "CACHE_FULL", `What was fetched was removed again ${ATTEMPTS_MAX} times before it could be used.`, {
       hint: "Raise cacheBytesMax; the cache is too small for the work of this node.",
     });
+  }
+
+  /** Data that has a digest is cached by it, however it was named. */
+  async #settle(source: SourceOf<CachedKind>, signal: AbortSignal): Promise<SourceOf<CachedKind>> {
+    const adapter = this.#adapterOf(source);
+    if (adapter.settle === undefined || adapter.keyOf(source) !== undefined) return source;
+    const locator = locatorOf(source);
+    const knownKey = this.#cache.findLocator(locator)?.key;
+    const settled = await adapter.settle(source, knownKey, signal);
+    const key = adapter.keyOf(settled);
+    if (key !== undefined && key !== knownKey) this.#cache.keepLocator(locator, { key, validators: { etag: "", lastModified: "" } });
+    return settled;
   }
 
   #ready(
@@ -179,7 +192,7 @@ function locatorOf(source: SourceOf<CachedKind>): string {
     case "http":
       return `http:${source.url}`;
     case "content":
-      return `content:${source.cid}`;
+      return `content:${source.cid}/${source.path}`;
     case "inline":
       return "inline:";
   }
