@@ -20,7 +20,10 @@ export interface InputDraft {
 export type SourceDraft =
   | { readonly type: "upload"; readonly path: string }
   | { readonly type: "inline"; readonly data: Uint8Array<ArrayBuffer> }
-  | { readonly type: "content"; readonly cid: string }
+  /** `path` is below the content id; empty for all of it. */
+  | { readonly type: "content"; readonly cid: string; readonly path: string }
+  /** What an ended job produced; the server looks it up. */
+  | { readonly type: "job"; readonly job: string; readonly output: string; readonly partition: number | undefined }
   | { readonly type: "local"; readonly path: string }
   | { readonly type: "http"; readonly url: string; readonly sha256: string };
 

@@ -1,3 +1,4 @@
+import { LIMITS } from "@skrei/domain";
 import { suggestion } from "../parse/did-you-mean.ts";
 import { isKnownSource, refuseSource } from "../parse/refused-features.ts";
 import { decodeDataUrl } from "./data-url.ts";
@@ -6,7 +7,7 @@ import { fileTarget } from "./file-target.ts";
 import type { InputDraft, SourceDraft } from "./job-draft.ts";
 import { raise } from "../parse/raise.ts";
 
-const TYPES = ["inline", "local", "localDirectory", "urlDownload", "upload", "content"];
+const TYPES = ["inline", "local", "localDirectory", "urlDownload", "upload", "content", "ipfs", "job"];
 
 /** `{Source: {Type, Params}, Alias, Target}`. */
 export function readInput(item: FieldCursor, defaultTarget?: string): InputDraft | undefined {
@@ -47,7 +48,10 @@ function readSource(source: FieldCursor): SourceDraft | undefined {
     case "upload":
       return one(params, "Path", (path) => ({ type: "upload", path }));
     case "content":
-      return one(params, "CID", (cid) => ({ type: "content", cid }));
+    case "ipfs":
+      return readContent(params);
+    case "job":
+      return readJob(params);
     case "urldownload":
       return readHttp(params);
     default:
@@ -77,6 +81,38 @@ function readInline(params: FieldCursor): SourceDraft | undefined {
   });
   if (!hasUrl) params.problem("FIELD_REQUIRED", "an inline source needs a URL such as data:text/plain,hello.");
   return data === undefined ? undefined : { type: "inline", data };
+}
+
+function readContent(params: FieldCursor): SourceDraft | undefined {
+  let cid: string | undefined;
+  let path = "";
+  let isGiven = false;
+  params.fields({
+    CID: (field) => {
+      isGiven = true;
+      cid = field.text();
+    },
+    Path: (field) => (path = (field.isNull ? "" : (field.text() ?? "")).replace(/^\/+|\/+$/gu, "")),
+  });
+  if (!isGiven) return params.problem("FIELD_REQUIRED", "the Params need a CID.");
+  return cid === undefined ? undefined : params.made<SourceDraft>({ type: "content", cid, path });
+}
+
+function readJob(params: FieldCursor): SourceDraft | undefined {
+  let job: string | undefined;
+  let output = "";
+  let partition: number | undefined;
+  let isGiven = false;
+  params.fields({
+    Job: (field) => {
+      isGiven = true;
+      job = field.text();
+    },
+    Output: (field) => (output = field.isNull ? "" : (field.text() ?? "")),
+    Partition: (field) => (partition = field.isNull ? undefined : field.integer(0, LIMITS.partitionsMax - 1)),
+  });
+  if (!isGiven) return params.problem("FIELD_REQUIRED", "the Params need a Job: an id, a unique prefix of one, or a name.");
+  return job === undefined ? undefined : { type: "job", job, output, partition };
 }
 
 function readHttp(params: FieldCursor): SourceDraft | undefined {

@@ -192,3 +192,27 @@ test("asks what was meant with one question mark", () => {
   const [problem] = problemsOf("Type: batch\nTasks: [{Engine: {Type: dokcer, Params: {Image: x}}}]\n");
   expect(problem).toMatch(/did you mean "docker"\?$/u);
 });
+
+test("reads inputs by content id and from jobs", () => {
+  const inputs = (sources: string): readonly unknown[] =>
+    readJobFile({ text: minimal(`    InputSources: [${sources}]\n`), fileName: "job.yaml" }).inputs.map(({ source }) => source);
+  expect(
+    inputs(
+      "{Target: /a, Source: {Type: IPFS, Params: {CID: bafyx}}}, {Target: /b, Source: {Type: ipfs, Params: {CID: bafyx, Path: /sub/x/}}}, {Target: /c, Source: {Type: content, Params: {CID: bafyx}}}",
+    ),
+  ).toEqual([
+    { type: "content", cid: "bafyx", path: "" },
+    { type: "content", cid: "bafyx", path: "sub/x" },
+    { type: "content", cid: "bafyx", path: "" },
+  ]);
+  expect(
+    inputs(
+      "{Target: /a, Source: {Type: job, Params: {Job: count}}}, {Target: /b, Source: {Type: job, Params: {Job: count, Output: words, Partition: 2}}}",
+    ),
+  ).toEqual([
+    { type: "job", job: "count", output: "", partition: undefined },
+    { type: "job", job: "count", output: "words", partition: 2 },
+  ]);
+  expect(problemsOf(minimal("    InputSources: [{Target: /a, Source: {Type: ipfs, Params: {Path: x}}}]\n"))[0]).toMatch(/need a CID/u);
+  expect(problemsOf(minimal("    InputSources: [{Target: /a, Source: {Type: job, Params: {Output: x}}}]\n"))[0]).toMatch(/need a Job/u);
+});

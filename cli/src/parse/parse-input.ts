@@ -1,5 +1,6 @@
-import { DomainError } from "@skrei/domain";
+import { DomainError, LIMITS } from "@skrei/domain";
 import { badValue } from "./bad-value.ts";
+import { integerBetween } from "./parse-integer.ts";
 import { refuseSource } from "./refused-features.ts";
 
 /** Where `-i` says an input comes from. `upload` is a file or folder of this machine. */
@@ -7,16 +8,32 @@ export type InputArgument = { readonly target: string; readonly alias: string } 
   | { readonly type: "upload"; readonly path: string }
   | { readonly type: "local"; readonly path: string }
   | { readonly type: "http"; readonly url: string; readonly sha256: string }
-  | { readonly type: "content"; readonly cid: string }
+  | ContentArgument
+  | JobArgument
 );
+
+interface ContentArgument {
+  readonly type: "content";
+  readonly cid: string;
+  /** Below the content id; empty for all of it. */
+  readonly path: string;
+}
+
+interface JobArgument {
+  readonly type: "job";
+  readonly job: string;
+  /** Empty for the whole result. */
+  readonly output: string;
+  readonly partition: number | undefined;
+}
 
 const DEFAULT_TARGET = "/inputs";
 const WRITE_OPTIONS = ["rw", "read-write", "read_write", "readwrite"];
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//u;
 
 /**
- * `./folder:/inputs`, `https://host/file[:/target]`, `file:///path-on-the-node[:/target]`, `cid:…`,
- * each with `,opt=…`, and Bacalhau's `src=…,dst=…,opt=key=value`.
+ * `./folder:/inputs`, `https://host/file[:/target]`, `file:///path-on-the-node[:/target]`, `ipfs://CID[/path]` or `cid:CID[/path]`,
+ * `job:ID[/output]`, each with `,opt=…`, and Bacalhau's `src=…,dst=…,opt=key=value`.
  */
 export function parseInput(text: string): InputArgument {
   const { uri, target, options } = isKeyed(text) ? readKeyed(text) : readPlain(text);
@@ -26,8 +43,10 @@ export function parseInput(text: string): InputArgument {
   const common = { target, alias: "" };
   switch (scheme) {
     case undefined:
+      return { ...common, ...readUnschemed(uri, text, options) };
+    case "ipfs":
       refuseOptions(options, text, []);
-      return uri.startsWith("cid:") ? { ...common, type: "content", cid: uri.slice(4) } : { ...common, type: "upload", path: uri };
+      return { ...common, ...readContent(uri.slice("ipfs://".length)) };
     case "http":
     case "https":
       refuseOptions(options, text, ["sha256"]);
@@ -39,6 +58,35 @@ export function parseInput(text: string): InputArgument {
     default:
       throw refuseSource(scheme);
   }
+}
+
+function readUnschemed(
+  uri: string,
+  text: string,
+  options: ReadonlyMap<string, string>,
+): ContentArgument | JobArgument | { readonly type: "upload"; readonly path: string } {
+  if (uri.startsWith("job:")) return readJob(uri.slice("job:".length), text, options);
+  refuseOptions(options, text, []);
+  return uri.startsWith("cid:") ? readContent(uri.slice("cid:".length)) : { type: "upload", path: uri };
+}
+
+/** `CID`, `CID/path`; a slash at the end changes nothing. */
+function readContent(text: string): ContentArgument {
+  const [cid, path] = splitAt(text.replace(/^\/+|\/+$/gu, ""), "/");
+  return { type: "content", cid, path };
+}
+
+function readJob(name: string, text: string, options: ReadonlyMap<string, string>): JobArgument {
+  refuseOptions(options, text, ["partition"]);
+  const [job, output] = splitAt(name.replace(/\/$/u, ""), "/");
+  if (job === "") throw badValue(text, "an input such as job:j-01k…/outputs:/inputs");
+  const partition = options.get("partition");
+  return {
+    type: "job",
+    job,
+    output,
+    partition: partition === undefined ? undefined : integerBetween(0, LIMITS.partitionsMax - 1)(partition),
+  };
 }
 
 interface Parts {
@@ -69,7 +117,7 @@ function readPlain(text: string): Parts {
   const [head = "", ...rest] = text.split(",opt=");
   const options = new Map<string, string>();
   for (const option of rest) addOption(options, option);
-  const afterScheme = SCHEME.exec(head)?.[0].length ?? (head.startsWith("cid:") ? 4 : 0);
+  const afterScheme = SCHEME.exec(head)?.[0].length ?? (/^(?:cid|job):/u.test(head) ? 4 : 0);
   const at = targetColon(head, afterScheme);
   return at === -1 ? { uri: head, target: DEFAULT_TARGET, options } : { uri: head.slice(0, at), target: head.slice(at + 1), options };
 }
@@ -86,7 +134,11 @@ function addOption(options: Map<string, string>, text: string): void {
 }
 
 function splitAtEquals(text: string): readonly [string, string] {
-  const at = text.indexOf("=");
+  return splitAt(text, "=");
+}
+
+function splitAt(text: string, separator: string): readonly [string, string] {
+  const at = text.indexOf(separator);
   return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
 

@@ -2,10 +2,9 @@ import { DomainError } from "@skrei/domain";
 
 /** Features of Bacalhau's job format that are not offered yet, by what they are and what to use instead. */
 const SOURCES: Readonly<Record<string, string>> = {
-  s3: "Offered: upload, urlDownload, inline, local and content. An http(s) link to the object works as urlDownload.",
-  s3managed: "Offered: upload, urlDownload, inline, local and content.",
+  s3: "Offered: upload, urlDownload, inline, local, ipfs, content and job. An http(s) link to the object works as urlDownload.",
+  s3managed: "Offered: upload, urlDownload, inline, local, ipfs, content and job.",
   s3presigned: "Use the signed link as a urlDownload source.",
-  ipfs: "Offered: upload, urlDownload, inline, local and content. A gateway link to the CID works as urlDownload.",
   "local with write access": "Inputs are read-only here. Keep what the job writes with ResultPaths (or --out name:/path).",
 };
 
@@ -29,7 +28,7 @@ const NETWORKS: Readonly<Record<string, string>> = {
 export function refuseSource(type: string): DomainError {
   return refusal(
     `Inputs of type ${type} are not offered by this version.`,
-    SOURCES[type.toLowerCase()] ?? "Offered: upload, urlDownload, inline, local and content.",
+    SOURCES[type.toLowerCase()] ?? "Offered: upload, urlDownload, inline, local, ipfs, content and job.",
   );
 }
 

@@ -14,7 +14,10 @@ import { NETWORK_FLAGS } from "./network-flags.ts";
 /** What a job is made of when it has no file. */
 export const JOB_FLAGS = {
   env: listFlag("K=V", "variable of the job's environment", parseKeyValue, { short: "e", isCommon: true }),
-  input: listFlag("SRC:DST", "input: ./path, https://…, file:///path-of-the-node or cid:…", parseInput, { short: "i", isCommon: true }),
+  input: listFlag("SRC:DST", "input: ./path, https://…, file:///path-of-the-node, ipfs://CID/path or job:ID/output", parseInput, {
+    short: "i",
+    isCommon: true,
+  }),
   out: listFlag("NAME:PATH", "folder of the job that is kept as a result", parseOutputPath, { short: "o", isCommon: true }),
   output: listFlag("NAME:PATH", "the same as --out, as in Bacalhau", parseOutputPath, { isHidden: true }),
   count: valueFlag("N", "number of parts", integerBetween(1, 1_000_000), { isCommon: true }),

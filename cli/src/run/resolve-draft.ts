@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { LIMITS } from "@skrei/domain";
 import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { JobSpec } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { parseCid } from "@skrei/unixfs/cid.ts";
 import type { InputDraft, InputInit, JobDraft, SourceDraft } from "../job-file/job-draft.ts";
 
 /** Stores a file or folder of this machine and gives its content id. */
@@ -30,7 +31,7 @@ export async function resolveDraft(draft: JobDraft, options: ResolveOptions): Pr
           })
         : input;
     if (input.source.type === "upload" && resolved.source.type === "inline") inlineBytes += resolved.source.data.length;
-    inputs.push({ alias: resolved.alias, target: resolved.target, source: toSource(resolved.source) });
+    inputs.push({ alias: resolved.alias, target: resolved.target, source: locatedSource(resolved.source, draft) });
   }
   return create(JobSpecSchema, { ...draft.spec, task: { ...draft.spec.task, inputs } });
 }
@@ -46,12 +47,25 @@ async function resolveUpload(
 ): Promise<InputDraft & { source: Exclude<SourceDraft, { type: "upload" }> }> {
   const absolute = resolve(options.folder, path);
   const stats = await lstat(absolute).catch(() => undefined);
-  if (stats?.isFile() !== true) return { ...input, source: { type: "content", cid: await options.upload(absolute) } };
+  if (stats?.isFile() !== true) return { ...input, source: { type: "content", cid: await options.upload(absolute), path: "" } };
   const target =
     input.target === "/inputs" || input.target.endsWith("/") ? `${input.target.replace(/\/+$/u, "")}/${basename(absolute)}` : input.target;
   const isSmall = stats.size <= INLINE_FILE_BYTES_MAX && inlineBytes + stats.size <= LIMITS.inlineBytesMax;
   if (isSmall) return { ...input, target, source: { type: "inline", data: Uint8Array.from(await readFile(absolute)) } };
-  return { ...input, target, source: { type: "content", cid: await options.upload(absolute) } };
+  return { ...input, target, source: { type: "content", cid: await options.upload(absolute), path: "" } };
+}
+
+function locatedSource(source: SourceDraft, draft: JobDraft): ReturnType<typeof toSource> {
+  try {
+    return toSource(source);
+  } catch (error) {
+    throw draft.report?.locatedAt(source, error) ?? error;
+  }
+}
+
+/** Content ids of the old form are common in the IPFS world; the cluster speaks of blocks by the new one alone. */
+function currentCid(cid: string): string {
+  return cid.startsWith("Qm") ? parseCid(cid).toString() : cid;
 }
 
 function toSource(source: SourceDraft): NonNullable<Extract<InputInit, { target?: unknown }>["source"]> {
@@ -59,7 +73,11 @@ function toSource(source: SourceDraft): NonNullable<Extract<InputInit, { target?
     case "inline":
       return { case: "inline", value: { data: source.data } };
     case "content":
-      return { case: "content", value: { cid: source.cid } };
+      return { case: "content", value: { cid: currentCid(source.cid), path: source.path } };
+    case "job": {
+      const { job, output, partition } = source;
+      return { case: "job", value: { job, output, ...(partition !== undefined && { partition }) } };
+    }
     case "local":
       return { case: "local", value: { path: source.path } };
     case "http":
