@@ -2,9 +2,11 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { encodeQuery, signRequest } from "@skrei/s3/sign-v4.ts";
 import { eventually } from "./eventually.ts";
@@ -67,10 +69,19 @@ export async function startS3Server(): Promise<S3Server> {
         payloadHash: createHash("sha256").update(body).digest("hex"),
       };
       const headers = signRequest(unsigned, { credentials, region: "us-east-1", nowMs: Date.now() });
-      const answer = await fetch(`http://${host}/${bucket}?${encodeQuery(query)}`, { method, headers, ...(body === "" ? {} : { body }) });
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(`${method} ${bucket}: ${answer.status} ${text}`);
-      return text;
+      const asked = httpRequest({
+        host: "127.0.0.1",
+        port: ports.http,
+        method,
+        path: `/${bucket}?${encodeQuery(query)}`,
+        headers,
+        agent: false,
+      });
+      asked.end(body);
+      const [answer] = (await once(asked, "response")) as [IncomingMessage];
+      const answerText = await text(answer);
+      if (answer.statusCode !== 200) throw new Error(`${method} ${bucket}: ${answer.statusCode} ${answerText}`);
+      return answerText;
     },
     connections: () => establishedConnections([ports.http, ports.https]),
     kill: async () => await gateway[Symbol.asyncDispose](),

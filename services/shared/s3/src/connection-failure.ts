@@ -1,12 +1,23 @@
-/** The connection failed before or while an answer came; nothing is known of the request's effect unless `wasSent` is false. */
+interface FailureDetails {
+  readonly isTimeout?: boolean;
+  readonly wasSent?: boolean;
+  readonly isFinal?: boolean;
+  readonly cause?: unknown;
+}
+
+/** The connection failed before or while an answer came, or the answer makes no sense. */
 export class ConnectionFailure extends Error {
   override readonly name = "ConnectionFailure";
   readonly isTimeout: boolean;
+  /** The request may have had its effect. */
   readonly wasSent: boolean;
+  /** Another try would end the same way. */
+  readonly isFinal: boolean;
 
-  constructor(message: string, details: { readonly isTimeout?: boolean; readonly wasSent?: boolean; readonly cause?: unknown } = {}) {
-    super(message, { cause: details.cause });
-    this.isTimeout = details.isTimeout ?? false;
-    this.wasSent = details.wasSent ?? true;
+  constructor(message: string, { isTimeout = false, wasSent = true, isFinal = false, cause }: FailureDetails = {}) {
+    super(message, { cause });
+    this.isTimeout = isTimeout;
+    this.wasSent = wasSent;
+    this.isFinal = isFinal;
   }
 }

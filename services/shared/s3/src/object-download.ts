@@ -45,7 +45,7 @@ export function openDownload(response: IncomingMessage, options: DownloadOptions
   const { signal } = options;
   const close = (): void => {
     signal.removeEventListener("abort", close);
-    if (!response.complete) response.destroy();
+    if (!response.readableEnded) response.destroy();
   };
   // Also between the headers and the first piece that somebody takes.
   signal.addEventListener("abort", close);

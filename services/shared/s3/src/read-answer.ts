@@ -4,6 +4,8 @@ import { ConnectionFailure } from "./connection-failure.ts";
 export interface ReadOptions {
   /** Longest wait for the next piece, while somebody waits for it. */
   readonly idleTimeoutMs: number;
+  /** The answer to HEAD announces a length and has no body. */
+  readonly isBodiless?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -12,8 +14,9 @@ export interface ReadOptions {
  * connection is closed unless the body was read to its end.
  * @throws ConnectionFailure; the signal's reason.
  */
-export async function* readBody(response: IncomingMessage, { idleTimeoutMs, signal }: ReadOptions): AsyncGenerator<Buffer, void> {
-  const expected = contentLength(response);
+export async function* readBody(response: IncomingMessage, options: ReadOptions): AsyncGenerator<Buffer, void> {
+  const { idleTimeoutMs, signal } = options;
+  const expected = options.isBodiless === true ? 0 : contentLength(response);
   let receivedBytes = 0;
   let isWaiting = true;
   let isIdle = false;
@@ -35,8 +38,7 @@ export async function* readBody(response: IncomingMessage, { idleTimeoutMs, sign
       timer.refresh();
     }
     signal.throwIfAborted();
-    if (expected !== undefined && receivedBytes !== expected) throw new Error("short");
-    if (!response.complete) throw new Error("cut");
+    if (!response.complete || receivedBytes !== (expected ?? receivedBytes)) throw new Error("the body ended early");
   } catch (cause) {
     signal.throwIfAborted();
     const what = isIdle ? `sent nothing for ${idleTimeoutMs} ms` : "broke";
@@ -47,7 +49,7 @@ export async function* readBody(response: IncomingMessage, { idleTimeoutMs, sign
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
-    if (!response.complete) response.destroy();
+    if (!response.readableEnded) response.destroy();
   }
 }
 
@@ -57,7 +59,7 @@ export async function readText(response: IncomingMessage, bytesMax: number, opti
   let sizeBytes = 0;
   for await (const piece of readBody(response, options)) {
     sizeBytes += piece.length;
-    if (sizeBytes > bytesMax) throw new ConnectionFailure(`an answer of more than ${bytesMax} bytes is not read`);
+    if (sizeBytes > bytesMax) throw new ConnectionFailure(`an answer of more than ${bytesMax} bytes is not read`, { isFinal: true });
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString("utf8");

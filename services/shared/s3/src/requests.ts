@@ -4,7 +4,7 @@ import { ConnectionFailure } from "./connection-failure.ts";
 import type { Endpoint, Target } from "./endpoint.ts";
 import { exchange, type ObjectBody } from "./exchange.ts";
 import { payloadHashOf } from "./payload-hash.ts";
-import { readText } from "./read-answer.ts";
+import { type ReadOptions, readText } from "./read-answer.ts";
 import { mayRetryFailure, mayRetryRefusal, retryDelayMs, type Safety } from "./retry.ts";
 import { connectionError, parseRefusal, type RequestSubject, toDomainError } from "./s3-error.ts";
 import { encodeQuery, type S3Credentials, signRequest, UNSIGNED_PAYLOAD } from "./sign-v4.ts";
@@ -52,11 +52,11 @@ export class S3Requests {
   /** The document that the server answers with. A body that breaks is asked for again like an answer that does. */
   async sendForXml(request: S3Request): Promise<XmlElement> {
     return await this.#repeat(request, async (response) => {
-      const text = await readText(response, XML_BYTES_MAX, { idleTimeoutMs: this.settings.idleTimeoutMs, signal: request.signal });
+      const text = await readText(response, XML_BYTES_MAX, this.#reading(request));
       try {
         return parseXml(text.trim());
       } catch (cause) {
-        throw new ConnectionFailure("the answer is not the XML that was expected", { cause });
+        throw new ConnectionFailure("the answer is not the XML that was expected", { isFinal: true, cause });
       }
     });
   }
@@ -64,7 +64,7 @@ export class S3Requests {
   /** For answers whose headers are all. */
   async sendForHeaders(request: S3Request): Promise<IncomingMessage> {
     return await this.#repeat(request, async (response) => {
-      await readText(response, REFUSAL_BYTES_MAX, { idleTimeoutMs: this.settings.idleTimeoutMs, signal: request.signal });
+      await readText(response, REFUSAL_BYTES_MAX, this.#reading(request));
       return response;
     });
   }
@@ -88,7 +88,7 @@ export class S3Requests {
     target: Target,
     take: (response: IncomingMessage) => Promise<T>,
   ): Promise<{ readonly value: T } | Failed> {
-    const { transport, answerTimeoutMs, idleTimeoutMs, clock } = this.settings;
+    const { transport, answerTimeoutMs, clock } = this.settings;
     const { signal, query = {} } = request;
     const search = encodeQuery(query);
     const headers = await this.#headers(request, target);
@@ -100,13 +100,18 @@ export class S3Requests {
     });
     const { statusCode: status = 0 } = response;
     if (status >= 200 && status < 300) return { value: await take(response) };
-    const body = await readText(response, REFUSAL_BYTES_MAX, { idleTimeoutMs, signal }).catch(() => "");
+    // Without its body the status says enough.
+    const body = await readText(response, REFUSAL_BYTES_MAX, this.#reading(request)).catch(() => "");
     const refusal = parseRefusal(status, response.headers, body, clock.nowMs());
     return {
       mayRetry: mayRetryRefusal(refusal, request.safety),
       retryAfterMs: refusal.retryAfterMs,
       error: (subject) => toDomainError(refusal, subject),
     };
+  }
+
+  #reading({ method, signal }: S3Request): ReadOptions {
+    return { idleTimeoutMs: this.settings.idleTimeoutMs, isBodiless: method === "HEAD", signal };
   }
 
   async #headers(request: S3Request, target: Target): Promise<Record<string, string>> {

@@ -13,8 +13,8 @@ export function mayRetryRefusal({ status, code }: Pick<S3Refusal, "status" | "co
   return safety === "repeatable" && (status === 408 || status >= 500 || code === "RequestTimeout") && status !== 501;
 }
 
-export function mayRetryFailure({ wasSent }: Pick<ConnectionFailure, "wasSent">, safety: Safety): boolean {
-  return safety === "repeatable" || !wasSent;
+export function mayRetryFailure({ wasSent, isFinal }: Pick<ConnectionFailure, "wasSent" | "isFinal">, safety: Safety): boolean {
+  return !isFinal && (safety === "repeatable" || !wasSent);
 }
 
 /**

@@ -20,7 +20,7 @@ export interface UploadOptions extends PutOptions {
 }
 
 export interface StoredObject {
-  /** With its quotes. */
+  /** With its quotes; "" when the server does not say, as RGW 16 at the end of an upload in parts. */
   readonly etag: string;
   readonly sizeBytes: number;
   /** Where the bucket keeps versions. */
