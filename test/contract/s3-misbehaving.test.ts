@@ -437,6 +437,71 @@ test.each([
   },
 );
 
+test.each([
+  ["may be left", { answerTimeoutMs: 60_000 }, "left"],
+  ["is given up in time", { answerTimeoutMs: 60, triesMax: 1 }, expect.objectContaining({ kind: "timeout" })],
+])("a request that waits for a free connection %s", async (_name, options, end) => {
+  await using server = await startScriptedS3(lie(10, "half", "stay"));
+  using client = clientFor(server, { connectionsMax: 1, ...options });
+  using held = await client.getObject(ref, { signal });
+  const controller = new AbortController();
+  const waiting = readAll(client, { signal: controller.signal });
+  if (end === "left") controller.abort(end);
+  expect(await waiting.catch((error: unknown) => error)).toEqual(end);
+  expect(held.bodyBytes).toBe(10);
+  expect(server.accepted()).toBe(1);
+});
+
+test("a caller that left before it asked opens no connection", async () => {
+  await using server = await startScriptedS3(content("here"));
+  using client = clientFor(server, { connectionsMax: 1 });
+  await expect(readAll(client, { signal: AbortSignal.abort("left") })).rejects.toBe("left");
+  expect(await readAll(client)).toBe("here");
+  expect(server.accepted()).toBe(1);
+});
+
+test("an upload takes no more of its stream than six parts while the server takes none", async () => {
+  let partsBegun = 0;
+  await using server = await startScriptedS3((socket, request) => {
+    if (request.method === "POST") return answer(200, {}, "<R><UploadId>u</UploadId></R>")(socket, request);
+    if (request.method === "DELETE") return answer(204)(socket, request);
+    partsBegun++;
+  });
+  using client = clientFor(server, { answerTimeoutMs: 60_000 });
+  let takenBytes = 0;
+  const controller = new AbortController();
+  async function* stream(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      takenBytes += 1_048_576;
+      yield await Promise.resolve(Buffer.alloc(1_048_576));
+    }
+  }
+  const uploading = client.uploadObject(ref, stream(), { signal: controller.signal });
+  await eventually(
+    () => partsBegun,
+    (count) => count === 4,
+    { withinMs: 20_000 },
+  );
+  expect(takenBytes).toBeLessThanOrEqual(6 * 8 * 1_048_576);
+  controller.abort(new Error("left"));
+  await expect(uploading).rejects.toThrow("left");
+  expect(partsBegun).toBe(4);
+});
+
+test("a part that fails ends an upload whose stream stands still", async () => {
+  await using server = await startScriptedS3((socket, request) => {
+    if (request.method === "POST") return answer(200, {}, "<R><UploadId>u</UploadId></R>")(socket, request);
+    return request.method === "DELETE" ? answer(204)(socket, request) : refusal(403, "AccessDenied")(socket, request);
+  });
+  using client = clientFor(server);
+  async function* stream(): AsyncGenerator<Uint8Array> {
+    yield Buffer.alloc(17 * 1_048_576);
+    await new Promise(() => undefined);
+  }
+  expect(await failureOf(client.uploadObject(ref, stream(), { signal }))).toMatchObject({ kind: "forbidden" });
+  expect(server.requests.at(-1)?.method).toBe("DELETE");
+});
+
 test("a download that nobody reads is closed when it is disposed of", async () => {
   await using server = await startScriptedS3(lie(10, "half", "stay"));
   using client = clientFor(server);

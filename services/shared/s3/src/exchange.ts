@@ -23,26 +23,30 @@ export interface ExchangeOptions {
  * @throws ConnectionFailure; what the body's source throws; the signal's reason.
  */
 export async function exchange(request: ClientRequest, options: ExchangeOptions): Promise<IncomingMessage> {
-  const { signal } = options;
-  signal.throwIfAborted();
-  using watch = new Silence(request, options.answerTimeoutMs);
-  const abort = (): void => void request.destroy(new Error("aborted"));
+  const { signal, answerTimeoutMs } = options;
+  // Beside the request's own events: one that waits for a free connection tells nobody that it was destroyed.
+  const ended = Promise.withResolvers<never>();
+  using watch = new Silence(answerTimeoutMs, () => {
+    ended.reject(new ConnectionFailure(`no sign of life within ${answerTimeoutMs} ms`, { isTimeout: true }));
+  });
+  const abort = (): void => ended.reject(signal.reason);
   signal.addEventListener("abort", abort);
   // Lasting: without a listener an error after the headers would end the process.
   request.on("error", () => undefined);
   const sending = new AbortController();
   try {
+    signal.throwIfAborted();
     const answered = once(request, "response") as Promise<[IncomingMessage]>;
     const sent = send(request, options.body, { watch, stop: sending.signal });
-    const [response] = await Promise.race([answered, sent.then(() => answered)]);
+    const [response] = await Promise.race([answered, sent.then(() => answered), ended.promise]);
     response.on("error", () => undefined); // As above; whoever reads the body gets it.
     if (!request.writableFinished) request.shouldKeepAlive = false;
     return response;
   } catch (error) {
     request.destroy();
     signal.throwIfAborted();
-    if (error instanceof DomainError || error instanceof SourceFailure) throw error instanceof SourceFailure ? error.cause : error;
-    throw toFailure(error, watch.isOver);
+    if (error instanceof SourceFailure) throw error.cause;
+    throw error instanceof DomainError ? error : toFailure(error);
   } finally {
     sending.abort();
     signal.removeEventListener("abort", abort);
@@ -54,14 +58,10 @@ class SourceFailure extends Error {}
 
 /** Ends a request that shows no life for too long. */
 class Silence implements Disposable {
-  isOver = false;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(request: ClientRequest, timeoutMs: number) {
-    this.#timer = setTimeout(() => {
-      this.isOver = true;
-      request.destroy(new ConnectionFailure(`no sign of life within ${timeoutMs} ms`, { isTimeout: true }));
-    }, timeoutMs);
+  constructor(timeoutMs: number, over: () => void) {
+    this.#timer = setTimeout(over, timeoutMs);
   }
 
   broken(): void {
@@ -123,11 +123,11 @@ function sizeMismatch(expected: number, sent: number): DomainError {
   });
 }
 
-function toFailure(error: unknown, isTimeout: boolean): Error {
+function toFailure(error: unknown): ConnectionFailure {
   if (error instanceof ConnectionFailure) return error;
   const { code = "", message } = error as Partial<NodeJS.ErrnoException>;
   const wasSent = !NEVER_CONNECTED.includes(code);
-  return new ConnectionFailure(code === "" ? (message ?? "unknown") : code, { isTimeout, wasSent, cause: error });
+  return new ConnectionFailure(code === "" ? (message ?? "unknown") : code, { wasSent, cause: error });
 }
 
 const NEVER_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"];

@@ -22,7 +22,7 @@ export async function* readBody(response: IncomingMessage, options: ReadOptions)
   let isIdle = false;
   const timer = setTimeout(() => {
     // While the reader is the slow one, silence says nothing about the server.
-    if (!isWaiting) return void timer.refresh();
+    if (!isWaiting) return void (response.destroyed || timer.refresh());
     isIdle = true;
     response.destroy();
   }, idleTimeoutMs);

@@ -15,7 +15,7 @@ export interface TransportOptions {
   readonly addressPolicy?: AddressPolicy;
   /** Resolves names in place of the system's resolver; its results go through the policy as well. */
   readonly lookup?: LookupFunction;
-  /** Connections at once, and idle ones that are kept. Default 8. */
+  /** Connections at once, a download that is not read to its end among them; further requests wait for one. Default 64. */
   readonly connectionsMax?: number;
   /** PEM of a further authority to trust. */
   readonly authority?: string;
@@ -32,7 +32,7 @@ export interface Transport extends Disposable {
 
 /** Kept connections belong to this transport alone and end with it. */
 export function createTransport(options: TransportOptions): Transport {
-  const { connectionsMax = 8, authority } = options;
+  const { connectionsMax = 64, authority } = options;
   const shared = { keepAlive: true, maxSockets: connectionsMax, maxFreeSockets: connectionsMax, timeout: KEEP_IDLE_MS };
   const httpAgent = new HttpAgent(shared);
   const httpsAgent = new HttpsAgent({ ...shared, ...(authority === undefined ? {} : { ca: authority }) });
