@@ -5,7 +5,8 @@ import type { Allowance, Passage } from "../../ports.ts";
 import { dial, type DialOptions } from "./dial.ts";
 import type { ReceivedRequest } from "./forward-request.ts";
 import { endToEndHeaders, headBytes, requestHeaders } from "./forward-headers.ts";
-import { limitReached, originFailure } from "./origin-failure.ts";
+import { answerProblem } from "./origin-answer.ts";
+import { answerMalformed, limitReached, originFailure } from "./origin-failure.ts";
 import { pump } from "./pump.ts";
 import { refuseRequest } from "./refusal.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -28,6 +29,7 @@ export class ForwardExchange {
   #upstream: ClientRequest | undefined;
   #isOver = false;
   #hasAnswer = false;
+  #interimAnswers = 0;
   #mayRetry: boolean;
 
   constructor(allowed: AllowedRequest) {
@@ -59,8 +61,17 @@ export class ForwardExchange {
   #whenMayPass(bucket: RateBucket, bytes: number, step: () => void): void {
     const nowMs = performance.now();
     const delayMs = (this.#bucket(bucket)?.take(bytes, nowMs) ?? nowMs) - nowMs;
-    if (delayMs < 1) step();
-    else this.#headTimer = setTimeout(step, delayMs);
+    if (delayMs < 1) this.#try(step);
+    else this.#headTimer = setTimeout(() => this.#try(step), delayMs);
+  }
+
+  /** What an end wrote may be refused by Node where nobody expects it; that is the end of this request, not of the proxy. */
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail(originFailure(this.#allowed.allowance.host, error), false);
+    }
   }
 
   #send(headers: readonly string[], bytes: number): void {
@@ -78,6 +89,7 @@ export class ForwardExchange {
     const options: PooledRequest = {
       host: allowance.host,
       port: head.target.port,
+      addresses: allowance.addresses,
       method: request.method ?? "GET",
       path: head.path,
       headers: [...headers],
@@ -90,6 +102,7 @@ export class ForwardExchange {
     this.#upstream = upstream;
     upstream
       .on("response", (origin) => this.#onResponse(origin))
+      .on("information", ({ rawHeaders }) => this.#onInterimAnswer(rawHeaders))
       .on("error", (error) => this.#onUpstreamError(error, () => this.#send(headers, bytes)))
       // It answered with what is no answer, such as another protocol.
       .on(
@@ -106,7 +119,7 @@ export class ForwardExchange {
       return;
     }
     // The task may wait for a word of the origin before it sends the body.
-    upstream.flushHeaders();
+    upstream.write(HEAD_ONLY);
     this.#stops.push(
       pump({
         source: request,
@@ -123,10 +136,23 @@ export class ForwardExchange {
     );
   }
 
+  /** Some say a word or two before the answer. It is not passed on, and one that goes on and on is none. */
+  #onInterimAnswer(headers: readonly string[]): void {
+    if (this.#isOver) return;
+    this.#passage.receive(headBytes("HTTP/1.1 100 Continue", headers));
+    this.#interimAnswers += 1;
+    if (this.#interimAnswers > INTERIM_ANSWERS_MAX) this.#malformed("more interim answers than anybody needs");
+  }
+
   #onResponse(origin: IncomingMessage): void {
     if (this.#isOver) return;
     this.#hasAnswer = true;
     this.#watchdog.touch();
+    const problem = answerProblem(origin);
+    if (problem !== undefined) {
+      this.#malformed(problem);
+      return;
+    }
     const headers = endToEndHeaders(origin);
     const bytes = headBytes(`HTTP/1.1 ${origin.statusCode} ${origin.statusMessage}`, headers);
     this.#passage.receive(bytes);
@@ -136,18 +162,13 @@ export class ForwardExchange {
   }
 
   #answer(origin: IncomingMessage, headers: string[]): void {
-    const { client, response, allowance } = this.#allowed;
+    const { client, response } = this.#allowed;
     response.sendDate = false;
     // Head and body that came together leave together. Not `response.cork`: its `end` writes the last chunk before those that it holds.
     client.socket.cork();
     setImmediate(() => client.socket.uncork());
-    try {
-      response.writeHead(origin.statusCode ?? 502, origin.statusMessage, headers);
-      response.flushHeaders();
-    } catch (error) {
-      this.#fail(originFailure(allowance.host, error), false);
-      return;
-    }
+    response.writeHead(origin.statusCode ?? 502, origin.statusMessage, headers);
+    response.write(HEAD_ONLY);
     this.#stops.push(
       pump({
         source: origin,
@@ -183,6 +204,10 @@ export class ForwardExchange {
     if (!this.#isOver) this.#fail(originFailure(this.#allowed.allowance.host, new Error("incomplete answer")), false);
   }
 
+  #malformed(problem: string): void {
+    this.#fail(answerMalformed(this.#allowed.allowance.host, problem), false);
+  }
+
   #fail(denial: Denial, isCounted: boolean): void {
     if (this.#isOver) return;
     const { client, request, response } = this.#allowed;
@@ -209,6 +234,10 @@ export class ForwardExchange {
     this.#passage.end();
   }
 }
+
+/** Sends the head without waiting for a body. Not `flushHeaders`: it takes the bytes of a head for UTF-16 and writes them as UTF-8. */
+const HEAD_ONLY = Buffer.alloc(0);
+const INTERIM_ANSWERS_MAX = 32;
 
 function dialled(dialling: PooledRequest["dialling"]): PooledRequest["createConnection"] {
   return (_options, onDone) => {

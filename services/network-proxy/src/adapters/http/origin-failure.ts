@@ -13,6 +13,14 @@ export function originFailure(host: string, error: unknown): Denial {
   });
 }
 
+/** What came is no answer. */
+export function answerMalformed(host: string, problem: string): Denial {
+  return deny(host, "EGRESS_ORIGIN_UNREACHABLE", {
+    message: `${host} sent ${problem}.`,
+    hint: "The request was allowed; what the origin answers cannot be passed on.",
+  });
+}
+
 function originTimeout(host: string, message: string): Denial {
   return deny(host, "EGRESS_ORIGIN_TIMEOUT", { message, hint: "The request was allowed; try again, or check that the origin is up." });
 }

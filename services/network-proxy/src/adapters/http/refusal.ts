@@ -31,7 +31,8 @@ export function refuseRequest(request: IncomingMessage, response: ServerResponse
   const { status, headers, body } = describeRefusal(denial);
   const mayGoOn = status !== 400 && !hasBody(request);
   response.sendDate = false;
-  response.writeHead(status, [...headers, ...(mayGoOn ? [] : ["Connection", "close"])]);
+  // With its own words: the origin's may have been put there before they were found unfit.
+  response.writeHead(status, STATUS_CODES[status] ?? "", [...headers, ...(mayGoOn ? [] : ["Connection", "close"])]);
   response.end(request.method === "HEAD" ? undefined : body);
   // A task that does not read what it is told does not keep the connection.
   const timer = setTimeout(() => request.socket.destroy(), READING_MS);

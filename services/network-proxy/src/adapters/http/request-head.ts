@@ -77,7 +77,7 @@ function framingProblem(request: IncomingMessage): string | undefined {
   const encodings = valuesOf(request, "transfer-encoding");
   if (lengths.length + encodings.length > 1) return "The request has several ways to tell where its body ends.";
   if (method === "CONNECT" && lengths.length + encodings.length > 0) return "CONNECT has no body.";
-  if (!lengths.every((length) => /^\d{1,15}$/u.test(length))) return "The length of the request's body is no number.";
+  if (!lengths.every((length) => /^(?:0|[1-9]\d{0,14})$/u.test(length))) return "The length of the request's body is no number.";
   return encodings.length === 0 ? undefined : encodingProblem(httpVersion, encodings[0] ?? "");
 }
 

@@ -37,6 +37,7 @@ test.each([
   ["two lengths", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"],
   ["two equal lengths", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc"],
   ["a list of lengths", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 3, 3\r\n\r\nabc"],
+  ["a length that begins with a zero", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 03\r\n\r\nabc"],
   ["a signed length", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: +3\r\n\r\nabc"],
   ["a negative length", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: -3\r\n\r\nabc"],
   ["a length in hex", "POST http://§a/ HTTP/1.1\r\nHost: §a\r\n§key\r\nContent-Length: 0x3\r\n\r\nabc"],

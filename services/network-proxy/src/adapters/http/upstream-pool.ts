@@ -5,6 +5,8 @@ import { dial, type DialOptions } from "./dial.ts";
 
 /** What a request to an origin carries for the pool: where its connection may lead, asked for when it needs a new one. */
 export interface PooledRequest extends ClientRequestArgs {
+  /** All that are fine for this request; a kept connection serves it when it was dialled for the same ones. */
+  readonly addresses: readonly string[];
   readonly dialling: () => DialOptions;
 }
 
@@ -28,6 +30,12 @@ export class UpstreamPool extends Agent {
   override keepSocketAlive(socket: Duplex): boolean {
     // The types do not know that it says whether the origin lets the connection be kept.
     return Object.keys(this.freeSockets).length <= KEPT_ORIGINS_MAX && (super.keepSocketAlive(socket) as unknown) !== false;
+  }
+
+  /** A host that leads elsewhere by now is another origin: what was checked then says nothing about now. */
+  override getName(options?: ClientRequestArgs): string {
+    const { addresses = [] } = (options ?? {}) as Partial<PooledRequest>;
+    return `${super.getName(options)}:${addresses.toSorted().join()}`;
   }
 
   /** Connections in use stay. */
