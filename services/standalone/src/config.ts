@@ -17,6 +17,9 @@ export const StandaloneConfig = z.strictObject({
     .describe("engines that the nodes offer when they answer"),
   dockerHost: z.string().default("unix:///var/run/docker.sock").describe("where the Docker engine listens"),
   allowedLocalPaths: listField(z.string()).default([]).describe("folders of this machine that jobs may read as local inputs"),
+  ipfsGateways: listField(z.url({ protocol: /^https?$/u }))
+    .default([])
+    .describe("trustless IPFS gateways that are asked for content that this cluster does not have; none by default"),
   networkPolicyFile: z
     .string()
     .min(1)

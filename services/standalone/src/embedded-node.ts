@@ -35,6 +35,7 @@ export async function startEmbeddedNode(config: StandaloneConfig, node: Embedded
     StorageFetcherConfig.parse({
       dataFolder: join(node.folder, "inputs"),
       allowedLocalPaths: config.allowedLocalPaths,
+      ipfsGateways: config.ipfsGateways,
       publishToken: node.publishToken,
     }),
     { logger, publisher: node.publisher },
