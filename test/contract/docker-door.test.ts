@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmodSync, mkdtempSync, readdirSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -100,10 +100,57 @@ async function run(script: string, door?: Door): Promise<{ stdout: string; execu
   }
 }
 
+/** Takes connections and reads nothing. */
+async function openSilentDoor(executionId: ExecutionId): Promise<string> {
+  const path = join(doorsFolder, `silent-${executionId}.sock`);
+  const sockets: Socket[] = [];
+  const server = createTcpServer({ pauseOnConnect: true }, (socket) => sockets.push(socket.on("error", () => undefined)));
+  await once(server.listen({ path, backlog: 1_024 }), "listening");
+  chmodSync(path, 0o666);
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return path;
+}
+
+/** Over as many connections as a holder serves, until nothing is taken any more. */
+const SEND_TO_ALL = `
+import socket, time
+connections = [socket.create_connection(("127.0.0.1", 3128), 10) for _ in range(512)]
+for connection in connections:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    connection.setblocking(False)
+reset = set()
+for turn in range(8):
+    for index, connection in enumerate(connections):
+        try:
+            while connection.send(b"x" * 16384): pass
+        except BlockingIOError:
+            pass
+        except OSError:
+            reset.add(index)
+    time.sleep(0.2)
+print(len(connections), "open, and", len(reset), "reset")`;
+
 describe("a task in mode http", { timeout: 90_000 }, () => {
   test("reaches its own door at 127.0.0.1:3128", async () => {
     const { stdout, executionId } = await run(`${GET}/`);
     expect(stdout).toBe(executionId);
+  });
+
+  test("keeps its door whatever it sends that the door does not take", async () => {
+    const executionId = newExecutionId(ids);
+    const { door } = await openDoor(executionId);
+    const spec = specOf(executionId, { ...door, socketPath: await openSilentDoor(executionId) }, "");
+    const engine = { ...spec.engine, image: "skrei-clients:1", parameters: ["python3", "-c", SEND_TO_ALL] };
+    try {
+      const output = await launch({ ...spec, engine });
+      await executor.wait(executionId, within());
+      expect(output.stdout + output.stderr).toBe("512 open, and 0 reset\n");
+    } finally {
+      await executor.remove(executionId);
+    }
   });
 
   test("has loopback, and neither another interface nor a route nor IPv6 nor a file of the door", async () => {
