@@ -22,8 +22,8 @@ export const LIMITS = {
   attemptsMax: 20,
   /** Rejected and lost executions of one partition; a bound against loops, not a budget. The same rejection ends it sooner. */
   blamelessAttemptsMax: 20,
-  /** Partitions whose results are joined into one folder for an input. */
-  joinedPartitionsMax: 10_000,
+  /** Partitions whose results are joined into one folder for an input; about a millisecond each while the job is submitted. */
+  joinedPartitionsMax: 5_000,
   pageSizeMax: 1_000,
   watchSnapshotMax: 10_000,
   /** How long a request id is remembered. */
