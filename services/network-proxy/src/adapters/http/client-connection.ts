@@ -2,12 +2,23 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import type { ServedDoor } from "../../ports.ts";
+import type { PacedRefusals } from "./paced-refusals.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
+
+/** What a door has beside its rules. */
+interface Served {
+  readonly door: ServedDoor;
+  readonly pool: UpstreamPool;
+  readonly refusals: PacedRefusals;
+  /** Called when no whole request head has come in time. */
+  readonly onHeadTimeout: () => void;
+}
 
 /** One connection of a task to its door. Its requests are served one after the other, in the order in which they came. */
 export class ClientConnection {
   readonly door: ServedDoor;
   readonly pool: UpstreamPool;
+  readonly refusals: PacedRefusals;
   readonly socket: Socket;
   #tunnelTarget: EgressTarget | undefined;
   #pending = 0;
@@ -17,11 +28,11 @@ export class ClientConnection {
   #headTimer: NodeJS.Timeout | undefined;
   readonly #onHeadTimeout: () => void;
 
-  /** `onHeadTimeout` is called when no whole request head has come in time. */
-  constructor(socket: Socket, served: { readonly door: ServedDoor; readonly pool: UpstreamPool; readonly onHeadTimeout: () => void }) {
+  constructor(socket: Socket, served: Served) {
     this.socket = socket;
     this.door = served.door;
     this.pool = served.pool;
+    this.refusals = served.refusals;
     this.#onHeadTimeout = served.onHeadTimeout;
     this.#awaitHead();
     socket.once("close", () => clearTimeout(this.#headTimer));

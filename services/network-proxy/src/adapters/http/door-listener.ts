@@ -45,8 +45,8 @@ export class DoorListener implements DoorServer {
     return opened;
   }
 
-  #adopt(socket: Socket, { door, pool }: OpenSocket): void {
-    const client = new ClientConnection(socket, { door, pool, onHeadTimeout: () => this.#onHeadTimeout(client) });
+  #adopt(socket: Socket, { door, pool, refusals }: OpenSocket): void {
+    const client = new ClientConnection(socket, { door, pool, refusals, onHeadTimeout: () => this.#onHeadTimeout(client) });
     this.#clients.set(socket, client);
     this.#server.emit("connection", socket);
   }
@@ -96,9 +96,12 @@ export class DoorListener implements DoorServer {
     }
   }
 
-  #refuse({ door, socket }: ClientConnection, denial: Denial): void {
-    door.refuse(denial, { method: "", port: 0 });
-    refuseSocket(socket, denial);
+  #refuse({ door, socket, refusals }: ClientConnection, denial: Denial): void {
+    socket.pause();
+    refusals.say(socket, () => {
+      door.refuse(denial, { method: "", port: 0 });
+      refuseSocket(socket, denial);
+    });
   }
 }
 

@@ -37,8 +37,10 @@ function refuse(
   { client, request, response }: ReceivedRequest,
   { denial, port, isCounted }: { readonly denial: Denial; readonly port: number; readonly isCounted: boolean },
 ): void {
-  if (isCounted) client.door.refuse(denial, { method: request.method ?? "", port });
-  refuseRequest(request, response, denial);
+  client.refusals.say(client.socket, () => {
+    if (isCounted) client.door.refuse(denial, { method: request.method ?? "", port });
+    refuseRequest(request, response, denial);
+  });
 }
 
 function isGone({ client, response }: ReceivedRequest): boolean {

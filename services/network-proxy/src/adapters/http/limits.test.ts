@@ -278,3 +278,16 @@ test("heads pay for their way like bodies do", async () => {
   // 240 kB at 125 kB/s, but for the burst at the beginning.
   expect(performance.now() - startedMs).toBeGreaterThan(1_200);
 });
+
+test("refusals beyond a long list of mistakes wait their turn, and another door does not wait for them", async () => {
+  const here = await place();
+  const other = await here.lab.open(["a.test"]);
+  const forbidden = getRequest(here.door, "http://b.test/", []);
+  const crowd = Array.from({ length: 50 }, () => sendRaw(here.door, forbidden.repeat(49) + getRequest(here.door, "http://b.test/")));
+  const startedMs = performance.now();
+  expect(await sendRaw(other, getRequest(other, here.url))).toMatch(/^HTTP\/1\.1 200 /u);
+  const answers = (await Promise.all(crowd)).flatMap((text) => text.match(/^HTTP\/1\.1 \d+/gmu) ?? []);
+  expect(answers).toEqual(Array.from({ length: 2_500 }, () => "HTTP/1.1 403"));
+  // 2,000 at once and 500 at 100 a second. Slower than that is the machine's business.
+  expect(performance.now() - startedMs).toBeGreaterThan(4_000);
+});

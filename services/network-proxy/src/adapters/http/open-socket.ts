@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { deny } from "../../domain/denial.ts";
 import type { DoorSocket, ServedDoor } from "../../ports.ts";
+import { PacedRefusals } from "./paced-refusals.ts";
 import { refuseSocket } from "./refusal.ts";
 import { NO_HOST } from "./request-head.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
@@ -14,6 +15,7 @@ export class OpenSocket implements DoorSocket {
   readonly path: string;
   readonly door: ServedDoor;
   readonly pool = new UpstreamPool();
+  readonly refusals = new PacedRefusals();
   readonly server: Server;
   readonly #clients = new Set<Socket>();
   readonly #refused = new Set<Socket>();
@@ -52,7 +54,11 @@ export class OpenSocket implements DoorSocket {
     const set = isFull ? this.#refused : this.#clients;
     set.add(socket);
     socket.once("close", () => set.delete(socket));
-    if (isFull) this.#refuse(socket, connectionsMax);
+    if (isFull)
+      this.refusals.say(
+        socket.on("error", () => socket.destroy()),
+        () => this.#refuse(socket, connectionsMax),
+      );
     else this.#onConnection(socket);
   }
 

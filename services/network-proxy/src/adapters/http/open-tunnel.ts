@@ -23,12 +23,14 @@ export interface TunnelRequest {
  * plain HTTP is the exception: some clients (Node's fetch) tunnel to it what others ask of the proxy, so it is read as requests.
  */
 export async function openTunnel({ client, request, first, servePlain }: TunnelRequest): Promise<void> {
-  const { door, socket } = client;
+  const { door, socket, refusals } = client;
   socket.on("error", () => socket.destroy());
   const head = receiveHead(request, door);
   if (head.kind === "refused") {
-    if (head.isCounted) door.refuse(head.denial, { method: "CONNECT", port: head.port });
-    refuseSocket(socket, head.denial);
+    refusals.say(socket, () => {
+      if (head.isCounted) door.refuse(head.denial, { method: "CONNECT", port: head.port });
+      refuseSocket(socket, head.denial);
+    });
     return;
   }
   const reader = readOpening(socket, first);
@@ -36,8 +38,10 @@ export async function openTunnel({ client, request, first, servePlain }: TunnelR
   if (socket.destroyed) return;
   if (verdict.verdict === "deny") {
     reader.stop();
-    door.refuse(verdict, { method: "CONNECT", port: head.target.port });
-    refuseSocket(socket, verdict);
+    refusals.say(socket, () => {
+      door.refuse(verdict, { method: "CONNECT", port: head.target.port });
+      refuseSocket(socket, verdict);
+    });
     return;
   }
   if (head.target.port === PLAIN_PORT) {
