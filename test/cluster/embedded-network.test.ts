@@ -54,13 +54,13 @@ test("a module reaches the host on its list, and describe and net list tell of i
   expect((await embedded.runCli(["job", "logs", jobId])).stdout).toMatch(/status 200, 19 bytes/u);
   const described = (await embedded.runCli(["job", "describe", jobId])).stdout;
   expect(described).toMatch(new RegExp(`^network +http: ${ORIGIN}$`, "mu"));
-  expect(described).toMatch(/^Network: 1 request, 0 denied, \d+B sent, \d+B received$/mu);
+  expect(described).toMatch(/^Network: 1 allowed, 0 denied, \d+B sent, \d+B received$/mu);
   expect(described).toMatch(new RegExp(`^${ORIGIN} +1 +0 +\\d+B +\\d+B$`, "mu"));
   const listed = JSON.parse((await embedded.runCli(["net", "list", jobId, "--json"])).stdout) as { use: { requests: string } }[];
   expect(listed).toMatchObject([{ jobId, use: { requests: "1", hosts: [{ host: ORIGIN, rule: ORIGIN }] } }]);
   const table = await embedded.runCli(["net", "list", jobId, "-o", "wide"]);
   expect(table.stdout).toMatch(/^JOB +PART +NODE +EXECUTION +STATE +HOST/mu);
-  expect(table.stderr).toMatch(/^1 execution: 1 request, 0 denied/u);
+  expect(table.stderr).toMatch(/^1 execution: 1 allowed, 0 denied/u);
 });
 
 test("a run that was refused a host names it, why, and what to type; which says the same", async () => {
@@ -100,7 +100,7 @@ test("shows refusals while they happen", async () => {
     (text) => text.includes("live.example.org"),
     { withinMs: 30_000, everyMs: 500 },
   );
-  expect(watching.stdout()).toMatch(/part 0 on dev-\d: live\.example\.org, 0 requests, 1 denied, .*; last refusal: live\.example\.org/u);
+  expect(watching.stdout()).toMatch(/part 0 on dev-\d: live\.example\.org, 0 allowed, 1 denied, .*; last problem: live\.example\.org/u);
 });
 
 test("a job whose list no node covers says so, and runs once the policy does, without a restart", async () => {

@@ -56,7 +56,7 @@ function describe(job: Job): readonly string[] {
   return renderFields([
     ...describeState(job),
     ...describeTask(job.spec?.task),
-    ["network", describeNetwork(job.spec?.task?.network)],
+    ["network", describeNetwork(job.spec?.task?.network, engineOf(job))],
     ...describeLabels(job),
     ["created", timeOf(job)],
     ["took", isEnded(job) ? took(job, Date.now()) : ""],

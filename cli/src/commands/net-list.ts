@@ -1,5 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { DomainError } from "@skrei/domain";
+import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { ExecutionNetworkUseSchema } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import type { ExecutionNetworkUse } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { defineCommand } from "../command.ts";
@@ -61,11 +62,18 @@ async function print(session: Session, executions: readonly ExecutionNetworkUse[
 interface Row {
   readonly execution: ExecutionNetworkUse;
   readonly use: HostRow | undefined;
+  readonly isUncounted: boolean;
 }
 
 function rowsOf(execution: ExecutionNetworkUse): readonly Row[] {
   const rows = hostRows(execution.use);
-  return rows.length === 0 ? [{ execution, use: undefined }] : rows.map((use) => ({ execution, use }));
+  const isUncounted = isUncountedMode(execution);
+  return rows.length === 0 ? [{ execution, use: undefined, isUncounted }] : rows.map((use) => ({ execution, use, isUncounted }));
+}
+
+/** Containers in mode full go past the proxy; what modules do there has been counted once they ask for something. */
+function isUncountedMode({ network }: ExecutionNetworkUse): boolean {
+  return network?.mode === Network_Mode.FULL;
 }
 
 const COLUMNS: readonly Column<Row>[] = [
@@ -88,7 +96,8 @@ function footer(executions: readonly ExecutionNetworkUse[], jobId: string): stri
       : `${jobId} has no execution with a network; jobs get one with --network api.example.com`;
   }
   const rows = executions.flatMap(({ use }) => hostRows(use));
-  if (rows.length === 0) return `${countOf(executions.length, "execution")}, nothing asked for yet`;
+  if (rows.length === 0)
+    return `${countOf(executions.length, "execution")}, ${executions.every(isUncountedMode) ? "full: not counted" : "nothing asked for yet"}`;
   return `${countOf(executions.length, "execution")}: ${describeCounts(sumOf(rows))}`;
 }
 
@@ -111,8 +120,8 @@ function linesOf(execution: ExecutionNetworkUse, format: Format): readonly (read
   const { executionId, partition, nodeName, nodeId } = execution;
   if (format === "jsonl") return [[executionId, JSON.stringify(toJson(ExecutionNetworkUseSchema, execution))]];
   return hostRows(execution.use).map((use) => {
-    const refusal = use.refusal === "" ? "" : `; last refusal: ${use.refusal}`;
-    const line = `${nameOf(execution)}, part ${partition} on ${nodeName || nodeId}: ${use.host}, ${describeCounts(use)}${refusal}`;
+    const problem = use.message === "" ? "" : `; last problem: ${use.message}`;
+    const line = `${nameOf(execution)}, part ${partition} on ${nodeName || nodeId}: ${use.host}, ${describeCounts(use)}${problem}`;
     return [`${executionId} ${use.host}`, cleanLine(line)];
   });
 }

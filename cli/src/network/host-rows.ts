@@ -1,5 +1,4 @@
 import type { HostUse, NetworkUse } from "@skrei/proto/skrei/execution/v1/network_use_pb.ts";
-import { countOf } from "../output/count-of.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 
 /** What an execution did with one host. */
@@ -11,9 +10,9 @@ export interface HostRow {
   readonly receivedBytes: number;
   /** The rule of the job's list, empty if none let anything through. */
   readonly rule: string;
-  /** Reason and words of the last refusal; empty if there was none. */
+  /** Reason and words of the last refusal or failure; empty if there was none. */
   readonly reason: string;
-  readonly refusal: string;
+  readonly message: string;
 }
 
 type Counts = Pick<HostRow, "requests" | "denied" | "sentBytes" | "receivedBytes">;
@@ -26,7 +25,7 @@ export function hostRows(use: NetworkUse | undefined): readonly HostRow[] {
     ...countsOf(host),
     rule: host.rule,
     reason: host.reason,
-    refusal: host.message,
+    message: host.message,
   }));
   const listed = sumOf(rows);
   const all = countsOf(use);
@@ -37,7 +36,7 @@ export function hostRows(use: NetworkUse | undefined): readonly HostRow[] {
     receivedBytes: all.receivedBytes - listed.receivedBytes,
   };
   if (rest.requests <= 0 && rest.denied <= 0) return rows;
-  return [...rows, { host: "(further hosts)", ...rest, rule: "", reason: "", refusal: "" }];
+  return [...rows, { host: "(further hosts)", ...rest, rule: "", reason: "", message: "" }];
 }
 
 export function sumOf(rows: readonly Counts[]): Counts {
@@ -51,9 +50,9 @@ export function sumOf(rows: readonly Counts[]): Counts {
   return sum;
 }
 
-/** `12 requests, 1 denied, 3kB sent, 1.2MB received`. */
+/** `12 allowed, 1 denied, 3kB sent, 1.2MB received`. */
 export function describeCounts({ requests, denied, sentBytes, receivedBytes }: Counts): string {
-  return `${countOf(requests, "request")}, ${denied} denied, ${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received`;
+  return `${requests} allowed, ${denied} denied, ${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received`;
 }
 
 function countsOf({ requests, denied, sentBytes, receivedBytes }: Pick<HostUse, keyof Counts>): Counts {

@@ -5,12 +5,13 @@ import { formatBytes } from "../parse/parse-bytes.ts";
 
 const HOSTS_SHOWN = 8;
 
-/** `none`, `full`, `http: api.example.com, .example.org; at most 10MB out`. */
-export function describeNetwork(pb: Network | undefined): string {
+/** `none`, `full: not counted`, `http: api.example.com, .example.org; at most 10MB out`. What modules do is counted in each mode. */
+export function describeNetwork(pb: Network | undefined, engine = "docker"): string {
   const network = networkFromProto(pb);
   if (network === undefined) return "of a kind that this version does not know";
   const { mode, domains, egressBytesMax } = network;
-  if (mode !== "http") return mode;
+  if (mode === "full") return engine === "docker" ? "full: not counted" : "full";
+  if (mode === "none") return "none";
   return `http: ${someOf(domains, domains.length)}${egressBytesMax === 0 ? "" : `; at most ${formatBytes(egressBytesMax)} out`}`;
 }
 

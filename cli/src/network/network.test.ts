@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { createTestTerminal } from "../test-terminal.ts";
 import { describeCounts, hostRows } from "./host-rows.ts";
 import { describeNetwork, describeOffer } from "./network-words.ts";
-import { refusedHosts } from "./refused-hosts.ts";
+import { networkProblems } from "./network-problems.ts";
 import { renderUse } from "./render-use.ts";
 
 const allowed = create(HostUseSchema, {
@@ -21,6 +21,14 @@ const allowed = create(HostUseSchema, {
 });
 const refused = (host: string, denied: bigint, message = `${host} is not on the job's list.`): typeof allowed =>
   create(HostUseSchema, { host, denied, reason: "EGRESS_HOST_NOT_ON_JOB_LIST", message });
+const failing = (requests: bigint, denied = 0n): typeof allowed =>
+  create(HostUseSchema, {
+    host: "down.org",
+    requests,
+    denied,
+    reason: "EGRESS_ORIGIN_UNREACHABLE",
+    message: "down.org broke the connection.",
+  });
 
 function useOf(
   hosts: readonly (typeof allowed)[],
@@ -44,7 +52,7 @@ const { stdout } = createTestTerminal();
 test("gives the hosts beyond the listed ones a row of their own, so that rows add up to the total", () => {
   expect(hostRows(useOf([allowed]))).toHaveLength(1);
   const rows = hostRows(useOf([allowed], { requests: 2n, denied: 5n }));
-  expect(rows[1]).toMatchObject({ host: "(further hosts)", requests: 2, denied: 5, refusal: "" });
+  expect(rows[1]).toMatchObject({ host: "(further hosts)", requests: 2, denied: 5, message: "" });
   expect(hostRows(undefined)).toEqual([]);
 });
 
@@ -52,10 +60,10 @@ test("shows hosts with bytes and refusals, and whose they are only when executio
   const [first, second] = [execution("e-1", useOf([allowed, refused("ads.example.org", 9n)])), execution("e-2", useOf([allowed]))];
   expect(renderUse([first], stdout)).toEqual([
     "",
-    "Network: 3 requests, 9 denied, 1.5kB sent, 2MB received",
-    "HOST             REQUESTS  DENIED   SENT  RECEIVED  LAST REFUSAL",
-    "api.example.com         3       0  1.5kB       2MB",
-    "ads.example.org         0       9     0B        0B  EGRESS_HOST_NOT_ON_JOB_LIST: ads.example.org is not on the job's list.",
+    "Network: 3 allowed, 9 denied, 1.5kB sent, 2MB received",
+    "HOST             ALLOWED  DENIED   SENT  RECEIVED  LAST PROBLEM",
+    "api.example.com        3       0  1.5kB       2MB",
+    "ads.example.org        0       9     0B        0B  EGRESS_HOST_NOT_ON_JOB_LIST: ads.example.org is not on the job's list.",
   ]);
   expect(renderUse([first, second], stdout)[4]).toMatch(/^e-1 +ads\.example\.org/u);
   expect(renderUse([execution("e-3", useOf([]))], stdout)).toEqual([]);
@@ -68,7 +76,7 @@ test("names the refused hosts of the job's present version, the most asked for f
     execution("e-2", useOf([allowed, refused("a.example.org", 1n), refused("b.example.org", 2n)]), 2),
     execution("e-3", useOf([refused("a.example.org", 4n), refused("c.example.org", 1n), refused("d.example.org", 1n)]), 2),
   ];
-  expect(refusedHosts(job, executions)).toEqual({
+  expect(networkProblems(job, executions)).toEqual({
     lines: [
       "5 requests to a.example.org: a.example.org is not on the job's list",
       "2 requests to b.example.org: b.example.org is not on the job's list",
@@ -76,12 +84,37 @@ test("names the refused hosts of the job's present version, the most asked for f
       "and 1 host more",
     ],
     command: "skrei net explain a.example.org --job j-1",
+    summary: "9 of 12 requests were refused",
   });
-  expect(refusedHosts(job, [execution("e-4", useOf([allowed]), 2)])).toBeUndefined();
+  expect(networkProblems(job, [execution("e-4", useOf([allowed]), 2)])).toBeUndefined();
+});
+
+test.for([
+  ["EGRESS_PORT_DENIED", "Port 8080 of a.org is none that this node allows (80, 443).", "net explain http://a.org:8080 --job j-1"],
+  ["EGRESS_HOST_NOT_ON_NODE_LIST", "The node's list does not have a.org.", "net explain a.org --job j-1"],
+  ["EGRESS_TLS_REQUIRED", "The tunnel to a.org does not begin with a TLS handshake.", "net list j-1"],
+  ["EGRESS_QUOTA_EXCEEDED", "The execution has sent 9 bytes and may send 8 in all.", "net list j-1"],
+] as const)("names what shows a refusal by %s again, and never what would answer allowed", ([reason, message, command]) => {
+  const host = create(HostUseSchema, { host: "a.org", denied: 1n, reason, message });
+  expect(networkProblems({ jobId: "j-1", version: 1 }, [execution("e-1", useOf([host]))])?.command).toBe(`skrei ${command}`);
+});
+
+test("tells of hosts that were allowed and failed, after those that were refused", () => {
+  const job = { jobId: "j-1", version: 1 };
+  expect(networkProblems(job, [execution("e-1", useOf([failing(2n)]))])).toEqual({
+    lines: ["down.org: down.org broke the connection"],
+    command: "skrei net list j-1",
+    summary: undefined,
+  });
+  const both = networkProblems(job, [execution("e-1", useOf([failing(2n), refused("a.org", 1n)]))]);
+  expect(both?.lines).toEqual(["1 request to a.org: a.org is not on the job's list", "down.org: down.org broke the connection"]);
+  expect(networkProblems(job, [execution("e-1", useOf([failing(1n, 3n)]))])?.lines).toEqual([
+    "3 requests to down.org; the last problem: down.org broke the connection",
+  ]);
 });
 
 test("keeps what a hostile task asked for out of commands that people copy, and its escapes off the terminal", () => {
-  const found = refusedHosts({ jobId: "j-1", version: 1 }, [execution("e-1", useOf([refused("x; rm -rf ~\u001B[2J", 1n)]))]);
+  const found = networkProblems({ jobId: "j-1", version: 1 }, [execution("e-1", useOf([refused("x; rm -rf ~\u001B[2J", 1n)]))]);
   expect(found?.command).toBe("skrei net list j-1");
   expect(found?.lines.join()).not.toContain("\u001B");
 });
@@ -89,12 +122,13 @@ test("keeps what a hostile task asked for out of commands that people copy, and 
 test("tells a network in a few words", () => {
   const domains = Array.from({ length: 10 }, (_, index) => `h${index}.example.com`);
   expect(describeNetwork(undefined)).toBe("none");
-  expect(describeNetwork(create(NetworkSchema, { mode: Network_Mode.FULL }))).toBe("full");
+  expect(describeNetwork(create(NetworkSchema, { mode: Network_Mode.FULL }))).toBe("full: not counted");
+  expect(describeNetwork(create(NetworkSchema, { mode: Network_Mode.FULL }), "wasm")).toBe("full");
   expect(describeNetwork(create(NetworkSchema, { mode: Network_Mode.HTTP, domains, egressBytesMax: 10_000_000n }))).toMatch(
     /^http: h0\.example\.com, .*h7\.example\.com and 2 more; at most 10MB out$/u,
   );
   expect(describeNetwork(create(NetworkSchema, { mode: 77 as Network_Mode }))).toMatch(/does not know/u);
-  expect(describeCounts({ requests: 1, denied: 0, sentBytes: 0, receivedBytes: 0 })).toBe("1 request, 0 denied, 0B sent, 0B received");
+  expect(describeCounts({ requests: 1, denied: 0, sentBytes: 0, receivedBytes: 0 })).toBe("1 allowed, 0 denied, 0B sent, 0B received");
 });
 
 test("tells what a node offers", () => {

@@ -5,12 +5,14 @@ import type { HostRow } from "./host-rows.ts";
 /** A row without a host is of an execution that has asked for nothing. */
 interface Used {
   readonly use: HostRow | undefined;
+  /** The execution may ask for anything, and nobody counts. */
+  readonly isUncounted?: boolean;
 }
 
 /** What was done with a host. */
 export const HOST_COLUMNS: readonly Column<Used>[] = [
-  { header: "HOST", value: counted(({ host }) => host) },
-  { header: "REQUESTS", value: counted(({ requests }) => String(requests)), isRight: true },
+  { header: "HOST", value: ({ use, isUncounted }) => use?.host ?? (isUncounted === true ? "(full: not counted)" : "-") },
+  { header: "ALLOWED", value: counted(({ requests }) => String(requests)), isRight: true },
   {
     header: "DENIED",
     value: counted(({ denied }) => String(denied)),
@@ -21,8 +23,8 @@ export const HOST_COLUMNS: readonly Column<Used>[] = [
   { header: "RECEIVED", value: counted(({ receivedBytes }) => formatBytes(receivedBytes)), isRight: true },
   { header: "RULE", value: counted(({ rule }) => rule || "-"), isWide: true },
   {
-    header: "LAST REFUSAL",
-    value: ({ use }) => [use?.reason ?? "", use?.refusal ?? ""].filter((part) => part !== "").join(": "),
+    header: "LAST PROBLEM",
+    value: ({ use }) => [use?.reason ?? "", use?.message ?? ""].filter((part) => part !== "").join(": "),
   },
 ];
 

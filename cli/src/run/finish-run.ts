@@ -1,7 +1,7 @@
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
-import { refusedHosts } from "../network/refused-hosts.ts";
+import { networkProblems } from "../network/network-problems.ts";
 import { cleanLine } from "../output/clean-text.ts";
 import { advice, sentence } from "../output/render-error.ts";
 import { say } from "../output/terminal.ts";
@@ -20,37 +20,48 @@ export interface FinishOptions {
 
 /** The last lines of a run. Ends the command with the code that says how it went. */
 export async function finishRun(
-  session: Session,
+  session: Pick<Session, "terminal">,
   { job, executions, lastErrors, isUnplaceable }: Followed,
   options: FinishOptions,
 ): Promise<void> {
   if (isUnplaceable) return reportUnplaceable(session, job);
   if (job.state === Job_State.COMPLETED) {
-    if (options.isQuiet) return;
-    await say(session.terminal, `Done in ${took(job, Date.now())}.`);
-    if (options.namesNextCommands !== false)
-      await say(session.terminal, `  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`);
+    if (!options.isQuiet) await reportDone(session, job, { executions, namesNextCommands: options.namesNextCommands !== false });
     return;
   }
   await reportFailure(session, job, { lastErrors, executions });
   throw new ExitError(options.returnsExitCode && job.exitCode !== undefined && job.exitCode !== 0 ? job.exitCode : EXIT.jobFailed);
 }
 
+async function reportDone(
+  { terminal }: Pick<Session, "terminal">,
+  job: Job,
+  { executions, namesNextCommands }: Pick<Followed, "executions"> & { readonly namesNextCommands: boolean },
+): Promise<void> {
+  const problems = networkProblems(job, executions);
+  await say(
+    terminal,
+    `Done in ${took(job, Date.now())}.`,
+    ...(problems?.summary === undefined ? [] : [`  net    ${problems.summary} (${problems.lines[0] ?? ""}): ${problems.command}`]),
+    ...(namesNextCommands ? [`  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`] : []),
+  );
+}
+
 async function reportFailure(
-  { terminal }: Session,
+  { terminal }: Pick<Session, "terminal">,
   job: Job,
   { lastErrors, executions }: Pick<Followed, "lastErrors" | "executions">,
 ): Promise<void> {
   const { stderr } = terminal;
   const { reason, message, hint } = failureOf(job);
-  const refused = refusedHosts(job, executions);
+  const problems = networkProblems(job, executions);
   await say(
     terminal,
     `${stderr.style(["red", "bold"], "error:")} ${sentence(message)}`,
     ...(job.exitCode === undefined || job.exitCode === 0 ? [] : [`       exit code ${job.exitCode}`]),
     ...lastErrors.map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
-    ...(refused?.lines ?? []).map((line, index) => `${index === 0 ? "  net: " : "       "}${line}`),
-    ...(refused === undefined ? [] : [` look: ${refused.command}`]),
+    ...(problems?.lines ?? []).map((line, index) => `${index === 0 ? "  net: " : "       "}${line}`),
+    ...(problems === undefined ? [] : [` look: ${problems.command}`]),
     stderr.style("dim", ` code: ${reason} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
     hint === "" ? `  story  skrei job describe ${job.jobId}` : `  ${stderr.style("green", "fix:")} ${advice(hint)}`,
   );
@@ -66,7 +77,7 @@ function failureOf({ failure, state }: Job): { reason: string; message: string; 
   };
 }
 
-async function reportUnplaceable({ terminal }: Session, job: Job): Promise<never> {
+async function reportUnplaceable({ terminal }: Pick<Session, "terminal">, job: Job): Promise<never> {
   const waiting = job.waiting;
   const reason = waiting?.reasons[0]?.reason ?? "UNPLACEABLE";
   const what = reason.startsWith("NETWORK_")
