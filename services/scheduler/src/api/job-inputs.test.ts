@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { createRouterTransport, type Transport } from "@connectrpc/connect";
-import type { DomainError } from "@skrei/domain";
-import { serverErrors } from "@skrei/platform/error-interceptor.ts";
+import { DomainError } from "@skrei/domain";
+import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { parseCid, rawCid, verifyBlock } from "@skrei/unixfs/cid.ts";
@@ -47,6 +47,9 @@ test("the results of several partitions become one folder, pinned in the store",
   const jobId = await ended("wide", results);
   const [input] = await submitted({ job: jobId, output: "counts" });
   const cid = input?.source.case === "content" ? input.source.value.cid : "";
+  expect(pinned).toEqual([cid]);
+  const { spec } = await cluster.jobs.planJob({ spec: specWith({ job: jobId, output: "counts" }) });
+  expect(spec?.task?.inputs[0]?.source.value).toMatchObject({ cid });
   expect(pinned).toEqual([cid]);
   const names: string[] = [];
   for await (const { name } of listFolder(load, parseCid(cid))) names.push(name);
@@ -109,6 +112,15 @@ test("an output or partition that is not there is a violation that names those t
   for (const source of [{ job: "" }, { job: "A job" }, { job: jobId, output: "../x" }, { job: jobId, partition: -1 }])
     expect(await refusalOf(source)).toMatchObject({ reason: "SPEC_INVALID" });
   expect(await refusalOf({ job: "knwon" })).toMatchObject({ reason: "JOB_NOT_FOUND", violations: [{ field: "task.inputs[0].job.job" }] });
+});
+
+test("a result that is gone, and a store that does not answer, are told apart", async () => {
+  const jobId = await ended("gone", [resultFolder({ out: "x" })]);
+  const kept = new Map(blocks);
+  blocks.clear();
+  expect(await refusalOf({ job: jobId, output: "out" })).toMatchObject({ kind: "notFound", reason: "RESULT_NOT_FOUND" });
+  for (const [cid, block] of kept) blocks.set(cid, Uint8Array.from([...block, 0]));
+  expect(await refusalOf({ job: jobId, output: "out" })).toMatchObject({ kind: "unavailable", reason: "UPSTREAM_UNAVAILABLE" });
 });
 
 test("several refusals come together, also of several jobs", async () => {
@@ -184,7 +196,9 @@ function emit(cid: { toString(): string }, block: Uint8Array): void {
 }
 
 async function load(cid: { toString(): string }): Promise<Uint8Array> {
-  return blocks.get(cid.toString()) ?? Promise.reject(new Error(`no ${cid.toString()}`));
+  const block = blocks.get(cid.toString());
+  if (block === undefined) throw new DomainError("notFound", "BLOCK_MISSING", `no ${cid.toString()}`);
+  return block;
 }
 
 async function at(result: string, output: string) {
@@ -200,26 +214,28 @@ async function textOf(root: string, path: readonly string[]): Promise<string> {
 }
 
 function storeTransport(): Transport {
-  return createRouterTransport(
-    (router) => {
-      router.service(BlockService, {
-        getBlocks: async function* ({ cids }) {
-          for (const cid of cids) yield { block: { cid, data: Uint8Array.from(await load(parseCid(cid))) } };
-        },
-        putBlocks: (request) => {
-          for (const { cid, data } of request.blocks) {
-            verifyBlock(parseCid(cid), data);
-            emit(parseCid(cid), data);
-          }
-          return {};
-        },
-        pinRoot: ({ cid }) => {
-          pinned.push(cid);
-          return {};
-        },
-      });
-    },
-    { router: { interceptors: [serverErrors(silentLogger)] } },
+  return clientErrors(
+    createRouterTransport(
+      (router) => {
+        router.service(BlockService, {
+          getBlocks: async function* ({ cids }) {
+            for (const cid of cids) yield { block: { cid, data: Uint8Array.from(await load(parseCid(cid))) } };
+          },
+          putBlocks: (request) => {
+            for (const { cid, data } of request.blocks) {
+              verifyBlock(parseCid(cid), data);
+              emit(parseCid(cid), data);
+            }
+            return {};
+          },
+          pinRoot: ({ cid }) => {
+            pinned.push(cid);
+            return {};
+          },
+        });
+      },
+      { router: { interceptors: [serverErrors(silentLogger)] } },
+    ),
   );
 }
 

@@ -14,12 +14,31 @@ export interface PartitionEntry {
   readonly dagBytes: number;
 }
 
-/** Puts a folder with what each partition produced into the cluster's store, pins it there, and gives its content id. */
-export async function keepPartitionFolder(
-  { config, clock, publisherTransport }: SchedulerApiDeps,
+/** A folder with what each partition produced; gives its content id, after it was put into the cluster's store and pinned there. */
+export async function partitionFolder(
+  deps: SchedulerApiDeps,
   entries: readonly PartitionEntry[],
-  signal: AbortSignal,
+  { keepsFolders, signal }: { readonly keepsFolders: boolean; readonly signal: AbortSignal },
 ): Promise<string> {
+  const blocks: Block[] = [];
+  const folder = buildFolderDag(
+    entries.map((entry) => ({ ...entry, sizeBytes: 0 })),
+    (cid, block) => void blocks.push({ cid: cid.toString(), data: Uint8Array.from(block) }),
+  );
+  const cid = folder.cid.toString();
+  if (keepsFolders) await keep(deps, { cid, blocks, signal });
+  return cid;
+}
+
+interface Block {
+  readonly cid: string;
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+async function keep(
+  { config, clock, publisherTransport }: SchedulerApiDeps,
+  { cid, blocks, signal }: { readonly cid: string; readonly blocks: readonly Block[]; readonly signal: AbortSignal },
+): Promise<void> {
   if (publisherTransport === undefined) {
     throw new DomainError(
       "precondition",
@@ -30,12 +49,6 @@ export async function keepPartitionFolder(
       },
     );
   }
-  const blocks: { readonly cid: string; readonly data: Uint8Array<ArrayBuffer> }[] = [];
-  const folder = buildFolderDag(
-    entries.map((entry) => ({ ...entry, sizeBytes: 0 })),
-    (blockCid, block) => void blocks.push({ cid: blockCid.toString(), data: Uint8Array.from(block) }),
-  );
-  const cid = folder.cid.toString();
   const bytesMax = blocks.reduce((sum, { data }) => sum + data.length, 0);
   const token = signLink({ key: config.linkSecret, purpose: "upload", cid, expiresAtMs: clock.nowMs() + LINK_LIFE_MS, bytesMax });
   const options = { signal, timeoutMs: CALL_TIMEOUT_MS, headers: { authorization: `Bearer ${token}` } };
@@ -43,7 +56,6 @@ export async function keepPartitionFolder(
   for (let at = 0; at < blocks.length; at += BLOCKS_A_CALL)
     await client.putBlocks({ blocks: blocks.slice(at, at + BLOCKS_A_CALL) }, options);
   await client.pinRoot({ cid }, options);
-  return cid;
 }
 
 const LINK_LIFE_MS = 3_600_000;

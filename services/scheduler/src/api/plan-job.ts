@@ -6,7 +6,7 @@ import type { SchedulerApiDeps } from "./deps.ts";
 import { SpecResolver } from "./resolve-spec.ts";
 
 export async function planJob(deps: SchedulerApiDeps, request: PlanJobRequest, signal: AbortSignal): Promise<PlanJobResponse> {
-  const spec = await new SpecResolver(deps, signal).resolve(request.spec);
+  const spec = await new SpecResolver(deps, { signal, keepsFolders: false }).resolve(request.spec);
   const nodes = await deps.commands.plan(spec);
   const places = nodes.reduce((sum, { partitions }) => sum + partitions, 0);
   return create(PlanJobResponseSchema, {

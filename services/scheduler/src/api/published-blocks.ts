@@ -34,6 +34,8 @@ function gatewayLoader(publisherUrl: string, token: string, signal: AbortSignal)
     const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(BLOCK_TIMEOUT_MS)]), redirect: "error" });
     if (!response.ok || Number(response.headers.get("content-length") ?? 0) > LIMITS.blockBytesMax) {
       await response.body?.cancel();
+      if (response.status === 404)
+        throw new DomainError("notFound", "BLOCK_MISSING", `The publisher does not have block ${cid.toString()}.`);
       throw new DomainError(
         "unavailable",
         "UPSTREAM_UNAVAILABLE",

@@ -1,19 +1,20 @@
-import { DomainError } from "@skrei/domain";
+import { DomainError, LIMITS } from "@skrei/domain";
 import type { InputSource, JobOutput, JobSpec, RequestedInput, Violation } from "@skrei/domain";
 import type { JobSpec as PbJobSpec } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { parseRequestedSpec } from "@skrei/wire/parse-job-spec.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
-import { findJobOutput, type FoundOutput } from "./find-job-output.ts";
+import { findJobOutput, type FoundOutput, type JobLookups } from "./find-job-output.ts";
 
 /** Makes specs of requests into specs that can be stored. Jobs that several inputs name are looked up once. */
 export class SpecResolver {
   readonly #deps: SchedulerApiDeps;
-  readonly #signal: AbortSignal;
+  readonly #lookups: JobLookups;
   readonly #found = new Map<string, Promise<FoundOutput>>();
 
-  constructor(deps: SchedulerApiDeps, signal: AbortSignal) {
+  /** Unless it `keepsFolders`, what it gives is for a look only: a joined folder is not in the store. */
+  constructor(deps: SchedulerApiDeps, { signal, keepsFolders }: Pick<JobLookups, "signal" | "keepsFolders">) {
     this.#deps = deps;
-    this.#signal = signal;
+    this.#lookups = { signal, keepsFolders, joinsLeft: LIMITS.joinedPartitionsMax };
   }
 
   /**
@@ -49,7 +50,7 @@ export class SpecResolver {
     const key = JSON.stringify([source.job, source.output, source.partition]);
     const known = this.#found.get(key);
     if (known !== undefined) return known;
-    const finding = findJobOutput(this.#deps, source, this.#signal);
+    const finding = findJobOutput(this.#deps, source, this.#lookups);
     this.#found.set(key, finding);
     return finding;
   }

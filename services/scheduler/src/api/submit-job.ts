@@ -11,7 +11,9 @@ interface Submission {
 
 export async function submitJob(deps: SchedulerApiDeps, request: SubmitJobRequest, signal: AbortSignal): Promise<Job> {
   const requestId = parseRequestId(request.requestId);
-  const [job] = await deps.commands.submit([{ requestId, spec: await new SpecResolver(deps, signal).resolve(request.spec) }]);
+  const [job] = await deps.commands.submit([
+    { requestId, spec: await new SpecResolver(deps, { signal, keepsFolders: true }).resolve(request.spec) },
+  ]);
   if (job === undefined) throw new Error("the leader answered a submission with no job");
   return job;
 }
@@ -23,7 +25,7 @@ export async function submitJobs(deps: SchedulerApiDeps, { jobs }: SubmitJobsReq
   }
   const submissions: Submission[] = [];
   const violations: Violation[] = [];
-  const resolver = new SpecResolver(deps, signal);
+  const resolver = new SpecResolver(deps, { signal, keepsFolders: true });
   for (const [index, request] of jobs.entries()) {
     if (violations.length >= VIOLATIONS_MAX) break;
     const parsed = await parseSubmission(request, resolver);
