@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { hasReason, type Job, type JobId } from "@skrei/domain";
+import { hasReason, NO_NODE_NETWORK, type Job, type JobId } from "@skrei/domain";
 import type { StateChange, StateStore } from "../../services/scheduler/src/ports.ts";
 import { eventually } from "../kit/eventually.ts";
 import { aChange, aJob, aNode, anEvent, anExecution, aSpec } from "./state-store-records.ts";
@@ -126,7 +126,7 @@ export function describeStateStore(name: string, createHarness: () => Promise<St
         };
         const networkUse = { hosts: [host], requests: 2, denied: 1, sentBytes: 2 ** 40, receivedBytes: 0 };
         const execution = anExecution(job, { state: "running" });
-        const network = { modes: ["none", "http"] as const, domains: [".example.com"], domainCount: 9, policyDigest: "d", problem: "p" };
+        const network = { ...NO_NODE_NETWORK, modes: ["none", "http"] as const, domainCount: 9, ports: [443], connectionsMax: 256 };
         const node = aNode({ network });
         await commit({ jobs: [job], executions: [execution], nodes: [node] });
         // A count alone makes no event.

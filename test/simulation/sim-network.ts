@@ -12,7 +12,7 @@ export function judgeNetwork(offered: NodeNetwork, { mode, domains }: Network): 
 /** What a proxy with this list offers; without a list, mode none alone. */
 export function offerOf(domains: readonly string[] | undefined): NodeNetwork {
   if (domains === undefined) return NO_NODE_NETWORK;
-  return { modes: ["none", "http"], domains, domainCount: domains.length, policyDigest: domains.join(), problem: "" };
+  return { ...NO_NODE_NETWORK, modes: ["none", "http"], domains, domainCount: domains.length, policyDigest: domains.join() };
 }
 
 /** The count after one more request. */

@@ -33,6 +33,12 @@ test("refuses a mode that it does not offer, and says what it offers", async () 
   expect((await lab.client.listDoors({})).doors).toEqual([]);
 });
 
+test("tells ports and limits with what it offers", async () => {
+  await using limited = await startEgressLab({ ports: [443, 8443], rateBitsPerSecond: 5_000, egressBytesMax: 7_000, connectionsMax: 9 });
+  const { network } = await limited.client.getNetworkPolicy({});
+  expect(network).toMatchObject({ ports: [443, 8443], rateBitsPerSecond: 5_000n, egressBytesMax: 7_000n, connectionsMax: 9 });
+});
+
 test("refuses what is no execution id", async () => {
   await expect(lab.client.openDoor({ executionId: "../x" })).rejects.toMatchObject({ reason: "FIELD_INVALID" });
 });

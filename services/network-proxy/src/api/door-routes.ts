@@ -63,11 +63,23 @@ export function doorHandlers(parts: DoorParts): ServiceImpl<typeof DoorService> 
   };
 }
 
-const DOMAINS_TOLD_MAX = 32;
+/** Of domains, and of ports. */
+const TOLD_MAX = 32;
 
 function nodeNetwork({ loaded, problem }: PolicyWatch): NodeNetwork {
   const { policy, domains, digest } = loaded;
-  return { modes: policy.modes, domains: domains.slice(0, DOMAINS_TOLD_MAX), domainCount: domains.length, policyDigest: digest, problem };
+  const { modes, ports, rateBitsPerSecond, egressBytesMax, connectionsMax } = policy;
+  return {
+    modes,
+    domains: domains.slice(0, TOLD_MAX),
+    domainCount: domains.length,
+    policyDigest: digest,
+    problem,
+    ports: ports.slice(0, TOLD_MAX),
+    rateBitsPerSecond,
+    egressBytesMax,
+    connectionsMax,
+  };
 }
 
 /** In trusted form, with the list in canonical spelling. */

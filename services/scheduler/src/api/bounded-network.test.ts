@@ -4,7 +4,15 @@ import { aUse } from "../../../../test/kit/scheduler-records.ts";
 import { boundedNodeNetwork, boundedUse } from "./bounded-network.ts";
 
 test("what is within bounds stays as it is", () => {
-  const network = { modes: ["none", "http"] as const, domains: [".example.com"], domainCount: 1, policyDigest: "d", problem: "p" };
+  const limits = { ports: [80, 443], rateBitsPerSecond: 10_000_000, egressBytesMax: 2 ** 40, connectionsMax: 256 };
+  const network = {
+    modes: ["none", "http"] as const,
+    domains: [".example.com"],
+    domainCount: 1,
+    policyDigest: "d",
+    problem: "p",
+    ...limits,
+  };
   expect(boundedNodeNetwork(network)).toEqual(network);
   const use = aUse({ host: "a.example", denied: 1, reason: "EGRESS_PORT_DENIED", message: "no", rule: "a.example" });
   expect(boundedUse(use)).toEqual(use);
@@ -18,8 +26,13 @@ test("a node that tells too much of its network is cut short, not refused", () =
     domainCount: -1,
     policyDigest: long,
     problem: long,
+    ports: Array.from({ length: 1_000 }, () => 70_000).with(1, 443),
+    rateBitsPerSecond: -1,
+    egressBytesMax: 2 ** 60,
+    connectionsMax: -1,
   });
-  expect(cut).toMatchObject({ modes: ["http", "none"], domainCount: 0 });
+  expect(cut).toMatchObject({ modes: ["http", "none"], domainCount: 0, ports: [443] });
+  expect(cut).toMatchObject({ rateBitsPerSecond: 0, egressBytesMax: Number.MAX_SAFE_INTEGER, connectionsMax: 0 });
   expect(cut.domains).toHaveLength(32);
   expect(JSON.stringify(cut).length).toBeLessThan(10_000);
   expect(boundedNodeNetwork(NO_NODE_NETWORK)).toEqual(NO_NODE_NETWORK);

@@ -5,13 +5,18 @@ import { cutText } from "../domain/cut-text.ts";
  * What a node tells of its network, cut to bounds: it is stored and shown to everybody. Too much of it is no reason to refuse the node,
  * since nothing but the modes is ever decided by it.
  */
-export function boundedNodeNetwork({ modes, domains, domainCount, policyDigest, problem }: NodeNetwork): NodeNetwork {
+export function boundedNodeNetwork(network: NodeNetwork): NodeNetwork {
+  const { modes, domains, domainCount, policyDigest, problem, ports } = network;
   return {
     modes: [...new Set(modes)],
     domains: domains.slice(0, DOMAINS_MAX).map((domain) => cutText(domain, HOST_LENGTH_MAX)),
     domainCount: Math.max(0, domainCount),
     policyDigest: policyDigest.slice(0, DIGEST_LENGTH_MAX),
     problem: cutText(problem, TEXT_LENGTH_MAX),
+    ports: ports.filter((port) => port > 0 && port <= PORT_MAX).slice(0, PORTS_MAX),
+    rateBitsPerSecond: boundedCount(network.rateBitsPerSecond),
+    egressBytesMax: boundedCount(network.egressBytesMax),
+    connectionsMax: boundedCount(network.connectionsMax),
   };
 }
 
@@ -48,6 +53,8 @@ function boundedCount(count: number): number {
 
 /** As many as NodeNetwork and NetworkUse say of themselves. */
 const DOMAINS_MAX = 32;
+const PORTS_MAX = 32;
+const PORT_MAX = 65_535;
 const HOSTS_MAX = 64;
 /** A rule is a host and a dot in front, or a network. */
 const HOST_LENGTH_MAX = 254;

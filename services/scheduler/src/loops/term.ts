@@ -85,7 +85,7 @@ async function restore(term: TermContext, stored: StoredState): Promise<void> {
 
 /** A record of an earlier version lacks what that did not know. */
 function ofThisVersion(node: Node): Node {
-  return { ...node, network: (node as Partial<Node>).network ?? NO_NODE_NETWORK };
+  return { ...node, network: { ...NO_NODE_NETWORK, ...(node as Partial<Node>).network } };
 }
 
 /** After a change of leader every node hears the complete set. */

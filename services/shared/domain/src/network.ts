@@ -21,9 +21,27 @@ export interface NodeNetwork {
   readonly policyDigest: string;
   /** What is wrong with the newest policy file, which is not in force then; empty if nothing is. */
   readonly problem: string;
+  /** Of origins; the first 32. */
+  readonly ports: readonly number[];
+  /** Of one execution in each direction; 0 is no limit. */
+  readonly rateBitsPerSecond: number;
+  /** What one execution may send out in all; 0 is no limit. */
+  readonly egressBytesMax: number;
+  /** Of one execution at once; 0 when the node does not tell its limits. */
+  readonly connectionsMax: number;
 }
 
-export const NO_NODE_NETWORK: NodeNetwork = { modes: ["none"], domains: [], domainCount: 0, policyDigest: "", problem: "" };
+export const NO_NODE_NETWORK: NodeNetwork = {
+  modes: ["none"],
+  domains: [],
+  domainCount: 0,
+  policyDigest: "",
+  problem: "",
+  ports: [],
+  rateBitsPerSecond: 0,
+  egressBytesMax: 0,
+  connectionsMax: 0,
+};
 
 /** What an execution did through its door. Totals include hosts beyond the 64 that are listed. */
 export interface NetworkUse {
@@ -45,9 +63,13 @@ export interface HostUse {
   readonly receivedBytes: number;
   /** The job's rule that let the last one through; empty if none did. */
   readonly rule: string;
-  /** EGRESS_… of the last refusal, and in words; empty if there was none. */
+  /** EGRESS_… of what went wrong last, a refusal or a failure of the origin, and in words; empty if nothing did. */
   readonly reason: string;
   readonly message: string;
+  /** Of the requests: those that the origin failed. Absent if there were none. */
+  readonly failed?: number;
+  /** The different reasons of refusals, first ones first, 8 at most. Absent if there were none, and from earlier versions. */
+  readonly denialReasons?: readonly string[];
 }
 
 /** What a network-proxy would say to one request, and why. */

@@ -32,11 +32,14 @@ test("a network without a mode, or none at all, is none; one of a newer peer is 
 });
 
 test("what a node offers comes back as it was, without the modes of a newer peer", () => {
-  const network: NodeNetwork = { modes: ["none", "full"], domains: ["*"], domainCount: 1, policyDigest: "9f", problem: "bad" };
+  const limits = { ports: [80, 443], rateBitsPerSecond: 10_000_000, egressBytesMax: 2 ** 40, connectionsMax: 256 };
+  const network: NodeNetwork = { modes: ["none", "full"], domains: ["*"], domainCount: 1, policyDigest: "9f", problem: "bad", ...limits };
   const pb = fromBinary(NodeNetworkSchema, toBinary(NodeNetworkSchema, nodeNetworkToProto(network)));
   expect(nodeNetworkFromProto(pb)).toEqual(network);
   expect(nodeNetworkFromProto({ ...pb, modes: [Network_Mode.NONE, 9 as Network_Mode] }).modes).toEqual(["none"]);
   expect(nodeNetworkFromProto(undefined)).toEqual(NO_NODE_NETWORK);
+  const { ports: _, rateBitsPerSecond: __, egressBytesMax: ___, connectionsMax: ____, ...earlier } = network;
+  expect(nodeNetworkFromProto(nodeNetworkToProto(earlier))).toEqual({ ...NO_NODE_NETWORK, ...earlier });
 });
 
 test("network use comes back as it was, terabytes included", () => {
@@ -45,6 +48,15 @@ test("network use comes back as it was, terabytes included", () => {
     hosts: [
       { host: "example.com", ...counts, rule: ".example.com", reason: "", message: "" },
       { host: "evil.test", ...counts, rule: "", reason: "EGRESS_HOST_NOT_ON_JOB_LIST", message: "evil.test is not on this job's list." },
+      {
+        host: "down.test",
+        ...counts,
+        rule: "down.test",
+        reason: "EGRESS_ORIGIN_TIMEOUT",
+        message: "down.test did not accept the connection in time.",
+        failed: 2,
+        denialReasons: ["EGRESS_PORT_DENIED", "EGRESS_TLS_REQUIRED"],
+      },
     ],
     ...counts,
   };

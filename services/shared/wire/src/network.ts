@@ -1,6 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import type { EgressExplanation, Network, NetworkMode, NetworkUse, NodeNetwork } from "@skrei/domain";
-import { NetworkUseSchema, type NetworkUse as PbNetworkUse } from "@skrei/proto/skrei/execution/v1/network_use_pb.ts";
+import type { EgressExplanation, HostUse, Network, NetworkMode, NetworkUse, NodeNetwork } from "@skrei/domain";
+import {
+  NetworkUseSchema,
+  type HostUse as PbHostUse,
+  type NetworkUse as PbNetworkUse,
+} from "@skrei/proto/skrei/execution/v1/network_use_pb.ts";
 import { NetworkSchema, Network_Mode, type Network as PbNetwork } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { ExplanationSchema, type Explanation as PbExplanation } from "@skrei/proto/skrei/network/v1/explanation_pb.ts";
 import { NodeNetworkSchema, type NodeNetwork as PbNodeNetwork } from "@skrei/proto/skrei/node/v1/node_pb.ts";
@@ -27,28 +31,44 @@ export function networkFromProto(pb: PbNetwork | undefined): Network | undefined
   return mode === undefined ? undefined : { mode, domains: [...pb.domains], egressBytesMax: Number(pb.egressBytesMax) };
 }
 
-export function nodeNetworkToProto({ modes, domains, domainCount, policyDigest, problem }: NodeNetwork): PbNodeNetwork {
+/** Nodes that were stored by an earlier version have no limits. */
+export function nodeNetworkToProto(network: Omit<NodeNetwork, Limit> & Partial<Pick<NodeNetwork, Limit>>): PbNodeNetwork {
+  const { modes, domains, ports, rateBitsPerSecond, egressBytesMax, ...plain } = { ...NO_NODE_NETWORK, ...network };
   return create(NodeNetworkSchema, {
+    ...plain,
     modes: modes.map((mode) => NETWORK_MODE_TO_PROTO[mode]),
     domains: [...domains],
-    domainCount,
-    policyDigest,
-    problem,
+    ports: [...ports],
+    rateBitsPerSecond: BigInt(rateBitsPerSecond),
+    egressBytesMax: BigInt(egressBytesMax),
   });
 }
+
+type Limit = "ports" | "rateBitsPerSecond" | "egressBytesMax" | "connectionsMax";
 
 /** Modes of a newer peer are left out; nothing could be placed by them. */
 export function nodeNetworkFromProto(pb: PbNodeNetwork | undefined): NodeNetwork {
   if (pb === undefined) return NO_NODE_NETWORK;
-  const { domains, domainCount, policyDigest, problem } = pb;
-  const modes = pb.modes.flatMap((mode) => NETWORK_MODE_FROM_PROTO.get(mode) ?? []);
-  return { modes, domains: [...domains], domainCount, policyDigest, problem };
+  const { domains, domainCount, policyDigest, problem, ports, connectionsMax } = pb;
+  return {
+    modes: pb.modes.flatMap((mode) => NETWORK_MODE_FROM_PROTO.get(mode) ?? []),
+    domains: [...domains],
+    domainCount,
+    policyDigest,
+    problem,
+    ports: [...ports],
+    rateBitsPerSecond: Number(pb.rateBitsPerSecond),
+    egressBytesMax: Number(pb.egressBytesMax),
+    connectionsMax,
+  };
 }
 
 export function networkUseToProto({ hosts, requests, denied, sentBytes, receivedBytes }: NetworkUse): PbNetworkUse {
   return create(NetworkUseSchema, {
-    hosts: hosts.map((host) => ({
+    hosts: hosts.map(({ failed = 0, denialReasons = [], ...host }) => ({
       ...host,
+      failed: BigInt(failed),
+      denialReasons: [...denialReasons],
       requests: BigInt(host.requests),
       denied: BigInt(host.denied),
       sentBytes: BigInt(host.sentBytes),
@@ -63,8 +83,20 @@ export function networkUseToProto({ hosts, requests, denied, sentBytes, received
 
 export function networkUseFromProto(pb: PbNetworkUse): NetworkUse {
   return {
-    hosts: pb.hosts.map(({ host, rule, reason, message, ...counts }) => ({ host, rule, reason, message, ...countsFromProto(counts) })),
+    hosts: pb.hosts.map(hostUseFromProto),
     ...countsFromProto(pb),
+  };
+}
+
+function hostUseFromProto({ host, rule, reason, message, failed, denialReasons, ...counts }: PbHostUse): HostUse {
+  return {
+    host,
+    rule,
+    reason,
+    message,
+    ...countsFromProto(counts),
+    ...(failed !== 0n && { failed: Number(failed) }),
+    ...(denialReasons.length > 0 && { denialReasons: [...denialReasons] }),
   };
 }
 
