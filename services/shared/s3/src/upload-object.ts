@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "@skrei/domain";
 import type { ObjectRef } from "./location.ts";
+import { PartCutter } from "./part-cutter.ts";
 import type { S3Request, S3Requests } from "./requests.ts";
 import { childText, escapeXml } from "./xml.ts";
 
@@ -32,7 +33,8 @@ export type PutWhole = (bytes: Uint8Array) => Promise<StoredObject>;
 
 /**
  * Stores a stream of any length: in one request when it fits into one part, else in parts of 8 MiB, four at once, so that it takes
- * about 48 MiB of memory whatever its size. Nothing is visible before the end; on failure the upload is aborted.
+ * about 48 MiB of memory whatever its size. Pieces are copied, so the stream may use its buffer again for the next one; streams that
+ * make a new one for each piece leave hundreds of MiB to the garbage collector. Nothing is visible before the end; on failure the upload is aborted.
  * @throws DomainError as the client's; what the stream throws; the signal's reason.
  */
 export async function uploadObject(
@@ -43,12 +45,13 @@ export async function uploadObject(
   // A part that fails ends the others, and the wait for more of the stream.
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
-  const parts = cutIntoParts(stream, partSize(options.sizeBytesHint), signal);
+  const cutter = new PartCutter(partSize(options.sizeBytesHint));
+  const parts = cutter.cut(stream, signal);
   try {
     const first = await parts.next();
     const second = await parts.next();
     if (second.done === true) return await putWhole(first.value ?? new Uint8Array());
-    const upload = await MultipartUpload.start(requests, ref, { ...options, signal, failure });
+    const upload = await MultipartUpload.start(requests, ref, { ...options, signal, failure, cutter });
     return await upload.run([first.value ?? new Uint8Array(), second.value], parts);
   } finally {
     await parts.return(undefined);
@@ -58,6 +61,8 @@ export async function uploadObject(
 interface RunningOptions extends UploadOptions {
   /** Aborts `signal`. */
   readonly failure: AbortController;
+  /** Takes parts back. */
+  readonly cutter: PartCutter;
 }
 
 class MultipartUpload {
@@ -130,6 +135,7 @@ class MultipartUpload {
     });
     const { etag = "" } = response.headers;
     if (etag === "") throw unusable(this.#ref, "it took a part without giving its ETag");
+    this.#options.cutter.recycle(body);
     this.#done.push({ partNumber, etag, checksum: checksum?.toString("base64") });
   }
 
@@ -168,50 +174,6 @@ interface PartRecord {
 function partXml({ partNumber, etag, checksum }: PartRecord): string {
   const sum = checksum === undefined ? "" : `<ChecksumSHA256>${checksum}</ChecksumSHA256>`;
   return `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(etag)}</ETag>${sum}</Part>`;
-}
-
-/** Buffers of exactly `sizeBytes`, the last one shorter. Stops waiting for the stream when the signal says so. */
-async function* cutIntoParts(
-  stream: AsyncIterable<Uint8Array>,
-  sizeBytes: number,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, undefined> {
-  let part = Buffer.allocUnsafe(sizeBytes);
-  let filled = 0;
-  for await (const piece of untilAborted(stream, signal)) {
-    for (let at = 0; at < piece.length;) {
-      const taken = Math.min(piece.length - at, sizeBytes - filled);
-      part.set(piece.subarray(at, at + taken), filled);
-      at += taken;
-      filled += taken;
-      if (filled < sizeBytes) continue;
-      yield part;
-      part = Buffer.allocUnsafe(sizeBytes);
-      filled = 0;
-    }
-  }
-  if (filled > 0) yield part.subarray(0, filled);
-  return undefined;
-}
-
-async function* untilAborted(stream: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array, undefined> {
-  const iterator = stream[Symbol.asyncIterator]();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => undefined); // Heard only while somebody waits.
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { done, value } = await Promise.race([iterator.next(), aborted.promise]);
-      if (done === true) return undefined;
-      yield value;
-    }
-  } finally {
-    signal.removeEventListener("abort", abort);
-    // Not awaited: a stream that hangs would hang its end as well.
-    void Promise.resolve(iterator.return?.()).catch(() => undefined);
-  }
 }
 
 function partSize(sizeBytesHint = 0): number {
