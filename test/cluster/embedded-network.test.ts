@@ -112,7 +112,7 @@ test("a job whose list no node covers says so, and runs once the policy does, wi
   );
   const refused = await embedded.runCli([...fetchJob("--network", ORIGIN, "--", url("/late"))]);
   expect(refused.code, refused.stderr).toBe(6);
-  expect(refused.stderr).toMatch(/why: waiting: 1 part, 2 nodes looked at: 2 × this node does not allow 127\.0\.0\.2/u);
+  expect(refused.stderr).toMatch(/^waiting: 1 part, 2 nodes looked at: 2 × this node does not allow 127\.0\.0\.2[^]*error: No node can run this job[^]*--network-policy FILE/mu);
   expect(refused.stderr).toMatch(/code: NETWORK_DOMAIN_NOT_ALLOWED/u);
   const jobId = /skrei job stop (j-\w+)/u.exec(refused.stderr)?.[1] ?? "";
   await setPolicy(policy());

@@ -6,6 +6,10 @@ export interface DevContext {
   readonly server: string;
   readonly startedAtMs: number;
   readonly stoppedAtMs?: number;
+  /** Of `skrei dev`, to tell one that was killed. */
+  readonly pid?: number;
+  /** Where its jobs outlive it. */
+  readonly dataFolder?: string;
 }
 
 export async function readDevContext(configFolder: string): Promise<DevContext | undefined> {

@@ -16,6 +16,8 @@ import { engineOf, isEnded, jobStateOf, took } from "../run/job-words.ts";
 import { readNodeNames } from "../run/node-names.ts";
 import { listExecutions } from "../run/list-executions.ts";
 import { describeWaiting } from "../run/progress-lines.ts";
+import { adviseWaiting } from "../run/advise-waiting.ts";
+import type { WaitingAdvice } from "../run/advise-waiting.ts";
 import { executionColumns } from "./job-executions.ts";
 import { jobArgument } from "./job-list.ts";
 import { getJob } from "../client/get-job.ts";
@@ -35,7 +37,7 @@ export const jobDescribe = defineCommand({
     const job = await getJob(session, jobArgument(args));
     if (await printRecord(terminal, JobSchema, { value: job, name: job.jobId, format: formatOf(flags) })) return;
     const executions = await listExecutions(session, job.jobId, { limit: EXECUTIONS_SHOWN });
-    await answer(terminal, ...describe(job));
+    await answer(terminal, ...describe(job, job.waiting === undefined ? undefined : await adviseWaiting(session, job)));
     if (executions.length > 0) {
       const nodeNames = await readNodeNames(session);
       const columns = executionColumns(Date.now(), nodeNames, executions).filter(({ isWide }) => isWide !== true);
@@ -52,9 +54,9 @@ export const jobDescribe = defineCommand({
   },
 });
 
-function describe(job: Job): readonly string[] {
+function describe(job: Job, waitingAdvice: WaitingAdvice | undefined): readonly string[] {
   return renderFields([
-    ...describeState(job),
+    ...describeState(job, waitingAdvice),
     ...describeTask(job.spec?.task),
     ["network", describeNetwork(job.spec?.task?.network, engineOf(job))],
     ...describeLabels(job),
@@ -65,7 +67,7 @@ function describe(job: Job): readonly string[] {
 
 type Field = readonly [key: string, value: string];
 
-function describeState(job: Job): readonly Field[] {
+function describeState(job: Job, waitingAdvice: WaitingAdvice | undefined): readonly Field[] {
   return [
     ["id", job.jobId],
     ...describeNames(job),
@@ -76,7 +78,9 @@ function describeState(job: Job): readonly Field[] {
           ["failure", `${job.failure.message} (${job.failure.reason})`],
           ["fix", job.failure.hint],
         ] as const)),
-    ...(job.waiting === undefined ? [] : ([["waiting", describeWaiting(job.waiting).replace(/^waiting: /u, "")]] as const)),
+    ["waiting", job.waiting === undefined ? "" : describeWaiting(job.waiting).replace(/^waiting: /u, "")],
+    ["code", waitingAdvice?.code ?? ""],
+    ["fix", waitingAdvice?.fix ?? ""],
     ["exit code", job.exitCode === undefined ? "" : String(job.exitCode)],
     ["parts", describeParts(job)],
     ["version", String(job.version)],

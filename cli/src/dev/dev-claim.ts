@@ -2,6 +2,7 @@ import { createCluster } from "../client/cluster.ts";
 import { readDevContext, writeDevContext } from "../client/dev-context.ts";
 import { configFolder } from "../client/settings.ts";
 import { say } from "../output/terminal.ts";
+import type { ReadyRecord } from "./ready-record.ts";
 import type { Session } from "../session.ts";
 
 const ANSWER_TIMEOUT_MS = 2_000;
@@ -18,7 +19,7 @@ export interface DevClaim {
 /** Makes other terminals find the cluster at `server`, unless they find one already that answers. Says what it leaves alone. */
 export async function claimDevContext(
   session: Session,
-  server: string,
+  { server, store }: Pick<ReadyRecord, "server" | "store">,
   { isPortGiven }: { readonly isPortGiven: boolean },
 ): Promise<DevClaim> {
   const folder = configFolder(session.terminal.env);
@@ -35,7 +36,7 @@ export async function claimDevContext(
     );
     return { isOurs: false, release: () => Promise.resolve() };
   }
-  const context = { server, startedAtMs: Date.now() };
+  const context = { server, startedAtMs: Date.now(), pid: process.pid, ...(store !== "memory" && { dataFolder: store }) };
   await writeDevContext(folder, context);
   return {
     isOurs: true,

@@ -19,7 +19,7 @@ export interface DevOptions extends ClusterOptions {
 export async function runDevCluster(session: Session, options: DevOptions): Promise<void> {
   const { terminal, signal } = session;
   await using cluster = await spawnCluster(options, signal);
-  const claim = await claimDevContext(session, cluster.ready.server, { isPortGiven: options.port !== undefined });
+  const claim = await claimDevContext(session, cluster.ready, { isPortGiven: options.port !== undefined });
   await answer(terminal, ...(options.printsJson ? [cluster.readyLine] : banner(cluster.ready, claim, options.networkPolicyFile)));
   const interrupted = new Promise<"interrupted">((resolve) => {
     if (signal.aborted) resolve("interrupted");

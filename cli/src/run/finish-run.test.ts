@@ -1,11 +1,19 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { ExecutionSchema } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { HostUseSchema } from "@skrei/proto/skrei/execution/v1/network_use_pb.ts";
-import { Job_State, JobSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
-import { expect, test } from "vitest";
+import { Job_State, JobSchema, WaitingSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
+import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { writeDevContext } from "../client/dev-context.ts";
 import { ExitError } from "../exit-code.ts";
 import { createTestTerminal } from "../test-terminal.ts";
 import { finishRun } from "./finish-run.ts";
+import { adviseWaiting } from "./advise-waiting.ts";
+
+const settings = { server: "http://127.0.0.1:1", token: undefined, origin: "--server", isVerbose: false };
 
 type Host = Parameters<typeof create<typeof HostUseSchema>>[1] & object;
 
@@ -15,7 +23,7 @@ async function finished(state: Job_State, host: Host): Promise<string> {
   const use = { hosts: [create(HostUseSchema, host)], requests: host.requests ?? 0n, denied: host.denied ?? 0n };
   const executions = [create(ExecutionSchema, { executionId: "e-1", jobVersion: 1, networkUse: use })];
   const followed = { job, executions, lastErrors: [], isUnplaceable: false };
-  await finishRun({ terminal }, followed, { isQuiet: false, returnsExitCode: false }).catch((error: unknown) => {
+  await finishRun({ terminal, settings }, followed, { isQuiet: false, returnsExitCode: false }).catch((error: unknown) => {
     if (!(error instanceof ExitError)) throw error;
   });
   return terminal.written.stderr;
@@ -36,4 +44,34 @@ test("says of a job that failed which host failed it", async () => {
     /^ {2}net: a\.org: a\.org did not accept .* in time\n look: skrei net list j-1$/mu,
   );
   expect(await finished(Job_State.FAILED, refused)).toMatch(/^ look: skrei net explain http:\/\/a\.org:81 --job j-1$/mu);
+});
+
+test("says once why no node can run a job, that it waits, and what would allow it", async () => {
+  const terminal = createTestTerminal();
+  const reasons = [{ reason: "NETWORK_DOMAIN_NOT_ALLOWED", message: "This node does not allow a.org.", nodes: 2 }];
+  const network = { mode: Network_Mode.HTTP, domains: ["a.org"] };
+  const job = create(JobSchema, {
+    jobId: "j-1",
+    waiting: { partitions: 1, nodes: 2, reasons, impossible: true },
+    spec: { task: { network } },
+  });
+  const followed = { job, executions: [], lastErrors: [], isUnplaceable: true };
+  const finish = finishRun({ terminal, settings }, followed, { isQuiet: false, returnsExitCode: false });
+  await expect(finish).rejects.toMatchObject({ code: 6 });
+  expect(terminal.written.stderr).toBe(`error: No node can run this job as the cluster stands; it waits for one that can
+ code: NETWORK_DOMAIN_NOT_ALLOWED · j-1
+  fix: Allow it with \`modes: [none, http]\` and \`domains: [a.org]\` in the policy of a node, which its operator writes; the job starts as soon as that counts; to drop it: skrei job stop j-1
+`);
+});
+
+test("tells who runs skrei dev where to allow it", async () => {
+  const home = await mkdtemp(join(tmpdir(), "skrei-home-"));
+  onTestFinished(() => rm(home, { recursive: true }));
+  await writeDevContext(join(home, "skrei"), { server: settings.server, startedAtMs: 1 });
+  const waiting = create(WaitingSchema, { reasons: [{ reason: "NETWORK_MODE_NOT_OFFERED", nodes: 1 }], impossible: true });
+  const terminal = createTestTerminal({ env: { XDG_CONFIG_HOME: home } });
+  expect(await adviseWaiting({ settings, terminal }, { waiting })).toEqual({
+    code: "NETWORK_MODE_NOT_OFFERED",
+    fix: "allow it with `modes: [none, full]` in the file of skrei dev --network-policy FILE; the job starts as soon as that counts",
+  });
 });

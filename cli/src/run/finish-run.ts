@@ -9,6 +9,7 @@ import type { Session } from "../session.ts";
 import type { Followed } from "./follow-job.ts";
 import { took } from "./job-words.ts";
 import { describeWaiting } from "./progress-lines.ts";
+import { adviseWaiting } from "./advise-waiting.ts";
 
 export interface FinishOptions {
   readonly isQuiet: boolean;
@@ -18,13 +19,15 @@ export interface FinishOptions {
   readonly namesNextCommands?: boolean;
 }
 
+type FinishSession = Pick<Session, "terminal" | "settings">;
+
 /** The last lines of a run. Ends the command with the code that says how it went. */
 export async function finishRun(
-  session: Pick<Session, "terminal">,
+  session: FinishSession,
   { job, executions, lastErrors, isUnplaceable }: Followed,
   options: FinishOptions,
 ): Promise<void> {
-  if (isUnplaceable) return reportUnplaceable(session, job);
+  if (isUnplaceable) return reportUnplaceable(session, job, options.isQuiet);
   if (job.state === Job_State.COMPLETED) {
     if (!options.isQuiet) await reportDone(session, job, { executions, namesNextCommands: options.namesNextCommands !== false });
     return;
@@ -34,7 +37,7 @@ export async function finishRun(
 }
 
 async function reportDone(
-  { terminal }: Pick<Session, "terminal">,
+  { terminal }: FinishSession,
   job: Job,
   { executions, namesNextCommands }: Pick<Followed, "executions"> & { readonly namesNextCommands: boolean },
 ): Promise<void> {
@@ -48,7 +51,7 @@ async function reportDone(
 }
 
 async function reportFailure(
-  { terminal }: Pick<Session, "terminal">,
+  { terminal }: FinishSession,
   job: Job,
   { lastErrors, executions }: Pick<Followed, "lastErrors" | "executions">,
 ): Promise<void> {
@@ -77,18 +80,16 @@ function failureOf({ failure, state }: Job): { reason: string; message: string; 
   };
 }
 
-async function reportUnplaceable({ terminal }: Pick<Session, "terminal">, job: Job): Promise<never> {
-  const waiting = job.waiting;
-  const reason = waiting?.reasons[0]?.reason ?? "UNPLACEABLE";
-  const what = reason.startsWith("NETWORK_")
-    ? "Ask the operator of a node to allow it, and the job starts as soon as the policy does"
-    : "Ask for less, or add a node that fits and it starts";
+/** Why was said while it waited, unless nothing was. */
+async function reportUnplaceable(session: FinishSession, job: Job, isQuiet: boolean): Promise<never> {
+  const { stderr } = session.terminal;
+  const { code, fix } = await adviseWaiting(session, job);
   await say(
-    terminal,
-    `${terminal.stderr.style(["red", "bold"], "error:")} No node can ever run this job as the cluster stands`,
-    ...(waiting === undefined ? [] : [`  why: ${cleanLine(describeWaiting(waiting))}`]),
-    terminal.stderr.style("dim", ` code: ${reason} · ${job.jobId} stays queued`),
-    `  ${terminal.stderr.style("green", "fix:")} ${what}; to drop it: skrei job stop ${job.jobId}`,
+    session.terminal,
+    `${stderr.style(["red", "bold"], "error:")} No node can run this job as the cluster stands; it waits for one that can`,
+    ...(isQuiet && job.waiting !== undefined ? [`  why: ${cleanLine(describeWaiting(job.waiting))}`] : []),
+    stderr.style("dim", ` code: ${code} · ${job.jobId}`),
+    `  ${stderr.style("green", "fix:")} ${advice(fix)}; to drop it: skrei job stop ${job.jobId}`,
   );
   throw new ExitError(EXIT.unplaceable);
 }

@@ -2,6 +2,7 @@ import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts"
 import type { Job, Waiting } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { nodesOf } from "../output/count-of.ts";
 import { elapsed, executionStateOf, jobStateOf, partsOf } from "./job-words.ts";
+import { describeReasons } from "./advise-waiting.ts";
 
 /** With more parts than this, parts are counted and not named. */
 const NAMED_PARTS_MAX = 20;
@@ -66,10 +67,8 @@ export function createProgressLines(): ProgressLines {
 
 /** `waiting: 0 of 6 nodes free: 4 lack cpu (need 8, most free 5), 1 draining`. */
 export function describeWaiting(waiting: Waiting): string {
-  const reasons = waiting.reasons.map(
-    ({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "").replace(/^This /u, "this ")}`,
-  );
-  return `waiting: ${partsOf(waiting.partitions)}, ${nodesOf(waiting.nodes)} looked at${reasons.length === 0 ? "" : `: ${reasons.join("; ")}`}`;
+  const reasons = describeReasons(waiting);
+  return `waiting: ${partsOf(waiting.partitions)}, ${nodesOf(waiting.nodes)} looked at${reasons === "" ? "" : `: ${reasons}`}`;
 }
 
 function executionLine(

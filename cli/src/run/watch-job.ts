@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, hasReason } from "@skrei/domain";
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { isConnectionLost, toCallError } from "../client/call-error.ts";
+import { readDevCluster } from "../client/dev-cluster.ts";
 import { say } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import { isEnded } from "./job-words.ts";
@@ -26,6 +27,7 @@ export async function* watchJob(
     } catch (error) {
       if (signal.aborted) throw error;
       if (!mayReconnect(error, position)) throw error;
+      await refuseEndedDev(session, jobId);
       if (position.failures >= reconnectsMax) throw stayedAway(error, session, jobId);
       // A stream that ended in order is followed by the first refusal.
       if (!position.isAway) await say(session.terminal, "connection lost, trying again …");
@@ -68,6 +70,17 @@ function mayReconnect(error: unknown, position: Position): boolean {
     return true;
   }
   return isConnectionLost(error);
+}
+
+/** What `skrei dev` ran comes back, if at all, when somebody starts it again. */
+async function refuseEndedDev({ settings, terminal }: Session, jobId: string): Promise<void> {
+  const dev = await readDevCluster(settings, terminal.env);
+  if (dev?.hasEnded !== true) return;
+  const { dataFolder } = dev;
+  const fate = dataFolder === undefined ? `${jobId} with it` : `${jobId} goes on with the next one over ${dataFolder}`;
+  throw new DomainError("unavailable", "UNREACHABLE", `The dev cluster at ${settings.server} has ended, and ${fate}.`, {
+    hint: dataFolder === undefined ? "Start one that keeps its jobs: skrei dev --data ./.skrei" : `skrei dev --data ${dataFolder}`,
+  });
 }
 
 function stayedAway(error: unknown, session: Session, jobId: string): unknown {
