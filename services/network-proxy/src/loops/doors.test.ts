@@ -210,3 +210,23 @@ test.each([
 test("does not share its data folder", async () => {
   await expect(startEgressLab({ dataFolder: lab.dataFolder })).rejects.toMatchObject({ reason: "DATA_LOCKED" });
 });
+
+test("a door that could not be opened again is forgotten when it is closed, and can be opened anew", async () => {
+  const [kept, closed, reopened] = [await lab.open(["a.test"]), await lab.open(["a.test"]), await lab.open(["a.test"])];
+  await lab.proxy.stop("restart");
+  // Something that no socket can take the place of.
+  for (const { socketPath } of [closed, reopened]) mkdirSync(join(socketPath, "x"), { recursive: true });
+  const start = async (): Promise<EgressLab> => await startEgressLab({ ports: [origin.port], dataFolder: lab.dataFolder });
+  {
+    await using again = await start();
+    expect((await again.client.listDoors({})).doors).toMatchObject([{ executionId: kept.executionId }]);
+    for (const { socketPath } of [closed, reopened]) rmSync(socketPath, { recursive: true });
+    await again.client.closeDoor({ executionId: closed.executionId });
+    const network = { mode: Network_Mode.HTTP, domains: ["a.test"] };
+    const { credential } = await again.client.openDoor({ executionId: reopened.executionId, network, owner: "n-lab" });
+    expect(credential).toBe(reopened.credential);
+  }
+  await using later = await start();
+  const { doors } = await later.client.listDoors({});
+  expect(doors.map(({ executionId }) => executionId)).toEqual([kept.executionId, reopened.executionId].toSorted());
+});

@@ -34,6 +34,8 @@ export class Doors {
   /** What is being opened or closed, by execution: one thing after the other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #feed: UseFeed;
+  /** Doors of the journal that could not be served again. */
+  readonly #unserved = new Map<string, DoorRecord>();
   /** Doors whose journaled counts are old. */
   readonly #unsaved = new Set<string>();
   #clusterHosts: readonly CanonicalHost[] = [];
@@ -43,13 +45,14 @@ export class Doors {
     this.#feed = new UseFeed(options.clock);
   }
 
-  /** Serves the doors of the journal again, with their secrets and counts. One that cannot be served is logged and stays closed. */
+  /** Serves the doors of the journal again, with their secrets and counts. One that cannot be served is logged and stays closed until it is asked for. */
   async restore(): Promise<void> {
     for (const record of this.#options.journal.read()) {
       try {
         await this.#serve(record);
       } catch (error) {
         const { executionId } = record;
+        this.#unserved.set(executionId, record);
         this.#options.logger.error({ event: "door.failed", executionId, err: error }, "door could not be opened again");
       }
     }
@@ -62,6 +65,8 @@ export class Doors {
       if (held !== undefined) return held;
       const refusal = refusalOf(this.#options.policy.policy, request.network);
       if (refusal !== undefined) throw refusal;
+      const left = this.#unserved.get(request.executionId);
+      if (left !== undefined) return await this.#serve(left);
       const record = { ...request, secret: this.#options.newSecret(), openedAtMs: this.#options.clock.nowMs(), use: NO_NETWORK_USE };
       return await this.#openNew(record);
     });
@@ -71,7 +76,10 @@ export class Doors {
   close(executionId: string): Promise<OpenDoor | undefined> {
     return this.#inTurn(executionId, async () => {
       const held = this.#held.get(executionId);
-      if (held === undefined) return undefined;
+      if (held === undefined) {
+        if (this.#unserved.delete(executionId)) this.#options.journal.remove(executionId);
+        return undefined;
+      }
       await held.socket?.close();
       this.#options.journal.remove(executionId);
       this.#held.delete(executionId);
@@ -164,6 +172,7 @@ export class Doors {
   #hold(door: OpenDoor, socket: DoorSocket | undefined): HeldDoor {
     const held = { door, socket };
     this.#held.set(door.executionId, held);
+    this.#unserved.delete(door.executionId);
     if (door.rules.clusterHosts.length > 0) this.#clusterHosts = door.rules.clusterHosts;
     return held;
   }
