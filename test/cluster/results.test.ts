@@ -1,7 +1,8 @@
-import { chmod, mkdir, mkdtemp, readFile, readdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { CliResult } from "../kit/cli-process.ts";
 import { aShellJob } from "../kit/a-job.ts";
 import { expectInvariants } from "../kit/invariants.ts";
 import { useCluster } from "../kit/use-cluster.ts";
@@ -53,9 +54,56 @@ test("bytes that were changed in the store are noticed, and nothing of them is k
   await writeFile(stored, Buffer.alloc(500_000, 1));
   const folder = await mkdtemp(join(cluster().folder, "changed-"));
   const { code, stderr } = await cluster().runCli(["job", "get", jobId, "--to", folder]);
-  expect(code).not.toBe(0);
-  expect(stderr).toContain("error:");
-  expect(await readdir(folder)).toEqual([]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("RESULT_CORRUPT");
+  expect(await readdir(join(folder, "outputs", "data"))).toEqual([]);
+});
+
+test("a second download fetches nothing, --verify names what differs, and --overwrite makes it good", async () => {
+  const script = "mkdir /data/deep; head -c 5000000 /dev/urandom > /data/deep/big; echo a > /data/a; echo b > /data/b";
+  const jobId = await cluster().submit(aShellJob(script, { outputs: { data: "/data" } }));
+  await cluster().waitForJob(jobId, "completed");
+  const folder = await mkdtemp(join(cluster().folder, "again-"));
+  const get = (...more: string[]): Promise<CliResult> => cluster().runCli(["job", "get", jobId, "--to", folder, ...more]);
+  expect(await get()).toMatchObject({ code: 0 });
+  const again = await get("-o", "json");
+  expect(JSON.parse(again.stdout)).toMatchObject({ files: 6, keptFiles: 6, sizeBytes: 5_000_005, keptBytes: 5_000_005 });
+  expect(await get("--verify")).toMatchObject({ code: 0, stdout: "" });
+  const data = join(folder, "outputs", "data");
+  const bytes = await readFile(join(data, "deep", "big"));
+  bytes[3_000_000] = (bytes[3_000_000] ?? 0) ^ 1;
+  await writeFile(join(data, "deep", "big"), bytes);
+  await rm(join(data, "a"));
+  await writeFile(join(data, "new"), "");
+  const differing = await get("--verify");
+  expect({ code: differing.code, lines: differing.stdout.trim().split("\n").toSorted() }).toEqual({
+    code: 1,
+    lines: ["changed  outputs/data/deep/big", "extra    outputs/data/new", "missing  outputs/data/a"],
+  });
+  expect(await get()).toMatchObject({ code: 8 });
+  expect(JSON.parse((await get("--overwrite", "-o", "json")).stdout)).toMatchObject({
+    files: 6,
+    keptFiles: 4,
+    keptBytes: 5_000_003 - 1_048_576,
+  });
+  await rm(join(data, "new"));
+  expect(await get("--verify")).toMatchObject({ code: 0 });
+});
+
+test("several parts come into folders of their own; a part, an output or both can be chosen", async () => {
+  const script = 'echo "$SKREI_PARTITION_INDEX" > /one/n; echo two > /two/n';
+  const jobId = await cluster().submit(aShellJob(script, { count: 3, outputs: { one: "/one", two: "/two" } }));
+  await cluster().waitForJob(jobId, "completed");
+  const folder = await mkdtemp(join(cluster().folder, "parts-"));
+  const get = (to: string, ...more: string[]): Promise<CliResult> =>
+    cluster().runCli(["job", "get", jobId, "--to", join(folder, to), ...more]);
+  expect(await get("all")).toMatchObject({ code: 0 });
+  expect(await readdir(join(folder, "all"))).toEqual(["0", "1", "2"]);
+  expect(await get("all", "--verify")).toMatchObject({ code: 0 });
+  expect(await get("one", "--partition", "1", "--output", "one")).toMatchObject({ code: 0 });
+  expect(await readdir(join(folder, "one"), { recursive: true })).toEqual(["1", "1/one", "1/one/n"]);
+  expect(await get("no", "--partition", "7")).toMatchObject({ code: 3, stderr: expect.stringContaining("Part 7") });
+  expect(await get("no", "--output", "three")).toMatchObject({ code: 3, stderr: expect.stringContaining("Its outputs: one, two") });
 });
 
 test("run --get puts the result there and leaves stdout to the job", async () => {

@@ -8,28 +8,33 @@ const VARINT_BYTES_MAX = 8;
 
 export interface CarBlock {
   readonly cid: CID;
+  /** Overwritten by the next block: one buffer serves a whole download. */
   readonly bytes: Uint8Array;
 }
 
 /**
- * The blocks of a CAR v1 stream in its order, each hashed against its id. The header is skipped: what counts is the root that
- * was asked for. Source: https://ipld.io/specs/transport/car/carv1/
- * @throws DomainError corrupt/RESULT_CORRUPT for a block that is not what it claims to be, or a stream that ends in a block.
+ * The blocks of a CAR v1 stream in its order, each hashed against its id. The header is skipped: what counts are the blocks that
+ * were asked for. Source: https://ipld.io/specs/transport/car/carv1/
+ * @throws DomainError corrupt/RESULT_CORRUPT for a block that is not what it claims to be, unavailable/UPSTREAM_UNAVAILABLE for a
+ * stream that ends in a block.
  */
 export async function* readCar(stream: AsyncIterable<Uint8Array>): AsyncGenerator<CarBlock> {
-  const reader = createByteReader(stream);
+  const reader = new ByteReader(stream);
   const headerBytes = await readVarint(reader);
-  if (headerBytes === undefined) throw corrupt("The download is empty");
-  await reader.take(headerBytes);
+  if (headerBytes === undefined) throw cut("The download is empty");
+  await reader.take(checkLength(headerBytes));
   for (;;) {
     const sectionBytes = await readVarint(reader);
     if (sectionBytes === undefined) return;
-    if (sectionBytes > SECTION_BYTES_MAX)
-      throw corrupt(`A block of the download has ${sectionBytes} bytes; at most ${LIMITS.blockBytesMax} are valid`);
-    const [cid, bytes] = decodeSection(await reader.take(sectionBytes));
+    const [cid, bytes] = decodeSection(await reader.take(checkLength(sectionBytes)));
     if (!isBlockOf(cid, bytes)) throw corrupt(`Block ${cid.toString()} of the download does not match its content id`);
     yield { cid, bytes };
   }
+}
+
+function checkLength(sectionBytes: number): number {
+  if (sectionBytes <= SECTION_BYTES_MAX) return sectionBytes;
+  throw corrupt(`A block of the download has ${sectionBytes} bytes; at most ${LIMITS.blockBytesMax} are valid`);
 }
 
 function decodeSection(section: Uint8Array): [CID, Uint8Array] {
@@ -41,42 +46,43 @@ function decodeSection(section: Uint8Array): [CID, Uint8Array] {
   }
 }
 
-interface ByteReader {
-  /** Exactly so many bytes. */
-  take(count: number): Promise<Uint8Array>;
-  /** One byte, or undefined at the end of the stream. */
-  next(): Promise<number | undefined>;
-}
+class ByteReader {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #pending: Uint8Array = new Uint8Array();
+  #section = Buffer.allocUnsafe(1_024);
 
-function createByteReader(stream: AsyncIterable<Uint8Array>): ByteReader {
-  const iterator = stream[Symbol.asyncIterator]();
-  let pending: Uint8Array = new Uint8Array();
-  async function fill(): Promise<boolean> {
-    const { value, done } = await iterator.next();
+  constructor(stream: AsyncIterable<Uint8Array>) {
+    this.#iterator = stream[Symbol.asyncIterator]();
+  }
+
+  /** Exactly so many bytes, valid until the next call. */
+  async take(count: number): Promise<Uint8Array> {
+    if (this.#section.length < count)
+      this.#section = Buffer.allocUnsafeSlow(count <= SECTION_BYTES_MAX / 2 ? SECTION_BYTES_MAX / 2 : SECTION_BYTES_MAX);
+    for (let filled = 0; filled < count;) {
+      if (this.#pending.length === 0 && !(await this.#fill())) throw cut("The download ended in the middle of a block");
+      const part = this.#pending.subarray(0, count - filled);
+      this.#section.set(part, filled);
+      filled += part.length;
+      this.#pending = this.#pending.subarray(part.length);
+    }
+    return this.#section.subarray(0, count);
+  }
+
+  /** One byte, or undefined at the end of the stream. */
+  async next(): Promise<number | undefined> {
+    while (this.#pending.length === 0) if (!(await this.#fill())) return undefined;
+    const byte = this.#pending[0];
+    this.#pending = this.#pending.subarray(1);
+    return byte;
+  }
+
+  async #fill(): Promise<boolean> {
+    const { value, done } = await this.#iterator.next();
     if (done === true) return false;
-    pending = pending.length === 0 ? value : Buffer.concat([pending, value]);
+    this.#pending = value;
     return true;
   }
-  return {
-    async take(count) {
-      const parts: Uint8Array[] = [];
-      let missing = count;
-      while (missing > 0) {
-        if (pending.length === 0 && !(await fill())) throw corrupt("The download ended in the middle of a block");
-        const part = pending.subarray(0, missing);
-        parts.push(part);
-        missing -= part.length;
-        pending = pending.subarray(part.length);
-      }
-      return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
-    },
-    async next() {
-      while (pending.length === 0) if (!(await fill())) return undefined;
-      const byte = pending[0];
-      pending = pending.subarray(1);
-      return byte;
-    },
-  };
 }
 
 async function readVarint(reader: ByteReader): Promise<number | undefined> {
@@ -84,7 +90,7 @@ async function readVarint(reader: ByteReader): Promise<number | undefined> {
   for (let index = 0; index < VARINT_BYTES_MAX; index++) {
     const byte = await reader.next();
     if (byte === undefined && index === 0) return undefined;
-    if (byte === undefined) throw corrupt("The download ended in the middle of a length");
+    if (byte === undefined) throw cut("The download ended in the middle of a length");
     value += (byte & 0x7f) * 2 ** (7 * index);
     if (byte < 0x80 && Number.isSafeInteger(value)) return value;
   }
@@ -93,7 +99,15 @@ async function readVarint(reader: ByteReader): Promise<number | undefined> {
 
 export function corrupt(message: string, cause?: unknown): DomainError {
   return new DomainError("corrupt", "RESULT_CORRUPT", `${message}.`, {
-    hint: "Nothing was kept. Download it again; if it fails again, the store or the way to it is damaged.",
+    hint: "Nothing of it was kept. Download it again; if it fails again, the store or the way to it is damaged.",
+    cause,
+  });
+}
+
+/** Worth another try, unlike wrong bytes. */
+export function cut(message: string, cause?: unknown): DomainError {
+  return new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `${message}.`, {
+    hint: "Run the same command again: it goes on where it was. If it fails again, the content store's log says why.",
     cause,
   });
 }

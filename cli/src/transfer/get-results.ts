@@ -1,80 +1,58 @@
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { DomainError } from "@skrei/domain";
-import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
-import { parseCid } from "@skrei/unixfs/cid.ts";
 import { filesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
-import { createLiveLine } from "../output/live-line.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import type { Session } from "../session.ts";
-import { readCar } from "./car-reader.ts";
-import { writeDag } from "./write-dag.ts";
-import type { WrittenDag } from "./write-dag.ts";
+import { compareTree } from "./compare-tree.ts";
+import { asDiskError } from "./disk-error.ts";
+import { inParallel } from "./in-parallel.ts";
+import { statOf } from "./local-file.ts";
+import { openResults, PARALLEL_MAX } from "./open-results.ts";
+import type { ResultTree } from "./result-trees.ts";
+import { createTransferProgress } from "./transfer-progress.ts";
+import { occupied, writeTree } from "./write-tree.ts";
+
+/** Files in the making; in the target folder, so that a rename puts them where they belong. */
+export const PARTS_FOLDER = ".skrei-part";
 
 export interface GetRequest {
   readonly jobId: string;
   readonly to: string;
-  /** Replace entries that exist. */
+  /** Replace what differs. */
   readonly isForced: boolean;
-  /** Only this output of each part. */
-  readonly output: string | undefined;
+  /** Only these outputs of each part. */
+  readonly output: readonly string[] | undefined;
+  /** Only these parts. */
+  readonly partitions?: readonly number[];
   /** Says nothing when all went well. */
   readonly isQuiet: boolean;
 }
 
-/** Downloads the results of a job into a folder, each byte checked against its content id. Nothing is left of a download that fails. */
-export async function getResults(session: Session, request: GetRequest): Promise<void> {
-  const results = newestOfEach(await listResults(session, request.jobId));
-  const [first] = results;
-  if (first === undefined) {
-    throw new DomainError("notFound", "RESULT_NOT_FOUND", `Job ${request.jobId} has no result yet.`, {
-      hint: `Its output so far: skrei job logs ${request.jobId}`,
-    });
-  }
-  const target = resolve(request.to);
-  await mkdir(target, { recursive: true });
-  const names = results.length === 1 ? undefined : results.map(({ partition }) => String(partition));
-  if (names !== undefined) await refuseExisting(target, names, request);
-  await using stack = new AsyncDisposableStack();
-  const parts = await mkdtemp(join(target, ".skrei-part-"));
-  stack.defer(() => rm(parts, { recursive: true, force: true }));
-  const totals = await downloadAll(session, results, { parts, output: request.output });
-  const from = names === undefined ? join(parts, String(first.partition)) : parts;
-  const chosen = await chooseOutput(from, { names: names ?? [""], output: request.output });
-  await refuseExisting(
-    target,
-    chosen.map(({ to }) => to),
-    request,
-  );
-  for (const entry of chosen) {
-    const to = join(target, entry.to);
-    if (request.isForced) await rm(to, { recursive: true, force: true });
-    await mkdir(join(to, ".."), { recursive: true });
-    await rename(entry.from, to);
-  }
-  if (request.isQuiet) return;
-  await say(
-    session.terminal,
-    `  ✓ verified  ${filesOf(totals.files)}, ${formatBytes(totals.sizeBytes)}; every byte matches its content id`,
-  );
+export interface GotResults {
+  files: number;
+  sizeBytes: number;
+  /** What was there already. */
+  keptFiles: number;
+  keptBytes: number;
+  refusedLinks: string[];
 }
 
-/** Each into a folder named by its partition. */
-async function downloadAll(
-  session: Session,
-  results: readonly Result[],
-  { parts, output }: { readonly parts: string; readonly output: string | undefined },
-): Promise<{ files: number; sizeBytes: number }> {
-  const totals = { files: 0, sizeBytes: 0 };
-  for (const result of results) {
-    const written = await download(session, result, { to: join(parts, String(result.partition)), output });
-    totals.files += written.files;
-    totals.sizeBytes += written.sizeBytes;
-    for (const link of written.refusedLinks)
-      await say(session.terminal, `note: the link ${link} of part ${result.partition} leads out of the result and is left out`);
-  }
-  return totals;
+/**
+ * Downloads the results of a job into a folder, each byte checked against its content id. What is there already is compared and not
+ * fetched again; what differs is refused before anything is written, unless it is to be replaced.
+ */
+export async function getResults(session: Session, request: GetRequest): Promise<GotResults> {
+  const { jobId, partitions = [], output: outputs = [] } = request;
+  using opened = await openResults(session, { jobId, partitions, outputs });
+  const target = await makeTarget(request.to);
+  if (!request.isForced) for (const tree of opened.trees) await refuseOther(tree, target);
+  const got = await fetchTrees(session, opened.trees, { target, existing: request.isForced ? "replace" : "trust" });
+  for (const link of got.refusedLinks) await say(session.terminal, `note: the link ${link} leads out of the result and is left out`);
+  if (!request.isQuiet) await say(session.terminal, summaryOf(got));
+  return got;
 }
 
 /** Refuses, before a job is submitted, what its download would refuse: the entries that it would write are known. */
@@ -83,131 +61,83 @@ export async function refuseOccupied(
   { count, isForced }: { readonly count: number; readonly isForced: boolean },
 ): Promise<void> {
   const names = count === 1 ? RESULT_ENTRIES : Array.from({ length: count }, (_, part) => String(part));
-  const isThere = await readdir(resolve(to)).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) await refuseExisting(resolve(to), names, { to, isForced });
-}
-
-const RESULT_ENTRIES = ["stdout", "stderr", "exitCode", "outputs"];
-
-async function listResults(session: Session, jobId: string): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  let pageToken = "";
-  do {
-    const page = await session.cluster.results.listResults({ jobId, pageSize: 1_000, pageToken });
-    results.push(...page.results);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== "");
-  return results;
-}
-
-/** One result a partition: the accepted one, else the newest that could be kept. */
-function newestOfEach(results: readonly Result[]): readonly Result[] {
-  const chosen = new Map<number, Result>();
-  for (const result of results) {
-    const known = chosen.get(result.partition);
-    if (known === undefined || (!known.accepted && (result.accepted || result.executionId > known.executionId)))
-      chosen.set(result.partition, result);
-  }
-  return [...chosen.values()].toSorted((a, b) => a.partition - b.partition);
-}
-
-async function download(
-  session: Session,
-  result: Result,
-  { to, output }: { readonly to: string; readonly output: string | undefined },
-): Promise<WrittenDag> {
-  const { url } = await session.cluster.results.createDownloadLink({ jobId: result.jobId, cid: result.cid });
-  const response = await fetchCar(url, session.signal);
-  const live = createLiveLine(session.terminal.stderr, () => performance.now());
-  let receivedBytes = 0;
-  async function* counted(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const piece of stream) {
-      receivedBytes += piece.length;
-      live.show(`  part ${result.partition}: ${formatBytes(receivedBytes)} of ${formatBytes(Number(result.sizeBytes))}`);
-      yield piece;
-    }
-  }
-  try {
-    const kept = output === undefined ? undefined : join(to, "outputs", output);
-    return await writeDag(parseCid(result.cid), to, readCar(counted(whole(response, session.signal))), { kept });
-  } finally {
-    await live.clear();
-  }
-}
-
-/** What comes of a download whose connection is cut is an error of its own: nothing of it may look like the end. */
-async function* whole(stream: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  try {
-    yield* stream;
-  } catch (cause) {
-    if (signal.aborted) throw cause;
-    throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", "The content store cut the download before its end; nothing was kept.", {
-      hint: "Try again; if it fails again, a part of the result is damaged in the store: its log says which.",
-      cause,
-    });
-  }
-}
-
-async function fetchCar(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  const address = new URL(url);
-  address.searchParams.set("format", "car");
-  let response: Response;
-  try {
-    response = await fetch(address, {
-      signal,
-      redirect: "error",
-      headers: { accept: "application/vnd.ipld.car;version=1;order=dfs;dups=n" },
-    });
-  } catch (cause) {
-    if (signal.aborted) throw cause;
-    throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `The content store at ${address.origin} does not answer.`, {
-      hint: "Is the publisher running, and is that address reachable from here?",
-      cause,
-    });
-  }
-  if (response.ok && response.body !== null) return response.body;
-  const text = (await response.text()).slice(0, 300);
-  throw new DomainError(
-    "unavailable",
-    "UPSTREAM_UNAVAILABLE",
-    `The content store at ${address.origin} answered ${response.status}: ${text}`,
-    { hint: "Try again; a link ends after an hour." },
-  );
-}
-
-/** What goes where: whole parts, or the one output of each. */
-async function chooseOutput(
-  from: string,
-  { names, output }: { names: readonly string[]; output: string | undefined },
-): Promise<readonly { from: string; to: string }[]> {
-  const chosen: { from: string; to: string }[] = [];
-  for (const name of names) {
-    const part = join(from, name);
-    const entries = output === undefined ? await readdir(part) : await readdir(join(part, "outputs")).catch(() => []);
-    if (output === undefined)
-      chosen.push(...(name === "" ? entries.map((entry) => ({ from: join(part, entry), to: entry })) : [{ from: part, to: name }]));
-    else if (entries.includes(output)) chosen.push({ from: join(part, "outputs", output), to: join(name, basename(output)) });
-    else
-      throw new DomainError("notFound", "RESULT_NOT_FOUND", `The result has no output "${output}".`, {
-        hint: entries.length === 0 ? "It has no outputs at all." : `Its outputs: ${entries.join(", ")}.`,
-      });
-  }
-  return chosen;
-}
-
-async function refuseExisting(
-  target: string,
-  names: readonly string[],
-  { isForced, to }: Pick<GetRequest, "isForced" | "to">,
-): Promise<void> {
-  if (isForced) return;
-  const existing = new Set(await readdir(target));
-  const taken = names.find((name) => existing.has(name.split("/")[0] ?? name));
+  const existing = new Set(isForced ? [] : await readdir(resolve(to)).catch(() => []));
+  const taken = names.find((name) => existing.has(name));
   if (taken === undefined) return;
   throw new DomainError("exists", "FIELD_INVALID", `${join(to, taken)} exists already; nothing was written.`, {
     hint: "Choose another folder, or replace it with --force.",
   });
+}
+
+const RESULT_ENTRIES = ["stdout", "stderr", "exitCode", "outputs"];
+
+async function makeTarget(to: string): Promise<string> {
+  try {
+    await mkdir(resolve(to), { recursive: true });
+    return realpathSync(resolve(to));
+  } catch (error) {
+    throw asDiskError(error, to);
+  }
+}
+
+async function refuseOther({ source, root, place }: ResultTree, target: string): Promise<void> {
+  const base = join(target, ...place);
+  if (place.length === 0 && readdirSync(target).length === 0) return;
+  if (statOf(base) === undefined) return;
+  for await (const { kind, path } of compareTree(source, root, base, { files: 0, sizeBytes: 0 }))
+    if (kind === "changed") throw occupied(join(base, ...path));
+}
+
+async function fetchTrees(
+  session: Session,
+  trees: readonly ResultTree[],
+  { target, existing }: { readonly target: string; readonly existing: "replace" | "trust" },
+): Promise<GotResults> {
+  const total: GotResults = { files: 0, sizeBytes: 0, keptFiles: 0, keptBytes: 0, refusedLinks: [] };
+  const parts = join(target, PARTS_FOLDER);
+  makeFolder(parts);
+  const progress = createTransferProgress(
+    session.terminal.stderr,
+    trees.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  );
+  try {
+    await inParallel(trees, PARALLEL_MAX, async ({ source, root, place }) => {
+      if (place.length > 1) makeFolder(join(target, ...place.slice(0, -1)));
+      const written = await writeTree(source, root, join(target, ...place), { partsFolder: parts, existing, onBytes: progress.add });
+      total.files += written.files;
+      total.sizeBytes += written.sizeBytes;
+      total.keptFiles += written.keptFiles;
+      total.keptBytes += written.keptBytes;
+      total.refusedLinks.push(...written.refusedLinks.map((link) => [...place, link].join("/")));
+    });
+    rmSync(parts, { recursive: true, force: true });
+  } finally {
+    await progress.clear();
+    removeIfEmpty(parts);
+  }
+  return total;
+}
+
+/** Not through a link: it would lead out of the folder that was named. */
+function makeFolder(path: string): void {
+  if (statOf(path)?.isDirectory() === true) return;
+  if (statOf(path) !== undefined) throw occupied(path);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    throw asDiskError(error, path);
+  }
+}
+
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // Parts that the next download takes up; or it is gone.
+  }
+}
+
+function summaryOf({ files, sizeBytes, keptFiles, keptBytes }: GotResults): string {
+  const kept = keptBytes === 0 && keptFiles === 0 ? "" : ` (${filesOf(keptFiles)} and ${formatBytes(keptBytes)} in all were there already)`;
+  return `  ✓ verified  ${filesOf(files)}, ${formatBytes(sizeBytes)}${kept}; every byte matches its content id`;
 }

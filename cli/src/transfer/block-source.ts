@@ -1,0 +1,95 @@
+import { DomainError, hasReason } from "@skrei/domain";
+import type { ContentId } from "@skrei/unixfs/cid.ts";
+import { corrupt, cut, readCar } from "./car-reader.ts";
+import { pause } from "./pause.ts";
+
+/** As many as the gateway takes at once. */
+export const BLOCKS_PER_FETCH_MAX = 64;
+
+/** Bytes are valid only until it returns. */
+export type TakeBlock = (cid: ContentId, bytes: Uint8Array) => void;
+
+/** Where verified blocks come from. */
+export interface BlockSource {
+  /** Ends what waits for it. */
+  readonly signal: AbortSignal;
+  /** Gives each of the blocks once, verified, in any order. At most `BLOCKS_PER_FETCH_MAX`, all different. */
+  fetch(cids: readonly ContentId[], take: TakeBlock): Promise<void>;
+}
+
+export interface GatewayBlocksOptions {
+  /** A fresh link to the root, as the cluster signs it. */
+  readonly createLink: () => Promise<string>;
+  readonly get: (address: URL, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+  /** Tries in a row that bring nothing. */
+  readonly triesMax: number;
+  /** Before the second try; doubles with each. */
+  readonly backoffMs: number;
+}
+
+/** Blocks of one root from the gateway. What is cut goes on with the blocks that are missing; a link that ended is made anew. */
+export class GatewayBlocks implements BlockSource {
+  readonly signal: AbortSignal;
+  readonly #options: GatewayBlocksOptions;
+  #link: Promise<string> | undefined;
+
+  constructor(options: GatewayBlocksOptions) {
+    this.signal = options.signal;
+    this.#options = options;
+  }
+
+  async fetch(cids: readonly ContentId[], take: TakeBlock): Promise<void> {
+    const { signal, triesMax, backoffMs } = this.#options;
+    const missing = new Map(cids.map((cid) => [keyOf(cid), cid]));
+    for (let tries = 1; ; tries++) {
+      const before = missing.size;
+      try {
+        return await this.#fetchOnce(missing, take);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (missing.size < before) tries = 1;
+        if (!isWorthAnotherTry(error) || tries >= triesMax) throw error;
+        await pause(Math.min(backoffMs * 2 ** (tries - 1), BACKOFF_MS_MAX), signal);
+      }
+    }
+  }
+
+  async #fetchOnce(missing: Map<string, ContentId>, take: TakeBlock): Promise<void> {
+    const { get, signal } = this.#options;
+    const link = (this.#link ??= this.#options.createLink());
+    try {
+      const address = new URL(await link);
+      address.searchParams.set("format", "car");
+      address.searchParams.set("blocks", [...missing.values()].join(","));
+      for await (const { cid, bytes } of readCar(get(address, signal))) {
+        if (!missing.delete(keyOf(cid))) throw corrupt(`The download has block ${cid.toString()}, which was not asked for`);
+        take(cid, bytes);
+      }
+    } catch (error) {
+      // Whoever comes first renews it for all.
+      if (
+        this.#link === link &&
+        (hasReason(error, "LINK_INVALID") ||
+          (await link.then(
+            () => false,
+            () => true,
+          )))
+      )
+        this.#link = undefined;
+      throw error;
+    }
+    if (missing.size > 0) throw cut(`The content store ended the download ${missing.size} blocks too early`);
+  }
+}
+
+function isWorthAnotherTry(error: unknown): boolean {
+  return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "timeout" || error.reason === "LINK_INVALID");
+}
+
+/** Cheaper than the text form, which is made anew for each block. */
+export function keyOf(cid: ContentId): string {
+  return Buffer.from(cid.bytes.buffer, cid.bytes.byteOffset, cid.bytes.byteLength).toString("latin1");
+}
+
+const BACKOFF_MS_MAX = 10_000;

@@ -1,0 +1,50 @@
+import { DomainError } from "@skrei/domain";
+import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
+import type { Session } from "../session.ts";
+
+export interface ChosenResults {
+  /** One a part, in their order: of all parts or of those that are named. */
+  readonly results: readonly Result[];
+  /** Whether the job has results of several parts, chosen or not. */
+  readonly areSeveral: boolean;
+}
+
+/** @throws DomainError notFound/RESULT_NOT_FOUND. */
+export async function chooseResults(session: Session, jobId: string, partitions: readonly number[]): Promise<ChosenResults> {
+  const results = newestOfEach(await listResults(session, jobId));
+  if (results.length === 0) {
+    throw new DomainError("notFound", "RESULT_NOT_FOUND", `Job ${jobId} has no result yet.`, {
+      hint: `Its output so far: skrei job logs ${jobId}`,
+    });
+  }
+  const absent = partitions.find((wanted) => !results.some(({ partition }) => partition === wanted));
+  if (absent !== undefined) {
+    throw new DomainError("notFound", "RESULT_NOT_FOUND", `Part ${absent} of job ${jobId} has no result.`, {
+      hint: `Those that have one: skrei job results ${jobId}`,
+    });
+  }
+  const chosen = partitions.length === 0 ? results : results.filter(({ partition }) => partitions.includes(partition));
+  return { results: chosen, areSeveral: results.length > 1 };
+}
+
+async function listResults(session: Session, jobId: string): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  let pageToken = "";
+  do {
+    const page = await session.cluster.results.listResults({ jobId, pageSize: 1_000, pageToken });
+    results.push(...page.results);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return results;
+}
+
+/** The accepted one, else the newest that could be kept. */
+function newestOfEach(results: readonly Result[]): readonly Result[] {
+  const chosen = new Map<number, Result>();
+  for (const result of results) {
+    const known = chosen.get(result.partition);
+    if (known === undefined || (!known.accepted && (result.accepted || result.executionId > known.executionId)))
+      chosen.set(result.partition, result);
+  }
+  return [...chosen.values()].toSorted((a, b) => a.partition - b.partition);
+}
