@@ -13,8 +13,9 @@ export class SqliteDoorJournal implements DoorJournal, Disposable {
   readonly #remove: StatementSync;
   readonly #saveUse: StatementSync;
 
+  /** @throws DomainError precondition/DATA_LOCKED, precondition/CONFIG_INVALID, unavailable/STORE_UNAVAILABLE. */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path);
+    this.#database = openDatabase(path);
     // It holds the secrets of all doors.
     chmodSync(path, 0o600);
     takeLock(this.#database);
@@ -25,14 +26,19 @@ export class SqliteDoorJournal implements DoorJournal, Disposable {
     this.#saveUse = this.#database.prepare("UPDATE door SET network_use = ? WHERE id = ?");
   }
 
+  /** @throws DomainError unavailable/STORE_UNAVAILABLE when the file is damaged. */
   read(): readonly DoorRecord[] {
-    return this.#database
-      .prepare("SELECT opening, network_use FROM door ORDER BY id")
-      .all()
-      .map((row) => ({
-        ...(JSON.parse(String(row["opening"])) as Omit<DoorRecord, "use">),
-        use: JSON.parse(String(row["network_use"])) as NetworkUse,
-      }));
+    try {
+      return this.#database
+        .prepare("SELECT opening, network_use FROM door ORDER BY id")
+        .all()
+        .map((row) => ({
+          ...(JSON.parse(String(row["opening"])) as Omit<DoorRecord, "use">),
+          use: JSON.parse(String(row["network_use"])) as NetworkUse,
+        }));
+    } catch (error) {
+      throw unreadable(error);
+    }
   }
 
   add({ use, ...opening }: DoorRecord): void {
@@ -59,17 +65,41 @@ export class SqliteDoorJournal implements DoorJournal, Disposable {
   }
 }
 
+function openDatabase(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path);
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
 /** A second proxy would take the sockets away from the first. The lock is the kernel's: it ends with the process. */
 function takeLock(database: DatabaseSync): void {
   try {
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
   } catch (error) {
     database.close();
+    if (!isLocked(error)) throw unreadable(error);
     throw new DomainError("precondition", "DATA_LOCKED", "Another network-proxy uses the data folder.", {
       hint: "Stop the other one, or give this one a folder of its own.",
       cause: error,
     });
   }
+}
+
+function isLocked(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+}
+
+const SQLITE_BUSY = 5;
+
+/** What is in it cannot be guessed: a door opened with other rules than its own would be worse than none. */
+function unreadable(cause: unknown): DomainError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new DomainError("unavailable", "STORE_UNAVAILABLE", `The journal of doors cannot be read (${why}).`, {
+    hint: "Check the disk; when the file is damaged, move doors.db away: the tasks of now lose their network, later ones have it again.",
+    cause,
+  });
 }
 
 const SCHEMA_VERSION = 1;

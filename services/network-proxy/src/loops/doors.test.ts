@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { connect } from "node:net";
+import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
@@ -116,6 +117,25 @@ test("watchers get all doors first, a host's first refusal at once, and only the
   await expect(stream.next()).rejects.toMatchObject({ kind: "cancelled" });
 });
 
+test("a failure of the origin is told with its host, which keeps the reasons of its refusals", async () => {
+  const door = await lab.open(["a.test"]);
+  await sendRaw(door, getRequest(door, "http://a.test:1/"));
+  await origin[Symbol.asyncDispose]();
+  await sendRaw(door, getRequest(door, url));
+  const { use } = await lab.client.closeDoor({ executionId: door.executionId });
+  expect(use).toMatchObject({ requests: 1n, denied: 1n });
+  expect(use?.hosts).toMatchObject([
+    {
+      requests: 1n,
+      denied: 1n,
+      failed: 1n,
+      denialReasons: ["EGRESS_PORT_DENIED"],
+      reason: "EGRESS_ORIGIN_UNREACHABLE",
+      message: expect.stringContaining("a.test cannot be connected to"),
+    },
+  ]);
+});
+
 test("explains a request as it would be judged, without sending it", async () => {
   const network = { mode: Network_Mode.HTTP, domains: ["a.test", "in.test", "gone.test"] };
   const explain = async (asked: string): Promise<unknown> => (await lab.client.explainEgress({ url: asked, network })).explanation;
@@ -205,6 +225,24 @@ test.each([
   ["a data folder too deep for sockets", { dataFolder: `/tmp/${"x".repeat(90)}` }],
 ])("does not start with %s", async (_name, settings) => {
   await expect(startEgressLab(settings)).rejects.toMatchObject({ reason: "CONFIG_INVALID" });
+});
+
+test.each([
+  ["is no database", (path: string) => writeFileSync(path, "x".repeat(5_000))],
+  ["is a folder", (path: string) => mkdirSync(path)],
+  [
+    "has a row that is no door",
+    (path: string) => {
+      using database = new DatabaseSync(path);
+      database.exec("CREATE TABLE door (id TEXT PRIMARY KEY, opening TEXT NOT NULL, network_use TEXT NOT NULL) STRICT, WITHOUT ROWID");
+      database.exec("PRAGMA user_version = 1; INSERT INTO door VALUES ('e', '{half', '{}')");
+    },
+  ],
+])("does not start, and says why, when its journal %s", async (_name, damage) => {
+  const dataFolder = mkdtempSync(join(tmpdir(), "skrei-journal-"));
+  damage(join(dataFolder, "doors.db"));
+  await expect(startEgressLab({ dataFolder })).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  rmSync(dataFolder, { recursive: true });
 });
 
 test("does not share its data folder", async () => {
