@@ -197,8 +197,10 @@ describe("a task in mode full", { timeout: 120_000 }, () => {
   test("starts only in a namespace that is closed", async () => {
     await expect(launch(["true"], { ...DOOR, deniedNetworks: [] })).rejects.toMatchObject({ reason: "DOOR_FAILED" });
     await expect(launch(["true"], { ...DOOR, deniedNetworks: ["300.0.0.0/8"] })).rejects.toMatchObject({ reason: "ENGINE_FAILED" });
-    const root = create("0:0");
-    await expect(launch(["true"], DOOR, root)).rejects.toMatchObject({ reason: "NETWORK_MODE_NOT_OFFERED" });
+    for (const user of ["0:0", "00:65534"]) {
+      const root = create(user);
+      await expect(launch(["true"], DOOR, root)).rejects.toMatchObject({ reason: "NETWORK_MODE_NOT_OFFERED" });
+    }
     expect((await containersOf(nodeId)).filter(({ role }) => role === "task")).toEqual([]);
   });
 });

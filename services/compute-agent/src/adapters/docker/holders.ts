@@ -149,7 +149,7 @@ export class Holders {
   }
 
   async #makeOutside(door: Door): Promise<Holder> {
-    if (this.#options.user.startsWith("0:")) throw rootRefused();
+    if (Number.parseInt(this.#options.user, 10) === 0) throw rootRefused();
     const make = async (): Promise<Holder> =>
       await this.#makeHolder({ ...LOOPBACK_ONLY, mode: "full" }, await this.#options.network.outside(door));
     try {
