@@ -2,6 +2,7 @@ import { lookup as dnsLookup, type LookupAddress } from "node:dns";
 import { Agent as HttpAgent, type ClientRequest, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { getCACertificates } from "node:tls";
 import type { Target } from "./endpoint.ts";
 
 /** Which addresses may be dialled; the storage-fetcher's address policy is one. */
@@ -17,7 +18,7 @@ export interface TransportOptions {
   readonly lookup?: LookupFunction;
   /** Connections at once, a download that is not read to its end among them; further requests wait for one. Default 64. */
   readonly connectionsMax?: number;
-  /** PEM of a further authority to trust. */
+  /** PEM of an authority to trust beside the usual ones. */
   readonly authority?: string;
 }
 
@@ -35,7 +36,10 @@ export function createTransport(options: TransportOptions): Transport {
   const { connectionsMax = 64, authority } = options;
   const shared = { keepAlive: true, maxSockets: connectionsMax, maxFreeSockets: connectionsMax, timeout: KEEP_IDLE_MS };
   const httpAgent = new HttpAgent(shared);
-  const httpsAgent = new HttpsAgent({ ...shared, ...(authority === undefined ? {} : { ca: authority }) });
+  const httpsAgent = new HttpsAgent({
+    ...shared,
+    ...(authority === undefined ? {} : { ca: [...getCACertificates("default"), authority] }),
+  });
   return {
     open: (target, { method, path, headers }) => {
       const { addressPolicy: policy } = options;
