@@ -91,6 +91,14 @@ test.each<readonly [string, Partial<StoredTruth>, string]>([
     "running does not follow completed",
   ],
   ["a refusal that nobody is told of", withDenials(), "nothing tells that a.example was refused"],
+  [
+    "a reason that nobody is told of",
+    {
+      ...withDenials("a.example is not listed"),
+      executions: [execution("e-1", { networkUse: aUse({ host: "a.example", denied: 2, denialReasons: ["EGRESS_PORT_DENIED"] }) })],
+    },
+    "nothing tells that a.example was refused for EGRESS_PORT_DENIED",
+  ],
   ["a refusal that is told twice", withDenials("a.example is not listed", "a.example is not listed"), "is told twice"],
   ["network use of a job without a network", { executions: [execution("e-1", { networkUse })] }, "has no network and a count"],
   [

@@ -86,21 +86,29 @@ function brokenStory(id: string, story: readonly JobEvent[], { state, mayFollow 
   return at === state ? broken : [...broken, `${id} is ${state}, its events end at ${at}`];
 }
 
-/** Nobody counts what has no network; each host that was refused is told of, and nothing is told twice. */
-function brokenDenials({ jobs, executions, events }: StoredTruth): readonly string[] {
+/** Nobody counts what has no network; each host that was refused is told of, for each reason, and nothing is told twice. */
+function brokenDenials({ jobs, executions, events: all }: StoredTruth): readonly string[] {
   const isClosed = new Map<string, boolean>(jobs.map(({ id, spec }) => [id, spec.task.network.mode === "none"]));
   const denials = Map.groupBy(
-    events.filter(({ type }) => type === "execution.egress_denied"),
+    all.filter(({ type }) => type === "execution.egress_denied"),
     ({ executionId }) => executionId,
   );
   return executions.flatMap(({ id, jobId, networkUse }) => {
-    const told = (denials.get(id) ?? []).map(({ message = "" }) => message);
+    const events = denials.get(id) ?? [];
+    const told = events.map(({ message = "" }) => message);
+    const isTold = (host: string, reason: string): boolean =>
+      events.some((event) => event.reason === reason && event.message?.includes(host) === true);
+    const reasons =
+      networkUse?.hosts.flatMap(({ host, denialReasons = [] }) => denialReasons.map((reason) => [host, reason] as const)) ?? [];
     const refused = networkUse?.hosts.filter(({ denied }) => denied > 0).map(({ host }) => host) ?? [];
     return [
       ...(networkUse !== undefined && isClosed.get(jobId) === true ? [`${id} has no network and a count of its use`] : []),
       ...refused
         .filter((host) => !told.some((message) => message.includes(host)))
         .map((host) => `${id}: nothing tells that ${host} was refused`),
+      ...reasons
+        .filter(([host, reason]) => !isTold(host, reason))
+        .map(([host, reason]) => `${id}: nothing tells that ${host} was refused for ${reason}`),
       ...told.filter((message, index) => told.indexOf(message) < index).map((message) => `${id}: "${message}" is told twice`),
     ];
   });

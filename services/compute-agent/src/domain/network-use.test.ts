@@ -8,6 +8,11 @@ test.each([
   ["a first refusal", { ...known, denied: 2 }, true],
   ["more bytes out", { ...known, sentBytes: 101 }, true],
   ["more bytes in, after a proxy that was killed lost others", { ...known, sentBytes: 90, receivedBytes: 201 }, true],
+  [
+    "a failure of the origin",
+    { ...known, hosts: [{ ...known, host: "a.test", rule: "", reason: "EGRESS_ORIGIN_TIMEOUT", message: "", failed: 1 }] },
+    true,
+  ],
   ["the same again", { ...known }, false],
   ["what is older", { ...known, requests: 2, receivedBytes: 100 }, false],
 ])("whether it is news: %s", (_, next, isNew) => {

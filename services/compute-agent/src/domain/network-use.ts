@@ -5,7 +5,12 @@ import type { NetworkUse } from "@skrei/domain";
  * A use in which nothing happened is no news either.
  */
 export function isNewUse(known: NetworkUse | undefined, next: NetworkUse): boolean {
-  return COUNTS.some((count) => next[count] > (known?.[count] ?? 0));
+  return COUNTS.some((count) => next[count] > (known?.[count] ?? 0)) || failedOf(next) > failedOf(known);
+}
+
+/** What origins failed had been let through, and counted, before. */
+function failedOf(use: NetworkUse | undefined): number {
+  return use?.hosts.reduce((sum, { failed = 0 }) => sum + failed, 0) ?? 0;
 }
 
 const COUNTS = ["requests", "denied", "sentBytes", "receivedBytes"] as const satisfies readonly (keyof NetworkUse)[];

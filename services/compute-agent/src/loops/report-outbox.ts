@@ -130,7 +130,8 @@ function cutBatch(records: readonly ExecutionRecord[], tell: (record: ExecutionR
 function useBytes(use: NetworkUse | undefined): number {
   if (use === undefined) return 0;
   return use.hosts.reduce(
-    (sum, { host, rule, reason, message }) => sum + HOST_BYTES + host.length + rule.length + reason.length + message.length,
+    (sum, { host, rule, reason, message, denialReasons = [] }) =>
+      sum + HOST_BYTES + host.length + rule.length + reason.length + message.length + denialReasons.join().length,
     0,
   );
 }

@@ -1,3 +1,4 @@
+import { type Reason, REASONS } from "@skrei/domain";
 import { expect, test } from "vitest";
 import { NO_NETWORK_USE, UseCount } from "./use-count.ts";
 
@@ -29,6 +30,7 @@ test("requests, refusals and bytes are counted by host and in all", () => {
         rule: "a.test",
         reason: "EGRESS_HOST_NOT_ON_JOB_LIST",
         message: "cut",
+        denialReasons: ["EGRESS_HOST_NOT_ON_JOB_LIST"],
       },
       {
         host: "b.test",
@@ -39,6 +41,7 @@ test("requests, refusals and bytes are counted by host and in all", () => {
         rule: "",
         reason: "EGRESS_HOST_NOT_ON_JOB_LIST",
         message: "no",
+        denialReasons: ["EGRESS_HOST_NOT_ON_JOB_LIST"],
       },
     ],
     requests: 2,
@@ -48,14 +51,49 @@ test("requests, refusals and bytes are counted by host and in all", () => {
   });
 });
 
-test("the first refusal of each host is worth telling, and no later one", () => {
+test("the first refusal of a host for each reason is worth telling, and no later one", () => {
   const count = new UseCount();
+  const byPort = { host: "a.test", reason: "EGRESS_PORT_DENIED", message: "no such port" } as const;
   expect(count.deny(denialOf("a.test"))).toBe(true);
   expect(count.deny(denialOf("b.test"))).toBe(true);
   expect(count.deny(denialOf("a.test"))).toBe(false);
+  expect(count.deny(byPort)).toBe(true);
+  expect(count.deny(denialOf("a.test"))).toBe(false);
+  expect(count.deny(byPort)).toBe(false);
+  expect(count.use.hosts[0]).toMatchObject({ denied: 5, denialReasons: ["EGRESS_HOST_NOT_ON_JOB_LIST", "EGRESS_PORT_DENIED"] });
   count.allow("c.test", "c.test");
   expect(count.deny(denialOf("c.test"))).toBe(true);
   expect(new UseCount(count.use).deny(denialOf("c.test"))).toBe(false);
+});
+
+test("a host has eight reasons at most", () => {
+  const count = new UseCount();
+  const reasons = (Object.keys(REASONS) as Reason[]).filter((reason) => reason.startsWith("EGRESS_")).slice(0, 9);
+  expect(reasons.map((reason) => count.deny({ host: "a.test", reason, message: "no" }))).toEqual(reasons.map((_, index) => index < 8));
+  expect(count.use.hosts[0]?.denialReasons).toEqual(reasons.slice(0, 8));
+});
+
+test("what an origin failed is told with the host, and is no refusal", () => {
+  const count = new UseCount();
+  count.allow("a.test", "a.test");
+  const before = count.revision;
+  count.fail({ host: "a.test", reason: "EGRESS_ORIGIN_UNREACHABLE", message: "a.test cannot be connected to." });
+  expect(count.revision).not.toBe(before);
+  expect(count.use).toMatchObject({ requests: 1, denied: 0 });
+  expect(count.use.hosts[0]).toEqual({
+    host: "a.test",
+    requests: 1,
+    denied: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+    rule: "a.test",
+    reason: "EGRESS_ORIGIN_UNREACHABLE",
+    message: "a.test cannot be connected to.",
+    failed: 1,
+  });
+  const after = new UseCount(count.use);
+  expect(after.use).toEqual(count.use);
+  expect(after.deny(denialOf("a.test"))).toBe(true);
 });
 
 test("hosts beyond the 64th count in the totals only", () => {

@@ -1,4 +1,4 @@
-import { LIMITS } from "@skrei/domain";
+import { denialReasonsOf, LIMITS } from "@skrei/domain";
 import type { HostUse, NetworkUse } from "@skrei/domain";
 import type { Denial } from "./denial.ts";
 
@@ -19,7 +19,7 @@ export class UseCount {
   /** Goes on from what was counted before a restart. */
   constructor(before: NetworkUse = NO_NETWORK_USE) {
     this.#total = countsOf(before);
-    this.#hosts = new Map(before.hosts.map(({ host, rule, reason, message, ...counts }) => [host, { ...counts, rule, reason, message }]));
+    this.#hosts = new Map(before.hosts.map((use) => [use.host, hostCountsOf(use)]));
   }
 
   /** A request or tunnel that is let through by this rule of the job. */
@@ -37,8 +37,8 @@ export class UseCount {
     };
   }
 
-  /** A refusal, or a cut by a rule. True when it is the first of a host that is listed: worth telling at once. */
-  deny({ host, reason, message }: Pick<Denial, "host" | "reason" | "message">): boolean {
+  /** A refusal, or a cut by a rule. True when it is the first for its reason of a host that is listed: worth telling at once. */
+  deny({ host, reason, message }: Words): boolean {
     const counts = this.#hostCounts(host);
     this.#revision += 1;
     this.#total.denied += 1;
@@ -46,7 +46,19 @@ export class UseCount {
     counts.denied += 1;
     counts.reason = reason;
     counts.message = message;
-    return counts.denied === 1;
+    if (counts.denialReasons.includes(reason) || counts.denialReasons.length >= LIMITS.networkDenialReasonsMax) return false;
+    counts.denialReasons.push(reason);
+    return true;
+  }
+
+  /** Something that was let through and that its origin failed. */
+  fail({ host, reason, message }: Words): void {
+    const counts = this.#hostCounts(host);
+    this.#revision += 1;
+    if (counts === undefined) return;
+    counts.failed += 1;
+    counts.reason = reason;
+    counts.message = message;
   }
 
   /** Over all hosts; what quotas are held against. */
@@ -60,7 +72,7 @@ export class UseCount {
   }
 
   get use(): NetworkUse {
-    return { ...this.#total, hosts: [...this.#hosts].map(([host, counts]): HostUse => ({ host, ...counts })) };
+    return { ...this.#total, hosts: [...this.#hosts].map(([host, counts]) => hostUseOf(host, counts)) };
   }
 
   #add(counts: HostCounts | undefined, key: "sentBytes" | "receivedBytes", bytes: number): void {
@@ -72,11 +84,13 @@ export class UseCount {
   #hostCounts(host: string): HostCounts | undefined {
     const known = this.#hosts.get(host);
     if (known !== undefined || this.#hosts.size >= LIMITS.networkHostsMax) return known;
-    const counts = { ...countsOf(NO_NETWORK_USE), rule: "", reason: "", message: "" };
+    const counts = hostCountsOf({ ...NO_NETWORK_USE, rule: "", reason: "", message: "" });
     this.#hosts.set(host, counts);
     return counts;
   }
 }
+
+type Words = Pick<Denial, "host" | "reason" | "message">;
 
 interface Counts {
   requests: number;
@@ -89,6 +103,17 @@ interface HostCounts extends Counts {
   rule: string;
   reason: string;
   message: string;
+  failed: number;
+  denialReasons: string[];
+}
+
+function hostCountsOf(use: Omit<HostUse, "host">): HostCounts {
+  const { rule, reason, message, failed = 0 } = use;
+  return { ...countsOf(use), rule, reason, message, failed, denialReasons: [...denialReasonsOf(use)] };
+}
+
+function hostUseOf(host: string, { failed, denialReasons, ...counts }: HostCounts): HostUse {
+  return { host, ...counts, ...(failed > 0 && { failed }), ...(denialReasons.length > 0 && { denialReasons: [...denialReasons] }) };
 }
 
 function countsOf({ requests, denied, sentBytes, receivedBytes }: Counts): Counts {

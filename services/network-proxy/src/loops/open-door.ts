@@ -16,7 +16,7 @@ export interface OpenDoorOptions {
   readonly resolver: Resolver;
   readonly ownAddresses: OwnAddresses;
   readonly logger: Logger;
-  /** Something was counted; `isUrgent` for the first refusal of a host. */
+  /** Something was counted; `isUrgent` for the first refusal of a host for a reason. */
   readonly onCounted: (isUrgent: boolean) => void;
 }
 

@@ -57,7 +57,12 @@ export class OpenPassage implements Passage {
     if (this.#hasEnded || this.#failure !== undefined) return;
     this.#failure = denial;
     this.#isCut = isCounted;
-    if (isCounted) this.#options.onCounted(this.#options.door.count.deny(denial));
+    const { door, onCounted } = this.#options;
+    if (isCounted) onCounted(door.count.deny(denial));
+    else {
+      door.count.fail(denial);
+      onCounted(false);
+    }
   }
 
   revoke(denial: Denial): void {

@@ -14,7 +14,10 @@ test("what is within bounds stays as it is", () => {
     ...limits,
   };
   expect(boundedNodeNetwork(network)).toEqual(network);
-  const use = aUse({ host: "a.example", denied: 1, reason: "EGRESS_PORT_DENIED", message: "no", rule: "a.example" });
+  const use = aUse(
+    { host: "a.example", denied: 1, reason: "EGRESS_PORT_DENIED", message: "no", rule: "a.example" },
+    { host: "b.example", requests: 1, failed: 1, denied: 1, reason: "EGRESS_ORIGIN_TIMEOUT", denialReasons: ["EGRESS_PORT_DENIED"] },
+  );
   expect(boundedUse(use)).toEqual(use);
 });
 
@@ -47,10 +50,14 @@ test("a count has 64 hosts, once each, short words, known letters in its reasons
     reason: "<b>",
     denied: -3,
     requests: 2 ** 60,
+    failed: 2 ** 60,
+    denialReasons: Array.from({ length: 1_000 }, (_, index) => "ABCDEFGHIJKLMNOP"[index % 16] ?? ""),
   }));
   const use = boundedUse(aUse({ host: "h0" }, ...hosts));
   expect(use.hosts.length).toBe(63);
   expect(use.hosts[0]).toMatchObject({ host: "h0", reason: "", denied: 0, requests: Number.MAX_SAFE_INTEGER });
+  expect(use.hosts[0]).toMatchObject({ failed: Number.MAX_SAFE_INTEGER, denialReasons: "ABCDEFGH".split("") });
+  expect(boundedUse(aUse({ host: "a", denialReasons: ["<b>", "A", "A"] })).hosts[0]?.denialReasons).toEqual(["A"]);
   expect(use.requests).toBe(Number.MAX_SAFE_INTEGER);
   expect(JSON.stringify(use).length).toBeLessThan(64 * 1_200);
 });

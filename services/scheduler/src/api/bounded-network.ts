@@ -1,3 +1,4 @@
+import { LIMITS } from "@skrei/domain";
 import type { HostUse, NetworkUse, NodeNetwork } from "@skrei/domain";
 import { cutText } from "../domain/cut-text.ts";
 
@@ -27,13 +28,21 @@ export function boundedUse(use: NetworkUse): NetworkUse {
 }
 
 function boundedHost(host: string, use: HostUse): HostUse {
+  const failed = boundedCount(use.failed ?? 0);
+  const reasons = [...new Set(use.denialReasons)].filter(isReason).slice(0, LIMITS.networkDenialReasonsMax);
   return {
     host,
     rule: cutText(use.rule, HOST_LENGTH_MAX),
-    reason: /^[A-Z_]{1,64}$/u.test(use.reason) ? use.reason : "",
+    reason: isReason(use.reason) ? use.reason : "",
     message: cutText(use.message, TEXT_LENGTH_MAX),
     ...boundedCounts(use),
+    ...(failed > 0 && { failed }),
+    ...(reasons.length > 0 && { denialReasons: reasons }),
   };
+}
+
+function isReason(text: string): boolean {
+  return /^[A-Z_]{1,64}$/u.test(text);
 }
 
 type Counts = Pick<NetworkUse, "requests" | "denied" | "sentBytes" | "receivedBytes">;

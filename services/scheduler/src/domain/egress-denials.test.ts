@@ -22,6 +22,27 @@ test("each host is told of at its first refusal, and not again", () => {
   expect(firstDenials(before, undefined)).toEqual([]);
 });
 
+test("each reason of a host is told of once, in whatever order refusals and failures come", () => {
+  const reasons = [REASON, "EGRESS_PORT_DENIED", "EGRESS_TLS_REQUIRED"];
+  const before = aUse({ ...denied("a.example", 1), denialReasons: reasons.slice(0, 1) });
+  const after = aUse({ ...denied("a.example", 3), reason: "EGRESS_TLS_REQUIRED", message: "a.example: no TLS", denialReasons: reasons });
+  expect(firstDenials(before, after)).toEqual([
+    { reason: "EGRESS_PORT_DENIED", message: "Requests to a.example were refused: EGRESS_PORT_DENIED." },
+    { reason: "EGRESS_TLS_REQUIRED", message: "a.example: no TLS" },
+  ]);
+  const again = aUse({ ...denied("a.example", 4), denialReasons: reasons });
+  expect(firstDenials(after, again)).toEqual([]);
+  expect(firstDenials(aUse(denied("a.example", 1)), after).map(({ reason }) => reason)).toEqual(reasons.slice(1));
+});
+
+test("a failure of the origin is no refusal, and its words do not stand for one", () => {
+  const failure = { reason: "EGRESS_ORIGIN_TIMEOUT", message: "a.example did not answer", requests: 1, failed: 1 };
+  expect(firstDenials(undefined, aUse({ host: "a.example", ...failure }))).toEqual([]);
+  const both = aUse({ host: "a.example", denied: 2, ...failure, denialReasons: [REASON] });
+  expect(firstDenials(undefined, both)).toEqual([{ reason: REASON, message: `Requests to a.example were refused: ${REASON}.` }]);
+  expect(finalDenials(anExecution({ networkUse: both }))).toEqual([{ reason: REASON, message: "2 requests to a.example were refused." }]);
+});
+
 test("a message that does not name its host is made to, and one that is too long is cut", () => {
   const after = aUse(
     { ...denied("a.example", 1), message: "not on the list" },

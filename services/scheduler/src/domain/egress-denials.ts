@@ -1,4 +1,5 @@
-import type { Execution, NetworkUse } from "@skrei/domain";
+import { denialReasonsOf } from "@skrei/domain";
+import type { Execution, HostUse, NetworkUse } from "@skrei/domain";
 import { cutText } from "./cut-text.ts";
 
 /** What an event says of refused requests. The hosts beyond those that a count lists have no reason of their own. */
@@ -7,12 +8,17 @@ export interface EgressDenial {
   readonly message: string;
 }
 
-/** Hosts that were refused for the first time between two looks at the count: at most 64, and one for all that are not listed. */
+/**
+ * Hosts that were refused for a reason for the first time between two looks at the count: at most eight times 64, and one for all that
+ * are not listed.
+ */
 export function firstDenials(before: NetworkUse | undefined, after: NetworkUse | undefined): readonly EgressDenial[] {
   if (after === undefined || after === before || after.denied === 0) return NONE;
-  const known = new Set(before?.hosts.flatMap(({ host, denied }) => (denied > 0 ? [host] : [])));
-  const denials = after.hosts.flatMap(({ host, denied, reason, message }) =>
-    denied > 0 && !known.has(host) ? [{ reason, message: naming(host, message) }] : [],
+  const known = new Map(before?.hosts.map((use) => [use.host, reasonsOf(use)]));
+  const denials = after.hosts.flatMap((use) =>
+    reasonsOf(use)
+      .filter((reason) => known.get(use.host)?.includes(reason) !== true)
+      .map((reason) => ({ reason, message: wordsOf(use, reason) })),
   );
   if (unlisted(after) > 0 && unlisted(before) <= 0) denials.push({ reason: "", message: "Requests to further hosts were refused." });
   return denials.map(denialOf);
@@ -21,11 +27,7 @@ export function firstDenials(before: NetworkUse | undefined, after: NetworkUse |
 /** The sums when the execution has ended, of what was refused more than once. */
 export function finalDenials({ networkUse: use }: Execution): readonly EgressDenial[] {
   if (use === undefined || use.denied < 2) return NONE;
-  const denials = use.hosts.flatMap(({ host, denied, reason, message }) =>
-    denied > 1
-      ? [{ reason, message: `${denied} requests to ${host} were refused${message === "" ? "." : `, the last one: ${message}`}` }]
-      : [],
-  );
+  const denials = use.hosts.flatMap((host) => (host.denied > 1 ? [sumOf(host)] : []));
   if (unlisted(use) > 1) denials.push({ reason: "", message: `${unlisted(use)} requests to further hosts were refused.` });
   return denials.map(denialOf);
 }
@@ -33,6 +35,25 @@ export function finalDenials({ networkUse: use }: Execution): readonly EgressDen
 /** Refusals of hosts beyond the list. */
 function unlisted(use: NetworkUse | undefined): number {
   return use === undefined ? 0 : use.denied - use.hosts.reduce((sum, { denied }) => sum + denied, 0);
+}
+
+/** An empty one of a host that was refused nobody knows why. */
+function reasonsOf(use: HostUse): readonly string[] {
+  const reasons = denialReasonsOf(use);
+  return reasons.length === 0 && use.denied > 0 ? [""] : reasons;
+}
+
+/** A count has the words of what went wrong last, which may be something else. */
+function wordsOf({ host, reason: last, message }: HostUse, reason: string): string {
+  return reason === last ? naming(host, message) : `Requests to ${host} were refused: ${reason}.`;
+}
+
+function sumOf(use: HostUse): { reason: string; message: string } {
+  const { host, denied, message } = use;
+  const reasons = reasonsOf(use);
+  const sum = `${denied} requests to ${host} were refused`;
+  if (!reasons.includes(use.reason)) return { reason: reasons.at(-1) ?? "", message: `${sum}.` };
+  return { reason: use.reason, message: message === "" ? `${sum}.` : `${sum}, the last one: ${message}` };
 }
 
 function naming(host: string, message: string): string {

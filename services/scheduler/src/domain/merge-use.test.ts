@@ -28,6 +28,34 @@ test("a total is no less than its parts, though they come from different reports
   expect(merged?.denied).toBe(6);
 });
 
+test("a failure of the origin is news without a larger count, and its words are the last ones", () => {
+  const failure = { reason: "EGRESS_ORIGIN_TIMEOUT", message: "b.example did not answer" };
+  const reasons = { denialReasons: ["EGRESS_HOST_NOT_ON_JOB_LIST"] };
+  const before = aUse({ host: "b.example", requests: 1, denied: 1, ...DENIED, ...reasons });
+  const after = aUse({ host: "b.example", requests: 1, denied: 1, failed: 1, ...failure, ...reasons });
+  expect(mergeUse(before, after)).toEqual(after);
+  expect(mergeUse(after, before)).toBe(after);
+});
+
+test("reasons that either count knows are kept, eight at most", () => {
+  const host = { host: "b.example", denied: 3 };
+  const before = aUse({ ...host, ...DENIED });
+  const after = aUse({
+    ...host,
+    reason: "EGRESS_PORT_DENIED",
+    message: "no",
+    denialReasons: ["EGRESS_PORT_DENIED", "EGRESS_TLS_REQUIRED"],
+  });
+  const merged = mergeUse(before, after);
+  expect(merged?.hosts[0]).toMatchObject({
+    ...DENIED,
+    denialReasons: ["EGRESS_HOST_NOT_ON_JOB_LIST", "EGRESS_PORT_DENIED", "EGRESS_TLS_REQUIRED"],
+  });
+  expect(mergeUse(merged, after)).toBe(merged);
+  const many = aUse({ ...host, denialReasons: Array.from({ length: 9 }, (_, index) => `EGRESS_${"X".repeat(index + 1)}`) });
+  expect(mergeUse(before, many)?.hosts[0]?.denialReasons).toHaveLength(8);
+});
+
 test("no more than 64 hosts are kept; the totals count all", () => {
   const names = (from: number): { host: string; requests: number }[] =>
     Array.from({ length: 64 }, (_, i) => ({ host: `h${from + i}.example`, requests: 1 }));

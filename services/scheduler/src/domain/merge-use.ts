@@ -1,3 +1,4 @@
+import { denialReasonsOf, LIMITS } from "@skrei/domain";
 import type { HostUse, NetworkUse } from "@skrei/domain";
 
 /**
@@ -18,7 +19,7 @@ function mergeHosts(before: readonly HostUse[], after: readonly HostUse[]): read
   let isChanged = false;
   for (const use of after) {
     const known = merged.get(use.host);
-    if (known === undefined ? merged.size >= HOSTS_MAX : !isLarger(use, known)) continue;
+    if (known === undefined ? merged.size >= HOSTS_MAX : !isNews(use, known)) continue;
     merged.set(use.host, known === undefined ? use : mergeHost(known, use));
     isChanged = true;
   }
@@ -27,9 +28,30 @@ function mergeHosts(before: readonly HostUse[], after: readonly HostUse[]): read
 
 /** Words go with the newest count that they belong to. */
 function mergeHost(before: HostUse, after: HostUse): HostUse {
-  const { reason, message } = after.denied > before.denied ? after : before;
+  const { reason, message } = troublesOf(after) > troublesOf(before) ? after : before;
   const { rule } = after.requests > before.requests ? after : before;
-  return { host: before.host, rule, reason, message, ...largerCounts(before, after) };
+  const failed = Math.max(before.failed ?? 0, after.failed ?? 0);
+  const reasons = [...new Set([...denialReasonsOf(before), ...denialReasonsOf(after)])].slice(0, LIMITS.networkDenialReasonsMax);
+  return {
+    host: before.host,
+    rule,
+    reason,
+    message,
+    ...largerCounts(before, after),
+    ...(failed > 0 && { failed }),
+    ...(reasons.length > 0 && { denialReasons: reasons }),
+  };
+}
+
+function isNews(after: HostUse, before: HostUse): boolean {
+  if (isLarger(after, before) || (after.failed ?? 0) > (before.failed ?? 0)) return true;
+  const known = denialReasonsOf(before);
+  return known.length < LIMITS.networkDenialReasonsMax && !denialReasonsOf(after).every((reason) => known.includes(reason));
+}
+
+/** What the words are of: refusals, and failures of the origin. */
+function troublesOf({ denied, failed = 0 }: HostUse): number {
+  return denied + failed;
 }
 
 type Counts = Pick<NetworkUse, "requests" | "denied" | "sentBytes" | "receivedBytes">;

@@ -43,6 +43,8 @@ export const LIMITS = {
   networkDomainsMax: 256,
   /** Hosts of an execution's network use that are listed by name; further ones are counted in the totals only. */
   networkHostsMax: 64,
+  /** Different reasons of refusals that are kept for one host. */
+  networkDenialReasonsMax: 8,
   wasmModuleBytesMax: 256 * MIB,
   httpInputBytesMax: 100 * GIB,
   /** A frame of captured output. */

@@ -72,6 +72,15 @@ export interface HostUse {
   readonly denialReasons?: readonly string[];
 }
 
+/** Why requests to the host were refused; of a count of an earlier version the last reason alone. */
+export function denialReasonsOf({
+  denied,
+  reason,
+  denialReasons,
+}: Pick<HostUse, "denied" | "reason" | "denialReasons">): readonly string[] {
+  return denialReasons ?? (denied > 0 && reason !== "" ? [reason] : []);
+}
+
 /** What a network-proxy would say to one request, and why. */
 export interface EgressExplanation {
   readonly isAllowed: boolean;
