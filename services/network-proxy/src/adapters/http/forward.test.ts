@@ -54,7 +54,7 @@ test("refuses what is not, and says what to do", async () => {
 
 test("an answer in pieces arrives whole, in their order", async () => {
   const answer = await sendRaw(door, getRequest(door, `http://allowed.test:${port}/pieces`));
-  expect(answer).toMatch(/\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n$/u);
+  expect(answer).toMatch(/\r\n\r\n(?:3\r\none\r\n3\r\ntwo|6\r\nonetwo)\r\n0\r\n\r\n$/u);
 });
 
 test("the head of an answer does not wait for its body", async () => {
