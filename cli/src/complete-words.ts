@@ -41,7 +41,7 @@ async function candidatesFor(
 }
 
 function choicesOf(flag: Flag): readonly Candidate[] {
-  return flag.kind === "value" ? (flag.choices ?? []).map((value) => ({ value, description: "" })) : [];
+  return flag.kind !== "boolean" ? (flag.choices ?? []).map((value) => ({ value, description: "" })) : [];
 }
 
 function flagNames(flags: Flags): readonly Candidate[] {

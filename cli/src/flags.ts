@@ -24,6 +24,7 @@ export interface ValueFlag<Value> extends FlagBase {
 export interface ListFlag<Value> extends FlagBase {
   readonly kind: "list";
   readonly metavar: string;
+  readonly choices?: readonly string[];
   readonly parse: (text: string) => Value;
 }
 
@@ -40,6 +41,8 @@ export type FlagValues<Table extends Flags> = {
 };
 
 type Extra = Omit<FlagBase, "summary">;
+/** What completion offers as well. */
+type ValueExtra = Extra & { readonly choices?: readonly string[] };
 
 export function booleanFlag(summary: string, extra: Extra = {}): BooleanFlag {
   return { kind: "boolean", summary, ...extra };
@@ -49,7 +52,7 @@ export function valueFlag<Value>(metavar: string, summary: string, parse: (text:
   return { kind: "value", metavar, summary, parse, ...extra };
 }
 
-export function listFlag<Value>(metavar: string, summary: string, parse: (text: string) => Value, extra: Extra = {}): ListFlag<Value> {
+export function listFlag<Value>(metavar: string, summary: string, parse: (text: string) => Value, extra: ValueExtra = {}): ListFlag<Value> {
   return { kind: "list", metavar, summary, parse, ...extra };
 }
 

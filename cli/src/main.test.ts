@@ -56,6 +56,7 @@ test.for([
   [["net", "explain", "a.org"], 2, /Nothing says whose list counts/u, /fix: Give --job JOB/u],
   [["net", "explain", "a.org", "--job", "j-01", "--domain", "a.org"], 2, /job and a list to try are both given/u, /--job JOB/u],
   [["net", "list", "--watch", "-o", "yaml"], 2, /--watch prints lines/u, /-o jsonl/u],
+  [["run", "-o", "json", "x"], 2, /--out: "json" is not an output/u, /fix: .*skrei job describe ID -o json/u],
   [["run", "-p", "s3://bucket/key", "x"], 2, /publisher s3 is not offered/u, /skrei job get/u],
   [["run"], 2, /nothing to run/u, /skrei run -f job\.yaml/u],
   [["job", "describe"], 2, /Missing required argument 'job'/u, /--help/u],
@@ -135,8 +136,31 @@ test("plans a file given with -f, and refuses two files", async () => {
   expect(await skrei(["job", "plan", "-f", PRIMES, PRIMES])).toMatchObject({ code: 2 });
 });
 
+test.for([
+  [["--domain", "*.example.com"], /found "\*\.example\.com"; allowed: \.example\.com/u],
+  [["--domain", "https://a.org/x"], /without a scheme/u],
+  [["--domain", "co.uk"], /public suffix "co\.uk"/u],
+  [["--network", "10.0.0.0/8"], /single addresses/u],
+  [["--domain", "foo"], /names with a dot/u],
+] as const)("refuses the list %j before anything is submitted or shown", async ([words, message]) => {
+  for (const more of [["--dry-run"], ["--server", "http://127.0.0.1:1"]]) {
+    const { code, stdout, stderr } = await skrei(["run", ...words, ...more, "busybox"]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(message);
+  }
+});
+
+test("takes hosts of several --network, and refuses modes that contradict them", async () => {
+  const { stdout } = await skrei(["run", "--network", "a.org", "--net", "b.org,c.org", "--dry-run", "busybox"]);
+  expect(JSON.parse(stdout)).toMatchObject({ task: { network: { mode: "MODE_HTTP", domains: ["a.org", "b.org", "c.org"] } } });
+  expect(await skrei(["run", "--network", "a.org", "--network", "full", "--dry-run", "busybox"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/--network asks for http and for full/u) as string,
+  });
+});
+
 test("puts flags over what a job file says", async () => {
-  const words = ["--count", "8", "-e", "A=1", "--name", "mine", "--cpu", "2", "--memory", "1GB", "--label", "team=a", "--timeout", "90s"];
+  const words = ["--count", "8", "-e", "A=1", "--name", "mine", "--cpu", "2", "--memory", "1GB", "--label", "team=a", "--timeout", "10m"];
   const { code, stdout } = await skrei(["run", "--example", "primes", "--dry-run", ...words, "--attempts", "3", "-o", "kept:/kept"]);
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({
@@ -150,7 +174,7 @@ test("puts flags over what a job file says", async () => {
       env: { A: "1" },
       outputs: [{ name: "kept", path: "/kept" }],
       resources: { cpuMillis: "2000", memoryBytes: "1000000000" },
-      timeouts: { execution: "120s", total: "90s" },
+      timeouts: { execution: "120s", total: "600s" },
     },
   });
 });

@@ -1,13 +1,13 @@
-import { DomainError } from "@skrei/domain";
 import { toCallError } from "../client/call-error.ts";
 import { defineCommand } from "../command.ts";
 import { booleanFlag } from "../flags.ts";
 import type { JobDraft } from "../job-file/job-draft.ts";
 import { nodesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
+import { checkDraft } from "../run/check-draft.ts";
 import { FILE_FLAG } from "../run/job-flags.ts";
 import { partsOf } from "../run/job-words.ts";
-import { planDraft, resolveForPlan } from "../run/plan-draft.ts";
+import { planDraft } from "../run/plan-draft.ts";
 import type { Session } from "../session.ts";
 import { fileArgument, loadJobFile } from "./run.ts";
 
@@ -20,7 +20,7 @@ export const jobValidate = defineCommand({
   exitCodes: { 2: "the job has a mistake" },
   run: async ({ args, flags, session }) => {
     const { draft, fileName, folder } = await loadJobFile(session, fileArgument(args, flags));
-    await checkRules(draft, folder);
+    await checkDraft(draft, folder);
     await say(session.terminal, `${fileName} is a valid job of ${partsOf(draft.spec.count ?? 1)}`);
     if (!flags.offline) await say(session.terminal, await describePlan(session, { draft, fileName, folder }));
   },
@@ -38,17 +38,5 @@ async function describePlan(
     const kind = toCallError(error, session.settings)?.kind;
     if (kind !== "unavailable" && kind !== "timeout") throw error;
     return `no cluster answers at ${session.settings.server}; whether nodes fit was not checked`;
-  }
-}
-
-/** The API's own rules, applied here. */
-async function checkRules(draft: JobDraft, folder: string): Promise<void> {
-  const spec = await resolveForPlan(draft, folder);
-  // With the public suffix list, which no other command should wait for.
-  const { parseRequestedSpec } = await import("@skrei/wire/parse-job-spec.ts");
-  try {
-    parseRequestedSpec(spec);
-  } catch (error) {
-    throw error instanceof DomainError && draft.report !== undefined ? draft.report.located(error) : error;
   }
 }

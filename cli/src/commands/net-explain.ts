@@ -45,7 +45,7 @@ export const netExplain = defineCommand({
 });
 
 function whoseList(flags: FlagValues<typeof FLAGS>): { jobId: string } | { network: ReturnType<typeof create<typeof NetworkSchema>> } {
-  const triesList = flags.network !== undefined || flags.net !== undefined || flags.domain.length > 0;
+  const triesList = flags.network.length + flags.net.length + flags.domain.length > 0;
   if (triesList === (flags.job !== undefined))
     throw new DomainError(
       "invalid",

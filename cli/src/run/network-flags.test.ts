@@ -6,8 +6,8 @@ import { networkOfFlags } from "./network-flags.ts";
 type Flags = Parameters<typeof networkOfFlags>[0];
 
 const flags = (given: { network?: string; net?: string; domain?: readonly string[]; egressMax?: number }): Flags => ({
-  network: given.network === undefined ? undefined : parseNetwork(given.network),
-  net: given.net === undefined ? undefined : parseNetwork(given.net),
+  network: given.network === undefined ? [] : [parseNetwork(given.network)],
+  net: given.net === undefined ? [] : [parseNetwork(given.net)],
   domain: (given.domain ?? []).map(parseDomains),
   "egress-max": given.egressMax,
 });
@@ -43,7 +43,7 @@ test.for([
   [{ network: "full", egressMax: 1 }, /--egress-max goes with http/u],
   [{ egressMax: 1 }, /--egress-max goes with http/u],
   [{ network: "http" }, /needs a list of hosts/u],
-  [{ network: "a.org", net: "none" }, /the same flag/u],
+  [{ network: "a.org", net: "none" }, /--network asks for http and for none/u],
 ] as const)("refuses %j", ([given, message]) => {
   expect(() => networkOfFlags(flags(given))).toThrow(message);
 });

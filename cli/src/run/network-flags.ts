@@ -10,13 +10,11 @@ import type { NetworkArgument } from "../parse/parse-network.ts";
 
 /** What may be reached. */
 export const LIST_FLAGS = {
-  network: {
-    ...valueFlag("MODE|HOSTS", "what may be reached: none (the default), http, full, or hosts: api.example.com,.b.org", parseNetwork, {
-      isCommon: true,
-    }),
+  network: listFlag("MODE|HOSTS", "what may be reached: none (the default), http, full, or hosts: api.example.com,.b.org", parseNetwork, {
+    isCommon: true,
     choices: ["none", "http", "full"],
-  },
-  net: valueFlag("MODE|HOSTS", "the same as --network", parseNetwork, { isHidden: true }),
+  }),
+  net: listFlag("MODE|HOSTS", "the same as --network", parseNetwork, { isHidden: true }),
   domain: listFlag("HOST", "a host to reach by HTTP(S); .example.com is it and all below", parseDomains),
 } as const;
 
@@ -54,9 +52,14 @@ function listOf(given: NetworkArgument | undefined, base: NetworkInit): readonly
   return given !== undefined && given.domains.length > 0 ? given.domains : (base.domains ?? []);
 }
 
+/** All that is given in one; hosts are added up. */
 function givenNetwork({ network, net }: NetworkFlags): NetworkArgument | undefined {
-  if (network !== undefined && net !== undefined) throw contradiction("--network and --net are the same flag", "Give one.");
-  return network ?? net;
+  const given = [...network, ...net];
+  const [first] = given;
+  const other = given.find(({ mode }) => mode !== first?.mode);
+  if (first === undefined) return undefined;
+  if (other !== undefined) throw contradiction(`--network asks for ${first.mode} and for ${other.mode}`, "Give one mode, or hosts alone.");
+  return { mode: first.mode, domains: given.flatMap(({ domains }) => domains) };
 }
 
 function modeOf(given: NetworkArgument | undefined, added: readonly string[], base: NetworkInit): Network_Mode {

@@ -11,12 +11,13 @@ import { cleanLine } from "../output/clean-text.ts";
 import { answer, say } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import { uploadPath } from "../transfer/upload.ts";
+import { warnUnplaceable } from "./await-placing.ts";
+import { checkDraft, hasNetworkList } from "./check-draft.ts";
 import { finishRun } from "./finish-run.ts";
 import { followJob } from "./follow-job.ts";
 import type { FOLLOW_FLAGS } from "./job-flags.ts";
 import { engineOf, jobStateOf, partsOf } from "./job-words.ts";
 import { resolveDraft } from "./resolve-draft.ts";
-import type { Upload } from "./resolve-draft.ts";
 import { getResults, refuseOccupied } from "../transfer/get-results.ts";
 
 export type FollowFlags = FlagValues<typeof FOLLOW_FLAGS>;
@@ -33,15 +34,24 @@ export interface RunRequest {
 
 /** Submits a job and stays with it to its end, unless the flags say otherwise. */
 export async function runJob({ session, draft, folder, flags, namesNextCommands = true }: RunRequest): Promise<void> {
-  const upload: Upload = (path) =>
-    flags["dry-run"] ? Promise.resolve(`upload:${path}`) : uploadPath(session, path, { isQuiet: flags.quiet });
-  const spec = await resolveDraft(draft, { folder, upload });
-  if (flags["dry-run"]) return answer(session.terminal, JSON.stringify(toJson(JobSpecSchema, spec), null, 2));
+  if (flags["dry-run"]) return showDraft(session, draft, folder);
+  if (hasNetworkList(draft)) await checkDraft(draft, folder);
+  const spec = await resolveDraft(draft, { folder, upload: (path) => uploadPath(session, path, { isQuiet: flags.quiet }) });
   if (flags.get !== undefined) await refuseOccupied(flags.get, { count: spec.count, isForced: flags.force });
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
-  if (flags.detach || flags["id-only"]) return answer(session.terminal, job.jobId);
+  if (flags.detach || flags["id-only"]) {
+    await answer(session.terminal, job.jobId);
+    return flags.quiet ? undefined : warnUnplaceable(session, job);
+  }
   if (!flags.quiet) await say(session.terminal, headline(job));
   await stayWithJob(session, job, flags, namesNextCommands);
+}
+
+/** The job as it would be submitted; what would be uploaded stands by its path. */
+async function showDraft({ terminal }: Session, draft: JobDraft, folder: string): Promise<void> {
+  await checkDraft(draft, folder);
+  const spec = await resolveDraft(draft, { folder, upload: (path) => Promise.resolve(`upload:${path}`) });
+  await answer(terminal, JSON.stringify(toJson(JobSpecSchema, spec), null, 2));
 }
 
 /** `j-… wordcount  wasm, 3 parts` */
