@@ -6,6 +6,7 @@ import { DomainError } from "@skrei/domain";
 import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { listenAt, pathProblem } from "./door-path.ts";
+import { gatherPieces } from "./gather-pieces.ts";
 import { forwardRequest } from "./forward-request.ts";
 import { openTunnel } from "./open-tunnel.ts";
 import { refuseSocket } from "./refusal.ts";
@@ -53,8 +54,12 @@ export class DoorListener implements DoorServer {
 
   #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const client = this.#clients.get(request.socket);
-    if (client === undefined || client.isRefused || client.pending >= PIPELINED_MAX) request.socket.destroy();
-    else client.enqueue(request, () => forwardRequest({ client, request, response, expectsContinue }));
+    if (client === undefined || client.isRefused || client.pending >= PIPELINED_MAX) {
+      request.socket.destroy();
+      return;
+    }
+    gatherPieces(request, (bytes) => void client.door.up.take(bytes, performance.now()));
+    client.enqueue(request, () => forwardRequest({ client, request, response, expectsContinue }));
   }
 
   #onConnect(request: IncomingMessage, socket: Socket, head: Buffer): void {

@@ -5,6 +5,7 @@ import type { Allowance, Passage } from "../../ports.ts";
 import { dial, type DialOptions } from "./dial.ts";
 import type { ReceivedRequest } from "./forward-request.ts";
 import { endToEndHeaders, headBytes, requestHeaders } from "./forward-headers.ts";
+import { gatherPieces } from "./gather-pieces.ts";
 import { answerProblem } from "./origin-answer.ts";
 import { answerMalformed, limitReached, originFailure } from "./origin-failure.ts";
 import { pump } from "./pump.ts";
@@ -153,6 +154,7 @@ export class ForwardExchange {
       this.#malformed(problem);
       return;
     }
+    gatherPieces(origin, (framing) => void this.#bucket(this.#allowed.client.door.down)?.take(framing, performance.now()));
     const headers = endToEndHeaders(origin);
     const bytes = headBytes(`HTTP/1.1 ${origin.statusCode} ${origin.statusMessage}`, headers);
     this.#passage.receive(bytes);

@@ -291,3 +291,35 @@ test("refusals beyond a long list of mistakes wait their turn, and another door 
   // 2,000 at once and 500 at 100 a second. Slower than that is the machine's business.
   expect(performance.now() - startedMs).toBeGreaterThan(4_000);
 });
+
+test("chunks of a byte go on in large ones, both ways, with nothing lost and their framing booked", async () => {
+  const tiny = `${Array.from({ length: 20_000 }, (_, index) => `1\r\n${index % 10}\r\n`).join("")}0\r\n\r\n`;
+  const here = await place(
+    { rateBitsPerSecond: 1_000_000 },
+    {
+      onBytes: (socket, all) =>
+        void (all.includes("\r\n0\r\n\r\n") && socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${tiny}`)),
+    },
+  );
+  const head = getRequest(here.door, here.url, ["Connection: close", "Transfer-Encoding: chunked"]).replace("GET", "POST");
+  const startedMs = performance.now();
+  const answer = await sendRaw(here.door, head + tiny);
+  for (const text of [here.origin.text(), answer]) {
+    const pieces = piecesOf(text.slice(text.indexOf("\r\n\r\n") + 4));
+    expect(pieces.length).toBeLessThan(1_000);
+    expect(pieces.join("")).toBe("0123456789".repeat(2_000));
+  }
+  // 120 kB each way at 125 kB/s, but for the bursts at the beginning.
+  expect(performance.now() - startedMs).toBeGreaterThan(500);
+});
+
+function piecesOf(chunked: string): string[] {
+  const pieces: string[] = [];
+  for (let rest = chunked; rest !== "";) {
+    const start = rest.indexOf("\r\n") + 2;
+    const end = start + Number.parseInt(rest, 16);
+    if (end > start) pieces.push(rest.slice(start, end));
+    rest = rest.slice(end + 2);
+  }
+  return pieces;
+}
