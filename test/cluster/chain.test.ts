@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash, hash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -84,6 +84,24 @@ test("the stored spec is pinned to the content id, and the command line names ou
   expect(refused.stderr).toMatch(/is failed; it has no accepted result/u);
 });
 
+test("a link that is uploaded never leads a task to a file of the node", async () => {
+  const secret = join(cluster().folder, "secret");
+  await writeFile(secret, "of the node");
+  const links = await mkdtemp(join(cluster().folder, "links-"));
+  await symlink(secret, join(links, "link"));
+  const cid = await uploadedLink(links);
+  const module = withInputs(aWasmJob("program", { parameters: ["printFile", "/in"], retry: { maxAttempts: 1 } }), {
+    target: "/in",
+    source: { case: "content", value: { cid, path: "link" } },
+  });
+  const jobId = await cluster().submit(module);
+  expect(await cluster().waitForJob(jobId, "failed")).toMatchObject({ failure: { reason: "SOURCE_DIGEST_MISMATCH" } });
+  expect(await outputOf(jobId)).toBe("");
+  // A link that the user names is followed on the user's machine.
+  const named = await cluster().runCli(["run", "-i", `${join(links, "link")}:/in`, "busybox", "--", "cat", "/in"]);
+  expect(named).toMatchObject({ code: 0, stdout: "of the node" });
+});
+
 test("the example runs three jobs in a row on the embedded cluster", async () => {
   await using embedded = await startEmbedded(["--nodes", "2"]);
   const script = fileURLToPath(new URL("../../examples/chain/run.sh", import.meta.url));
@@ -135,7 +153,15 @@ function fromJob(job: string, output: string, target: string) {
   return { target, source: { case: "job" as const, value: { job, output } } };
 }
 
-function withInputs(spec: JobSpecInit, ...inputs: readonly ReturnType<typeof fromJob>[]): JobSpecInit {
+/** The content id of a folder that the cluster has, links and all. */
+async function uploadedLink(folder: string): Promise<string> {
+  const { code, stdout, stderr } = await cluster().runCli(["run", "-i", `${folder}:/in`, "-d", "busybox", "--", "true"]);
+  expect(code, stderr).toBe(0);
+  const input = (await cluster().waitForJob(stdout.trim(), "completed")).spec.task.inputs[0];
+  return input?.source.type === "content" ? input.source.cid : "";
+}
+
+function withInputs(spec: JobSpecInit, ...inputs: readonly NonNullable<NonNullable<JobSpecInit["task"]>["inputs"]>[number][]): JobSpecInit {
   return { ...spec, task: { ...spec.task, inputs: [...(spec.task?.inputs ?? []), ...inputs] } } as JobSpecInit;
 }
 

@@ -1,4 +1,4 @@
-import { lstat, readFile } from "node:fs/promises";
+import { lstat, readFile, realpath } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { LIMITS } from "@skrei/domain";
@@ -45,11 +45,13 @@ async function resolveUpload(
   input: InputDraft,
   { path, inlineBytes, options }: { path: string; inlineBytes: number; options: ResolveOptions },
 ): Promise<InputDraft & { source: Exclude<SourceDraft, { type: "upload" }> }> {
-  const absolute = resolve(options.folder, path);
+  const named = resolve(options.folder, path);
+  // A link that is named stands for what it leads to; a link inside a folder is uploaded as it is.
+  const absolute = await realpath(named).catch(() => named);
   const stats = await lstat(absolute).catch(() => undefined);
   if (stats?.isFile() !== true) return { ...input, source: { type: "content", cid: await options.upload(absolute), path: "" } };
   const target =
-    input.target === "/inputs" || input.target.endsWith("/") ? `${input.target.replace(/\/+$/u, "")}/${basename(absolute)}` : input.target;
+    input.target === "/inputs" || input.target.endsWith("/") ? `${input.target.replace(/\/+$/u, "")}/${basename(named)}` : input.target;
   const isSmall = stats.size <= INLINE_FILE_BYTES_MAX && inlineBytes + stats.size <= LIMITS.inlineBytesMax;
   if (isSmall) return { ...input, target, source: { type: "inline", data: Uint8Array.from(await readFile(absolute)) } };
   return { ...input, target, source: { type: "content", cid: await options.upload(absolute), path: "" } };

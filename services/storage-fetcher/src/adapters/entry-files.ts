@@ -13,10 +13,14 @@ export async function sealEntry(path: string): Promise<void> {
   }
 }
 
-/** Says whether an entry is as it was: names, sizes, times and modes of everything below it. Undefined when it is gone. */
+/**
+ * Says whether an entry is as it was: names, sizes, times and modes of everything below it. Undefined when it is gone, or is a link: a
+ * mount would follow it out of the cache.
+ */
 export async function fingerprintOf(path: string): Promise<string | undefined> {
   const hash = createHash("sha256");
   try {
+    if ((await lstat(path)).isSymbolicLink()) return undefined;
     await addToFingerprint(path, "", (line) => hash.update(line));
   } catch {
     // Gone or unreadable: no longer the entry that was made.
