@@ -100,6 +100,7 @@ test("a task gets the door that was opened for its list, and the proxy is told w
     "tcp://docker.cluster:2375",
     "tcp://bus.cluster:4222",
     "http://publisher.cluster:1236",
+    "tcp://store.cluster:6379",
   ]);
   expect(await scheduler.reported(executionId, ENDED)).toMatchObject({ state: "completed" });
   expect(await readTree(node.resultFolder(executionId))).toMatchObject({ stdout: `http://${executionId}:secret@127.0.0.1:3128\n` });

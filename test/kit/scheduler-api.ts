@@ -83,6 +83,7 @@ const CONFIG: SchedulerApiConfig = {
   publicPublisherUrl: "http://127.0.0.1:1236",
   cluster: "test",
   busUrls: ["nats://127.0.0.1:4222"],
+  reservedUrls: ["tcp://127.0.0.1:6379"],
   busToken: "bus-token",
   heartbeatIntervalMs: 1_000,
   approvesNodes: true,

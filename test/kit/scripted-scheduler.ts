@@ -128,6 +128,7 @@ export class ScriptedScheduler {
           cluster: "test",
           busUrls: [...this.#busUrls],
           publisherUrl: "http://publisher.cluster:1236",
+          reservedUrls: ["tcp://store.cluster:6379"],
           membership: Node_Membership.APPROVED,
         };
       },

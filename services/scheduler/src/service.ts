@@ -7,6 +7,7 @@ import { createBusAgents } from "./adapters/bus-agents.ts";
 import type { SchedulerApiDeps } from "./api/deps.ts";
 import { createAgentRoutes, createSchedulerRoutes } from "./api/routes.ts";
 import type { SchedulerConfig } from "./config.ts";
+import { reservedUrls } from "./domain/reserved-urls.ts";
 import { createLeader } from "./loops/leader.ts";
 import type { Clock, LeaderCommands, Randomness, StateStore } from "./ports.ts";
 
@@ -90,6 +91,8 @@ function apiDeps(
       publisherUrl: config.publisherUrl ?? "",
       publicPublisherUrl: config.publicPublisherUrl ?? config.publisherUrl ?? "",
       busUrls: advertisedBusUrls,
+      // Without a bus this is the embedded cluster, which has but one process.
+      reservedUrls: advertisedBusUrls.length === 0 ? [] : reservedUrls([config.storeUrl, ...config.natsUrl, config.publisherUrl ?? ""]),
       busToken: config.natsToken,
       ...(accessToken !== undefined && { accessToken }),
     },

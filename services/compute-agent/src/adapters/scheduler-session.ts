@@ -48,7 +48,7 @@ export class SchedulerSession implements SchedulerPort, AsyncDisposable {
       session: response.session,
       heartbeatIntervalMs: response.heartbeatInterval === undefined ? HEARTBEAT_INTERVAL_MS : durationMs(response.heartbeatInterval),
       isApproved: membershipFromProto(response.membership) === "approved",
-      clusterUrls: [...response.busUrls, response.publisherUrl],
+      clusterUrls: [...response.busUrls, response.publisherUrl, ...response.reservedUrls],
     };
   }
 

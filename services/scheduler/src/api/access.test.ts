@@ -79,6 +79,7 @@ describe("joining", () => {
       busToken: "bus-token",
       cluster: "test",
       publisherUrl: "http://127.0.0.1:1236",
+      reservedUrls: ["tcp://127.0.0.1:6379"],
       membership: 2,
       heartbeatInterval: { seconds: 1n },
     });

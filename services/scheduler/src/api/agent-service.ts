@@ -39,6 +39,7 @@ async function join({ commands, clock, config }: SchedulerApiDeps, request: Join
     heartbeatInterval: durationFromMs(config.heartbeatIntervalMs),
     cluster: config.cluster,
     publisherUrl: config.publicPublisherUrl,
+    reservedUrls: [...config.reservedUrls],
     membership: MEMBERSHIP_TO_PROTO[node.membership],
   });
 }

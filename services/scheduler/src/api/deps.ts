@@ -16,6 +16,8 @@ export interface SchedulerApiConfig {
   readonly cluster: string;
   /** Where nodes find the bus; empty in the embedded cluster. */
   readonly busUrls: readonly string[];
+  /** Services that nodes keep tasks away from, beside those that they are told to use. */
+  readonly reservedUrls: readonly string[];
   /** Credential of nodes for the bus; empty when it needs none. */
   readonly busToken: string;
   readonly heartbeatIntervalMs: number;
