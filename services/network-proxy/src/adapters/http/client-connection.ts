@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import type { ServedDoor } from "../../ports.ts";
+import { headBytes } from "./forward-headers.ts";
 import type { PacedRefusals } from "./paced-refusals.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
@@ -22,6 +23,7 @@ export class ClientConnection {
   readonly socket: Socket;
   #tunnelTarget: EgressTarget | undefined;
   #pending = 0;
+  #aheadBytes = 0;
   #hasServed = false;
   #isRefused = false;
   #turn: Promise<void> = Promise.resolve();
@@ -54,6 +56,11 @@ export class ClientConnection {
   /** Requests that have been read and not been answered. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Of the heads of those requests. */
+  get aheadBytes(): number {
+    return this.#aheadBytes;
   }
 
   /** What serves a request now; told when the rest of that request cannot be read. */
@@ -91,10 +98,13 @@ export class ClientConnection {
   enqueue(request: IncomingMessage, serve: () => Promise<void>): void {
     this.#last = request;
     this.beginRequest();
+    const bytes = headBytes(request.url ?? "", request.rawHeaders);
+    this.#aheadBytes += bytes;
     this.#turn = this.#turn.then(async () => {
       // What could not be served is of no use to anybody, whyever it failed.
       if (!this.socket.destroyed) await serve().catch(() => this.socket.destroy());
       this.#pending -= 1;
+      this.#aheadBytes -= bytes;
       this.#hasServed = true;
       if (this.#pending === 0 && !this.socket.destroyed) this.#awaitHead();
     });

@@ -54,7 +54,7 @@ export class DoorListener implements DoorServer {
 
   #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const client = this.#clients.get(request.socket);
-    if (client === undefined || client.isRefused || client.pending >= PIPELINED_MAX) {
+    if (client === undefined || client.isRefused || client.pending >= PIPELINED_MAX || client.aheadBytes >= AHEAD_BYTES_MAX) {
       request.socket.destroy();
       return;
     }
@@ -113,6 +113,8 @@ export class DoorListener implements DoorServer {
 const HEADER_BYTES_MAX = 16 * 1024;
 /** Requests that a task may send ahead on one connection. */
 const PIPELINED_MAX = 64;
+/** What their heads may take; a head is kept as thousands of texts if its task wants it so. */
+const AHEAD_BYTES_MAX = 64 * 1024;
 
 const PARSER_OPTIONS = {
   maxHeaderSize: HEADER_BYTES_MAX,

@@ -292,6 +292,13 @@ test("refusals beyond a long list of mistakes wait their turn, and another door 
   expect(performance.now() - startedMs).toBeGreaterThan(4_000);
 });
 
+test("ends a connection that sends much ahead of its answers", async () => {
+  const { door, url, origin } = await place({ idleTimeoutMs: 3_000 }, { onBytes: () => undefined });
+  const large = getRequest(door, url, "a: b\r\n".repeat(2_000).trimEnd().split("\r\n"));
+  expect(await sendRaw(door, large.repeat(10))).toBe("");
+  expect(origin.text().match(/GET/gu)?.length ?? 0).toBeLessThan(2);
+});
+
 test("chunks of a byte go on in large ones, both ways, with nothing lost and their framing booked", async () => {
   const tiny = `${Array.from({ length: 20_000 }, (_, index) => `1\r\n${index % 10}\r\n`).join("")}0\r\n\r\n`;
   const here = await place(
