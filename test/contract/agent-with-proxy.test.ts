@@ -101,12 +101,13 @@ test("bids follow the policy file, and so does what the proxy says to a request"
     message: expect.stringContaining("example.org"),
   });
   const explain = () => scheduler.explain({ url: "https://evil.example/", network });
-  expect(await explain()).toMatchObject({ isAllowed: false, reason: "EGRESS_HOST_NOT_ON_JOB_LIST", host: "evil.example", port: 443 });
+  expect(await explain()).toMatchObject({ isAllowed: false, reason: "NETWORK_DOMAIN_NOT_ALLOWED", host: "evil.example", port: 443 });
   const digest = (): string | undefined => scheduler.heartbeats.at(-1)?.network?.policyDigest;
   const before = digest();
   await writePolicyFile(policyFile, { modes: ["none", "http"], domains: ["example.com", "example.org"] });
   await eventually(digest, (now) => now !== undefined && now !== before, { withinMs: 10_000 });
   expect(await ask()).toMatchObject({ partitions: 1 });
+  expect(await explain()).toMatchObject({ isAllowed: false, reason: "EGRESS_HOST_NOT_ON_JOB_LIST", host: "evil.example", port: 443 });
 });
 
 async function told(executionId: ExecutionId, denied: number): Promise<number> {

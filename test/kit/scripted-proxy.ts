@@ -10,7 +10,11 @@ import {
   type NetworkUse,
   type NodeNetwork,
 } from "@skrei/domain";
-import { ListDoorsResponse_DoorSchema, type ListDoorsResponse_Door as PbDoor } from "@skrei/proto/skrei/network/v1/door_service_pb.ts";
+import {
+  type ExplainEgressRequest,
+  ListDoorsResponse_DoorSchema,
+  type ListDoorsResponse_Door as PbDoor,
+} from "@skrei/proto/skrei/network/v1/door_service_pb.ts";
 import { DoorService } from "@skrei/proto/skrei/network/v1/door_service_pb.ts";
 import { explanationToProto, networkFromProto, networkToProto, networkUseToProto, nodeNetworkToProto } from "@skrei/wire/network.ts";
 
@@ -30,6 +34,8 @@ export class ScriptedProxy {
   offered: NodeNetwork = NO_NODE_NETWORK;
   /** What `explainEgress` says. */
   explanation: EgressExplanation | undefined;
+  /** The last one. */
+  explainRequest: ExplainEgressRequest | undefined;
   /** Policies are told when this resolves. */
   policyGate: Promise<void> = Promise.resolve();
   /** While true watches tell nothing new. */
@@ -84,8 +90,9 @@ export class ScriptedProxy {
         return { doors: this.#doorsOf(owner) };
       },
       watchDoors: ({ owner }, { signal }) => this.#watch(owner, signal),
-      explainEgress: () => {
+      explainEgress: (request) => {
         this.#note("explain");
+        this.explainRequest = request;
         return this.explanation === undefined ? {} : { explanation: explanationToProto(this.explanation) };
       },
     });

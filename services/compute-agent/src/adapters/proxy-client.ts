@@ -51,7 +51,9 @@ export function createProxyClient(transport: Transport, { nodeId, clusterUrls }:
     },
     explain: async ({ url, network, executionId }, signal) => {
       const within = AbortSignal.any([signal, AbortSignal.timeout(EXPLAIN_TIMEOUT_MS)]);
-      const { explanation } = await client.explainEgress({ url, network: networkToProto(network), executionId }, { signal: within });
+      const urls = await clusterUrls(within);
+      const request = { url, network: networkToProto(network), executionId, owner: nodeId, clusterUrls: [...urls] };
+      const { explanation } = await client.explainEgress(request, { signal: within });
       if (explanation !== undefined) return explanationFromProto(explanation);
       throw new DomainError("unavailable", "INTERNAL_ERROR", "the network-proxy gave no explanation");
     },

@@ -56,9 +56,9 @@ export function doorHandlers(parts: DoorParts): ServiceImpl<typeof DoorService> 
       const signal = AbortSignal.any([context.signal, parts.signal]);
       for await (const doors of parts.doors.watch(owner, signal)) yield { doors: doors.map(doorToProto) };
     },
-    explainEgress: async ({ url, network, executionId }) => {
-      const asked = knownNetwork(parts.policy, network);
-      return { explanation: explanationToProto(await explainEgress(parts, { url, network: asked, executionId })) };
+    explainEgress: async ({ network, ...question }) => {
+      const asked = { ...question, network: knownNetwork(parts.policy, network) };
+      return { explanation: explanationToProto(await explainEgress(parts, asked)) };
     },
   };
 }

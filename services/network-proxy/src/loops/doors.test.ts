@@ -117,25 +117,6 @@ test("watchers get all doors first, a host's first refusal at once, and only the
   await expect(stream.next()).rejects.toMatchObject({ kind: "cancelled" });
 });
 
-test("a failure of the origin is told with its host, which keeps the reasons of its refusals", async () => {
-  const door = await lab.open(["a.test"]);
-  await sendRaw(door, getRequest(door, "http://a.test:1/"));
-  await origin[Symbol.asyncDispose]();
-  await sendRaw(door, getRequest(door, url));
-  const { use } = await lab.client.closeDoor({ executionId: door.executionId });
-  expect(use).toMatchObject({ requests: 1n, denied: 1n });
-  expect(use?.hosts).toMatchObject([
-    {
-      requests: 1n,
-      denied: 1n,
-      failed: 1n,
-      denialReasons: ["EGRESS_PORT_DENIED"],
-      reason: "EGRESS_ORIGIN_UNREACHABLE",
-      message: expect.stringContaining("a.test cannot be connected to"),
-    },
-  ]);
-});
-
 test("explains a request as it would be judged, without sending it", async () => {
   const network = { mode: Network_Mode.HTTP, domains: ["a.test", "in.test", "gone.test"] };
   const explain = async (asked: string): Promise<unknown> => (await lab.client.explainEgress({ url: asked, network })).explanation;

@@ -1,4 +1,5 @@
 import {
+  type CanonicalHost,
   canonicalHost,
   classifyAddress,
   DomainError,
@@ -7,12 +8,14 @@ import {
   type Network,
   parseHostRule,
 } from "@skrei/domain";
-import { decideAddresses } from "../domain/decide-egress.ts";
-import { type NetworkPolicy, refusalOf } from "../domain/network-policy.ts";
-import type { EgressTarget } from "../domain/decide-egress.ts";
+import { decideAddresses, type Denial, type EgressTarget } from "../domain/decide-egress.ts";
+import { deny, printable } from "../domain/denial.ts";
+import { refusalOf } from "../domain/network-policy.ts";
+import { splitAuthority } from "../domain/split-authority.ts";
 import type { OwnAddresses, Resolver } from "../ports.ts";
 import type { Doors } from "./doors.ts";
 import type { EgressGate, GatedDoor } from "./egress-gate.ts";
+import { clusterHostsOf, type OpenDoor } from "./open-door.ts";
 import type { PolicyWatch } from "./policy-watch.ts";
 import { ReservedAddresses } from "./reserved-addresses.ts";
 
@@ -29,66 +32,93 @@ export interface EgressQuestion {
   readonly network: Network;
   /** Of an open door, or empty. */
   readonly executionId: string;
+  /** Whose door it must be; empty: anybody's. */
+  readonly owner: string;
+  /** As a door would be opened with; empty: as the last door told of them. */
+  readonly clusterUrls: readonly string[];
 }
 
 /** What would be said to a request, through the code that says it. @throws DomainError invalid/FIELD_INVALID. */
-export async function explainEgress(parts: ExplainParts, { url, network, executionId }: EgressQuestion): Promise<EgressExplanation> {
-  const target = targetOf(url);
-  const open = parts.doors.find(executionId)?.door;
-  const gated = gatedDoor(parts, network, open);
-  const { verdict, addresses, jobRule, nodeRule } = await parts.gate.decide(gated, target);
+export async function explainEgress(parts: ExplainParts, question: EgressQuestion): Promise<EgressExplanation> {
+  const { url, network } = question;
+  const asked = readUrl(url);
+  const open = openDoor(parts.doors, question);
+  const refusal = open === undefined ? refusalOf(parts.policy.policy, network) : undefined;
+  if (refusal !== undefined) {
+    const { reason, message, metadata } = refusal;
+    return { ...NOTHING_FOUND, ...placeOf(asked), reason, message, hint: metadata["hint"] ?? "" };
+  }
+  if ("verdict" in asked) return { ...NOTHING_FOUND, ...placeOf(asked), ...wordsOf(asked) };
+  return await judge(parts, { target: asked, open, gated: gatedDoor(parts, question, open) });
+}
+
+interface Subject {
+  readonly target: EgressTarget;
+  readonly open: OpenDoor | undefined;
+  readonly gated: GatedDoor;
+}
+
+async function judge({ gate, policy: { policy } }: ExplainParts, { target, open, gated }: Subject): Promise<EgressExplanation> {
+  const { verdict, addresses, jobRule, nodeRule } = await gate.decide(gated, target);
+  const place = placeOf(target);
   const named = canonicalHost(target.host);
-  const host = named === undefined ? target.host : formatHost(named);
-  const { policy } = parts.policy;
   const mayDial = (address: string): boolean =>
     named !== undefined &&
     decideAddresses({ policy, host: named, addresses: [address], ownAddresses: gated.reserved.known() }).verdict === "allow";
   const found = {
-    host,
-    port: target.port,
+    ...place,
     jobRule,
     nodeRule,
     addresses: addresses.map((address) => ({ address, addressClass: classifyAddress(address) ?? "", isAllowed: mayDial(address) })),
   };
-  const denial = verdict.verdict === "deny" ? verdict : (open?.quotaDenial(host, 1) ?? doorDenial(policy, network, open));
-  if (denial !== undefined) {
-    const { reason, message, hint } = denial;
-    return { isAllowed: false, reason, message, hint, ...found };
-  }
-  const message = `${host} is let through: ${jobRule} on the job's list, ${nodeRule} on the node's.`;
+  const denial = verdict.verdict === "deny" ? verdict : open?.quotaDenial(place.host, 1);
+  if (denial !== undefined) return { isAllowed: false, ...wordsOf(denial), ...found };
+  const message = `${place.host} is let through: ${jobRule} on the job's list, ${nodeRule} on the node's.`;
   return { isAllowed: true, reason: "", message, hint: "", ...found };
 }
 
-/** A task whose list is not allowed as a whole would get no door here, whatever this one host is. */
-function doorDenial(
-  policy: NetworkPolicy,
-  network: Network,
-  open: GatedDoor | undefined,
-): Pick<EgressExplanation, "reason" | "message" | "hint"> | undefined {
-  const refusal = open === undefined ? refusalOf(policy, network) : undefined;
-  return refusal && { reason: refusal.reason, message: refusal.message, hint: refusal.metadata["hint"] ?? "" };
+const NOTHING_FOUND = { isAllowed: false, jobRule: "", nodeRule: "", addresses: [] };
+
+function wordsOf({ reason, message, hint }: Denial): Pick<EgressExplanation, "reason" | "message" | "hint"> {
+  return { reason, message, hint };
 }
 
-/** The door's own rules when it is open; otherwise those it would have. */
-function gatedDoor({ doors, resolver, ownAddresses }: ExplainParts, network: Network, open: GatedDoor | undefined): GatedDoor {
-  // The cluster is the same for all doors of this host.
-  const clusterHosts = open?.rules.clusterHosts ?? doors.clusterHosts();
-  const reserved = open?.reserved ?? new ReservedAddresses(clusterHosts, { resolver, ownAddresses });
+function placeOf(asked: EgressTarget | Denial): { readonly host: string; readonly port: number } {
+  if ("verdict" in asked) return { host: asked.host, port: 0 };
+  const host = canonicalHost(asked.host);
+  return { host: host === undefined ? printable(asked.host) : formatHost(host), port: asked.port };
+}
+
+function openDoor(doors: Doors, { executionId, owner }: EgressQuestion): OpenDoor | undefined {
+  const door = doors.find(executionId)?.door;
+  return owner === "" || door?.record.owner === owner ? door : undefined;
+}
+
+/** With the cluster as the open door knows it; otherwise as one would that is opened now. */
+function gatedDoor(parts: ExplainParts, { network, clusterUrls }: EgressQuestion, open: OpenDoor | undefined): GatedDoor {
+  const clusterHosts = open?.rules.clusterHosts ?? knownCluster(parts, clusterUrls);
+  const reserved = open?.reserved ?? new ReservedAddresses(clusterHosts, parts);
   return { rules: { mode: network.mode, rules: network.domains.map(parseHostRule), clusterHosts }, reserved };
 }
 
-function targetOf(text: string): EgressTarget {
-  const [, scheme = "", host = "", digits] = /^(https?):\/\/(\[[^[\]]*\]|[^/?#:@\s]+)(?::(\d{1,5}))?(?:[/?#]|$)/iu.exec(text) ?? [];
-  const isHttps = scheme.toLowerCase() === "https";
-  const port = digits === undefined ? defaultPort(isHttps) : Number(digits);
-  if (host === "" || port < 1 || port > 65_535) {
-    throw new DomainError("invalid", "FIELD_INVALID", `"${text.slice(0, 200)}" is no http or https URL.`, {
+/** The cluster is the same for all doors of this host. */
+function knownCluster({ doors }: ExplainParts, clusterUrls: readonly string[]): readonly CanonicalHost[] {
+  return clusterUrls.length > 0 ? clusterHostsOf(clusterUrls) : doors.clusterHosts();
+}
+
+/** As strict as with requests: what could be taken for another host is none. */
+function readUrl(text: string): EgressTarget | Denial {
+  const [, scheme = "", authority = ""] = /^(https?):\/\/([^/?#]*)/iu.exec(text) ?? [];
+  if (scheme === "") {
+    throw new DomainError("invalid", "FIELD_INVALID", `"${printable(text).slice(0, 200)}" is no http or https URL.`, {
       hint: "Give a URL such as https://example.com/.",
     });
   }
-  return { host, port, scheme: isHttps ? "https" : "http" };
-}
-
-function defaultPort(isHttps: boolean): number {
-  return isHttps ? 443 : 80;
+  const isHttps = scheme.toLowerCase() === "https";
+  const split = splitAuthority(authority, isHttps ? 443 : 80);
+  if (split !== undefined) return { ...split, scheme: isHttps ? "https" : "http" };
+  return deny(printable(authority.replace(/^.*@/u, "")), "EGRESS_REQUEST_INVALID", {
+    message: "The URL's host or port cannot be read.",
+    hint: "Give a URL such as https://example.com/, without a user name.",
+  });
 }

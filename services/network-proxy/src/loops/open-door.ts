@@ -1,4 +1,4 @@
-import { canonicalHost, parseHostRule } from "@skrei/domain";
+import { type CanonicalHost, canonicalHost, parseHostRule } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import type { Denial, DoorRules, EgressTarget } from "../domain/decide-egress.ts";
 import { deny } from "../domain/denial.ts";
@@ -115,7 +115,11 @@ export class OpenDoor implements ServedDoor {
   }
 }
 
+/** Where the cluster's own services are. */
+export function clusterHostsOf(clusterUrls: readonly string[]): readonly CanonicalHost[] {
+  return clusterUrls.flatMap((url) => canonicalHost(URL.parse(url)?.hostname ?? "") ?? []);
+}
+
 function rulesOf({ network, clusterUrls }: DoorRecord): DoorRules {
-  const hosts = clusterUrls.map((url) => canonicalHost(URL.parse(url)?.hostname ?? ""));
-  return { mode: network.mode, rules: network.domains.map(parseHostRule), clusterHosts: hosts.filter((host) => host !== undefined) };
+  return { mode: network.mode, rules: network.domains.map(parseHostRule), clusterHosts: clusterHostsOf(clusterUrls) };
 }

@@ -1,3 +1,4 @@
+import type { WatchDoorsResponse } from "@skrei/proto/skrei/network/v1/door_service_pb.ts";
 import { expect, test } from "vitest";
 import { startCountingOrigin } from "../../../../test/kit/counting-origin.ts";
 import { getRequest, sendRaw, startEgressLab } from "../../../../test/kit/egress-lab.ts";
@@ -30,11 +31,13 @@ test("watchers are told of each reason at once, however often a host was refused
   const stop = new AbortController();
   const stream = lab.client.watchDoors({ owner: "n-lab" }, { signal: stop.signal })[Symbol.asyncIterator]();
   await stream.next();
-  const told: (string[] | undefined)[] = [];
+  const told: (readonly string[] | undefined)[] = [];
   for (const url of ["http://b.test/", "http://a.test:81/", "http://a.test/"]) {
     const next = stream.next();
     await sendRaw(door, getRequest(door, url));
-    told.push((await next).value?.doors[0]?.use?.hosts.find(({ host }) => url.includes(host))?.denialReasons);
+    const { value }: IteratorResult<WatchDoorsResponse, unknown> = await next;
+    const { doors = [] } = (value ?? {}) as Partial<WatchDoorsResponse>;
+    told.push(doors[0]?.use?.hosts.find(({ host }) => url.includes(host))?.denialReasons);
   }
   expect(told).toEqual([["EGRESS_HOST_NOT_ON_JOB_LIST"], ["EGRESS_PORT_DENIED"], ["EGRESS_PORT_DENIED", "EGRESS_NAME_UNRESOLVED"]]);
   stop.abort();

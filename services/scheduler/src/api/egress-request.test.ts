@@ -6,11 +6,12 @@ import { parseEgressUrl, parseTriedNetwork } from "./egress-request.ts";
 
 test.each([
   ["https://example.com/a?b=c#d", "https://example.com/a?b=c"],
-  ["http://EXAMPLE.com:8080", "http://example.com:8080/"],
-  ["example.com", "https://example.com/"],
+  ["http://EXAMPLE.com:8080", "http://EXAMPLE.com:8080"],
+  ["https://api%2eexample.com/", "https://api%2eexample.com/"],
+  ["example.com", "https://example.com"],
   ["example.com:8443/x", "https://example.com:8443/x"],
-  ["http://0x7f.1/", "http://127.0.0.1/"],
-  ["[::1]:80", "https://[::1]:80/"],
+  ["http://0x7f.1/", "http://0x7f.1/"],
+  ["[::1]:80", "https://[::1]:80"],
 ])("%s is taken as %s", (text, url) => {
   expect(parseEgressUrl(text)).toBe(url);
 });
@@ -23,6 +24,8 @@ test.each([
   "a b",
   "https://me:secret@example.com",
   "me@example.com",
+  "https:\\\\example.com",
+  "https://exa\tmple.com",
 ])("%s is refused", (text) => {
   expect(failureOf(() => parseEgressUrl(text))).toMatchObject({ reason: "FIELD_INVALID", violations: [{ field: "url" }] });
 });

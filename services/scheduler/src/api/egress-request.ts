@@ -3,15 +3,16 @@ import type { Network } from "@skrei/domain";
 import type { Network as PbNetwork } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { draftNetwork } from "@skrei/wire/draft-network.ts";
 
-/** The URL in canonical form, without a fragment; https without a scheme. @throws DomainError invalid/FIELD_REQUIRED, invalid/FIELD_INVALID. */
+/**
+ * The URL as it was written, without a fragment; https without a scheme. Nothing is decoded or mended: the node's proxy judges it as
+ * it would judge the request. @throws DomainError invalid/FIELD_REQUIRED, invalid/FIELD_INVALID. */
 export function parseEgressUrl(text: string): string {
   if (text === "") throw invalidUrl("missing", "FIELD_REQUIRED");
-  const url = text.length > URL_LENGTH_MAX ? null : URL.parse(text.includes("://") ? text : `https://${text}`);
-  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:"))
-    throw invalidUrl(`found ${JSON.stringify(text.slice(0, 80))}`);
+  const whole = text.includes("://") ? text : `https://${text}`;
+  const url = text.length > URL_LENGTH_MAX || !/^https?:\/\/[^\\\s\p{Cc}]+$/iu.test(whole) ? null : URL.parse(whole);
+  if (url === null) throw invalidUrl(`found ${JSON.stringify(text.slice(0, 80))}`);
   if (url.username !== "" || url.password !== "") throw invalidUrl("found one with a user name or password");
-  url.hash = "";
-  return url.href;
+  return whole.replace(/#.*$/u, "");
 }
 
 /** A network to try, by the rules of a job's. @throws DomainError invalid/FIELD_INVALID with all problems. */

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { canonicalHost, formatHost } from "@skrei/domain";
 import { deny, printable } from "../../domain/denial.ts";
 import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
+import { splitAuthority } from "../../domain/split-authority.ts";
 import type { ServedDoor } from "../../ports.ts";
 import { ALLOWED_METHODS } from "./refusal.ts";
 
@@ -123,13 +124,6 @@ function readAuthority(authority: string): RequestHead | Denial {
   const split = splitAuthority(authority, undefined);
   if (split === undefined) return requestInvalid(printable(authority) || NO_HOST, "CONNECT needs host:port.");
   return { target: { ...split, scheme: "https" }, path: "" };
-}
-
-/** User names are refused here: they make people, and parsers, see another host. */
-function splitAuthority(authority: string, defaultPort: number | undefined): { host: string; port: number } | undefined {
-  const [, host = "", digits] = /^(\[[^[\]@]*\]|[^:@[\]/?#\\]*)(?::(\d{1,5}))?$/u.exec(authority) ?? [];
-  const port = digits === undefined ? defaultPort : Number(digits);
-  return host === "" || port === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
 }
 
 function valuesOf({ rawHeaders }: IncomingMessage, name: string): string[] {
