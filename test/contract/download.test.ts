@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -205,3 +205,34 @@ test("a gateway that is gone is said so, and a store that lacks a block too", as
   expect(await get()).toMatchObject({ code: 1, stderr: expect.stringContaining("BLOCK_MISSING") });
   expect(readdirSync(to)).toEqual([]);
 });
+
+test.runIf(process.env["SKREI_TEST_LARGE"] === "1")(
+  "a file of 1 GiB comes whole, and memory does not grow with it",
+  async () => {
+    const source = join(folder, "large");
+    mkdirSync(join(source, "outputs"), { recursive: true });
+    const block = randomBytes(MIB);
+    for (let index = 0; index < 1_024; index++) {
+      block.writeUInt32LE(index, 0);
+      appendFileSync(join(source, "outputs", "large"), block);
+    }
+    await using large = await publishResult(source);
+    const cli = startCli(["--server", large.url, "job", "get", large.jobId, "--to", to], { withinMs: 110_000 });
+    let rssKib = 0;
+    const running = eventually(
+      () => {
+        const status = existsSync(`/proc/${cli.pid}/status`) ? readFileSync(`/proc/${cli.pid}/status`, "utf8") : "";
+        rssKib = Math.max(rssKib, Number(/VmHWM:\s+(\d+)/u.exec(status)?.[1] ?? 0));
+        return existsSync(join(to, "outputs", "large"));
+      },
+      (isThere) => isThere,
+      { withinMs: 110_000 },
+    );
+    expect(await cli.done).toMatchObject({ code: 0 });
+    await running;
+    expect(statSync(join(to, "outputs", "large")).size).toBe(1_024 * MIB);
+    expect(rssKib).toBeGreaterThan(0);
+    expect(rssKib).toBeLessThan(300 * 1_024);
+  },
+  120_000,
+);

@@ -19,9 +19,9 @@ function blocksOf(answers: () => readonly Buffer[]): { readonly source: GatewayB
   let links = 0;
   const source = new GatewayBlocks({
     createLink: () => Promise.resolve(`http://gateway.invalid/ipfs/${(links += 1)}`),
-    // oxlint-disable-next-line typescript/require-await
-    get: async function* () {
-      yield* answers();
+    get: async (_address, _signal, push) => {
+      for (const piece of answers()) push(piece);
+      await Promise.resolve();
     },
     signal: new AbortController().signal,
     triesMax: 4,

@@ -1,13 +1,10 @@
 import { DomainError, hasReason } from "@skrei/domain";
 import type { ContentId } from "@skrei/unixfs/cid.ts";
-import { corrupt, cut, readCar } from "./car-reader.ts";
+import { CarReader, corrupt, cut, type TakeBlock } from "./car-reader.ts";
 import { pause } from "./pause.ts";
 
 /** As many as the gateway takes at once. */
 export const BLOCKS_PER_FETCH_MAX = 64;
-
-/** Bytes are valid only until it returns. */
-export type TakeBlock = (cid: ContentId, bytes: Uint8Array) => void;
 
 /** Where verified blocks come from. */
 export interface BlockSource {
@@ -20,7 +17,8 @@ export interface BlockSource {
 export interface GatewayBlocksOptions {
   /** A fresh link to the root, as the cluster signs it. */
   readonly createLink: () => Promise<string>;
-  readonly get: (address: URL, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** GatewayClient.get. */
+  readonly get: (address: URL, signal: AbortSignal, push: (piece: Uint8Array) => void) => Promise<void>;
   readonly signal: AbortSignal;
   /** Tries in a row that bring nothing. */
   readonly triesMax: number;
@@ -62,10 +60,14 @@ export class GatewayBlocks implements BlockSource {
       const address = new URL(await link);
       address.searchParams.set("format", "car");
       address.searchParams.set("blocks", [...missing.values()].join(","));
-      for await (const { cid, bytes } of readCar(get(address, signal))) {
+      const reader = new CarReader((cid, bytes) => {
         if (!missing.delete(keyOf(cid))) throw corrupt(`The download has block ${cid.toString()}, which was not asked for`);
         take(cid, bytes);
-      }
+      });
+      await get(address, signal, (piece) => {
+        reader.push(piece);
+      });
+      reader.end();
     } catch (error) {
       // Whoever comes first renews it for all.
       if (

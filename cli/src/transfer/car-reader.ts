@@ -4,37 +4,86 @@ import { CID } from "multiformats/cid";
 
 /** A block's ids and lengths before its bytes; far more than any CIDv1 takes. */
 const SECTION_BYTES_MAX = LIMITS.blockBytesMax + 128;
+/** Takes the usual block of 1 MiB. */
+const SECTION_BYTES_USUAL = LIMITS.blockBytesMax / 2 + 128;
 const VARINT_BYTES_MAX = 8;
 
-export interface CarBlock {
-  readonly cid: CID;
-  /** Overwritten by the next block: one buffer serves a whole download. */
-  readonly bytes: Uint8Array;
-}
+/** Bytes are valid only until it returns: one buffer serves a whole download. */
+export type TakeBlock = (cid: CID, bytes: Uint8Array) => void;
 
 /**
- * The blocks of a CAR v1 stream in its order, each hashed against its id. The header is skipped: what counts are the blocks that
- * were asked for. Source: https://ipld.io/specs/transport/car/carv1/
+ * Takes the pieces of a CAR v1 stream and gives its blocks in its order, each hashed against its id. The header is skipped: what
+ * counts are the blocks that were asked for. Pushed and not pulled, because a promise for each piece costs more than its bytes.
+ * Source: https://ipld.io/specs/transport/car/carv1/
  * @throws DomainError corrupt/RESULT_CORRUPT for a block that is not what it claims to be, unavailable/UPSTREAM_UNAVAILABLE for a
  * stream that ends in a block.
  */
-export async function* readCar(stream: AsyncIterable<Uint8Array>): AsyncGenerator<CarBlock> {
-  const reader = new ByteReader(stream);
-  const headerBytes = await readVarint(reader);
-  if (headerBytes === undefined) throw cut("The download is empty");
-  await reader.take(checkLength(headerBytes));
-  for (;;) {
-    const sectionBytes = await readVarint(reader);
-    if (sectionBytes === undefined) return;
-    const [cid, bytes] = decodeSection(await reader.take(checkLength(sectionBytes)));
-    if (!isBlockOf(cid, bytes)) throw corrupt(`Block ${cid.toString()} of the download does not match its content id`);
-    yield { cid, bytes };
-  }
-}
+export class CarReader {
+  readonly #take: TakeBlock;
+  #section = Buffer.alloc(0);
+  /** Of the section that is being read; undefined while its length is. */
+  #sectionBytes: number | undefined;
+  #filled = 0;
+  #length = 0;
+  #lengthBytes = 0;
+  #isPastHeader = false;
 
-function checkLength(sectionBytes: number): number {
-  if (sectionBytes <= SECTION_BYTES_MAX) return sectionBytes;
-  throw corrupt(`A block of the download has ${sectionBytes} bytes; at most ${LIMITS.blockBytesMax} are valid`);
+  constructor(take: TakeBlock) {
+    this.#take = take;
+  }
+
+  push(piece: Uint8Array): void {
+    let at = 0;
+    while (at < piece.length) {
+      at = this.#sectionBytes === undefined ? this.#readLength(piece, at) : this.#readSection(piece, at, this.#sectionBytes);
+    }
+  }
+
+  end(): void {
+    if (this.#sectionBytes !== undefined) throw cut("The download ended in the middle of a block");
+    if (this.#lengthBytes > 0) throw cut("The download ended in the middle of a length");
+    if (!this.#isPastHeader) throw cut("The download is empty");
+  }
+
+  /** One byte of an unsigned LEB128. */
+  #readLength(piece: Uint8Array, at: number): number {
+    const byte = piece[at] ?? 0;
+    this.#length += (byte & 0x7f) * 2 ** (7 * this.#lengthBytes);
+    this.#lengthBytes += 1;
+    if (byte >= 0x80) {
+      if (this.#lengthBytes < VARINT_BYTES_MAX) return at + 1;
+      throw corrupt("The download has a length that is no number");
+    }
+    if (this.#length > SECTION_BYTES_MAX)
+      throw corrupt(`A block of the download has ${this.#length} bytes; at most ${LIMITS.blockBytesMax} are valid`);
+    this.#sectionBytes = this.#length;
+    [this.#length, this.#lengthBytes, this.#filled] = [0, 0, 0];
+    if (this.#sectionBytes === 0) this.#finish(new Uint8Array());
+    return at + 1;
+  }
+
+  #readSection(piece: Uint8Array, at: number, sectionBytes: number): number {
+    const part = piece.subarray(at, at + sectionBytes - this.#filled);
+    if (part.length === sectionBytes) this.#finish(part);
+    else {
+      if (this.#section.length < sectionBytes)
+        this.#section = Buffer.allocUnsafeSlow(sectionBytes <= SECTION_BYTES_USUAL ? SECTION_BYTES_USUAL : SECTION_BYTES_MAX);
+      this.#section.set(part, this.#filled);
+      this.#filled += part.length;
+      if (this.#filled === sectionBytes) this.#finish(this.#section.subarray(0, sectionBytes));
+    }
+    return at + part.length;
+  }
+
+  #finish(section: Uint8Array): void {
+    this.#sectionBytes = undefined;
+    if (this.#isPastHeader) {
+      const [cid, bytes] = decodeSection(section);
+      if (!isBlockOf(cid, bytes)) throw corrupt(`Block ${cid.toString()} of the download does not match its content id`);
+      this.#take(cid, bytes);
+    }
+    this.#isPastHeader = true;
+  }
 }
 
 function decodeSection(section: Uint8Array): [CID, Uint8Array] {
@@ -44,57 +93,6 @@ function decodeSection(section: Uint8Array): [CID, Uint8Array] {
   } catch (cause) {
     throw corrupt("A block of the download has no readable content id", cause);
   }
-}
-
-class ByteReader {
-  readonly #iterator: AsyncIterator<Uint8Array>;
-  #pending: Uint8Array = new Uint8Array();
-  #section = Buffer.allocUnsafe(1_024);
-
-  constructor(stream: AsyncIterable<Uint8Array>) {
-    this.#iterator = stream[Symbol.asyncIterator]();
-  }
-
-  /** Exactly so many bytes, valid until the next call. */
-  async take(count: number): Promise<Uint8Array> {
-    if (this.#section.length < count)
-      this.#section = Buffer.allocUnsafeSlow(count <= SECTION_BYTES_MAX / 2 ? SECTION_BYTES_MAX / 2 : SECTION_BYTES_MAX);
-    for (let filled = 0; filled < count;) {
-      if (this.#pending.length === 0 && !(await this.#fill())) throw cut("The download ended in the middle of a block");
-      const part = this.#pending.subarray(0, count - filled);
-      this.#section.set(part, filled);
-      filled += part.length;
-      this.#pending = this.#pending.subarray(part.length);
-    }
-    return this.#section.subarray(0, count);
-  }
-
-  /** One byte, or undefined at the end of the stream. */
-  async next(): Promise<number | undefined> {
-    while (this.#pending.length === 0) if (!(await this.#fill())) return undefined;
-    const byte = this.#pending[0];
-    this.#pending = this.#pending.subarray(1);
-    return byte;
-  }
-
-  async #fill(): Promise<boolean> {
-    const { value, done } = await this.#iterator.next();
-    if (done === true) return false;
-    this.#pending = value;
-    return true;
-  }
-}
-
-async function readVarint(reader: ByteReader): Promise<number | undefined> {
-  let value = 0;
-  for (let index = 0; index < VARINT_BYTES_MAX; index++) {
-    const byte = await reader.next();
-    if (byte === undefined && index === 0) return undefined;
-    if (byte === undefined) throw cut("The download ended in the middle of a length");
-    value += (byte & 0x7f) * 2 ** (7 * index);
-    if (byte < 0x80 && Number.isSafeInteger(value)) return value;
-  }
-  throw corrupt("The download has a length that is no number");
 }
 
 export function corrupt(message: string, cause?: unknown): DomainError {

@@ -36,7 +36,7 @@ export async function openResults(session: Session, { jobId, partitions, outputs
   await inParallel(results.entries(), PARALLEL_MAX, async ([index, result]) => {
     const source = new GatewayBlocks({
       createLink: async () => (await session.cluster.results.createDownloadLink({ jobId: result.jobId, cid: result.cid })).url,
-      get: (address, signal) => client.get(address, signal),
+      get: (address, signal, push) => client.get(address, signal, push),
       signal: session.signal,
       triesMax: TRIES_MAX,
       backoffMs: BACKOFF_MS,
