@@ -86,7 +86,7 @@ test("explains before trying: allowed with its rules and addresses, and the clus
   expect(allowed.stdout).toMatch(new RegExp(`^addresses +${ORIGIN} \\(loopback\\)$`, "mu"));
   const cluster = await embedded.runCli(["net", "explain", embedded.url, "--network", "127.0.0.1", "-o", "json"]);
   expect(cluster.code).toBe(1);
-  expect(cluster.stdout).toMatch(/EGRESS_CLUSTER_DENIED|EGRESS_LITERAL_DENIED/u);
+  expect(cluster.stdout).toMatch(/EGRESS_CLUSTER_DENIED|EGRESS_LITERAL_DENIED|NETWORK_DOMAIN_NOT_ALLOWED/u);
   expect(asked.filter((path) => path === "/")).toEqual([]);
 });
 
@@ -112,9 +112,18 @@ test("a job whose list no node covers says so, and runs once the policy does, wi
   );
   const refused = await embedded.runCli([...fetchJob("--network", ORIGIN, "--", url("/late"))]);
   expect(refused.code, refused.stderr).toBe(6);
-  expect(refused.stderr).toMatch(/^waiting: 1 part, 2 nodes looked at: 2 × this node does not allow 127\.0\.0\.2[^]*error: No node can run this job[^]*--network-policy FILE/mu);
+  expect(refused.stderr).toMatch(
+    /^waiting: 1 part, 2 nodes looked at: 2 × this node does not allow 127\.0\.0\.2[^]*error: No node can run this job[^]*--network-policy FILE/mu,
+  );
   expect(refused.stderr).toMatch(/code: NETWORK_DOMAIN_NOT_ALLOWED/u);
   const jobId = /skrei job stop (j-\w+)/u.exec(refused.stderr)?.[1] ?? "";
+  expect((await embedded.runCli(["net", "list"])).stdout).toMatch(
+    /^WAITING +NETWORK +WHY\n.*http: 127\.0\.0\.2 +2 × this node does not allow/mu,
+  );
+  const described = (await embedded.runCli(["job", "describe", jobId])).stdout;
+  expect(described).toMatch(/^code +NETWORK_DOMAIN_NOT_ALLOWED\nfix +allow it with .*--network-policy FILE/mu);
+  const detached = await embedded.runCli([...fetchJob("-d", "--network", "other.example.com", "--", url("/never"))]);
+  expect(detached.stderr).toMatch(/^note: no node can run it as the cluster stands; waiting: .*does not allow other\.example\.com/mu);
   await setPolicy(policy());
   expect(await embedded.runCli(["job", "wait", jobId])).toMatchObject({ code: 0 });
   expect(asked).toContain("/late");

@@ -7,6 +7,7 @@ import { defineCommand } from "../command.ts";
 import { booleanFlag, text, valueFlag } from "../flags.ts";
 import { describeCounts, hostRows, sumOf } from "../network/host-rows.ts";
 import type { HostRow } from "../network/host-rows.ts";
+import { listWaitingJobs, renderWaiting } from "../network/waiting-jobs.ts";
 import { HOST_COLUMNS } from "../network/use-table.ts";
 import { cleanLine } from "../output/clean-text.ts";
 import { countOf } from "../output/count-of.ts";
@@ -37,18 +38,14 @@ export const netList = defineCommand({
     if (flags.watch) return watch(session, jobId, format);
     const limit = flags.limit ?? 100;
     const page = await session.cluster.network.listNetworkUse({ jobId, pageSize: limit, pageToken: flags["page-token"] ?? "" });
-    await print(session, page.executions, format);
+    if (format !== "table" && format !== "wide") await printRecords(session, page.executions, format);
+    else await printTables(session, page.executions, { jobId, format, isLastPage: page.nextPageToken === "" });
     const next = `skrei net list ${jobId === "" ? "" : `${jobId} `}--limit ${limit} --page-token ${page.nextPageToken}`;
-    if (page.nextPageToken !== "") return say(session.terminal, `next: ${next}`);
-    if (format === "table" || format === "wide") await say(session.terminal, footer(page.executions, jobId));
+    if (page.nextPageToken !== "") await say(session.terminal, `next: ${next}`);
   },
 });
 
-async function print(session: Session, executions: readonly ExecutionNetworkUse[], format: Format): Promise<void> {
-  if (format === "table" || format === "wide") {
-    const columns = COLUMNS.filter((column) => format === "wide" || column.isWide !== true);
-    return answer(session.terminal, ...renderTable({ rows: executions.flatMap(rowsOf), columns, output: session.terminal.stdout }));
-  }
+async function printRecords(session: Session, executions: readonly ExecutionNetworkUse[], format: Format): Promise<void> {
   await printListing(session.terminal, {
     schema: ExecutionNetworkUseSchema,
     records: executions,
@@ -56,6 +53,22 @@ async function print(session: Session, executions: readonly ExecutionNetworkUse[
     nameOf: ({ executionId }) => executionId,
     format,
   });
+}
+
+/** What runs, or ran, and below it what waits. */
+async function printTables(
+  session: Session,
+  executions: readonly ExecutionNetworkUse[],
+  { jobId, format, isLastPage }: { readonly jobId: string; readonly format: Format; readonly isLastPage: boolean },
+): Promise<void> {
+  const { terminal } = session;
+  const columns = COLUMNS.filter((column) => format === "wide" || column.isWide !== true);
+  await answer(terminal, ...renderTable({ rows: executions.flatMap(rowsOf), columns, output: terminal.stdout }));
+  if (!isLastPage) return;
+  const waiting = await listWaitingJobs(session, jobId);
+  if (executions.length > 0 && waiting.length > 0) await answer(terminal, "");
+  await answer(terminal, ...renderWaiting(waiting, terminal.stdout));
+  await say(terminal, footer(executions, { jobId, waiting: waiting.length }));
 }
 
 /** One row of the table; an execution that has asked for nothing has one without a host. */
@@ -89,16 +102,21 @@ function nameOf({ jobName, jobId }: ExecutionNetworkUse): string {
   return jobName === "" ? jobId : jobName;
 }
 
-function footer(executions: readonly ExecutionNetworkUse[], jobId: string): string {
+function footer(
+  executions: readonly ExecutionNetworkUse[],
+  { jobId, waiting }: { readonly jobId: string; readonly waiting: number },
+): string {
+  const waits = waiting === 0 ? "" : `${countOf(waiting, "job")} ${waiting === 1 ? "waits" : "wait"} for a node`;
   if (executions.length === 0) {
+    if (waits !== "") return waits;
     return jobId === ""
       ? "no execution with a network is under way; jobs get one with --network api.example.com"
       : `${jobId} has no execution with a network; jobs get one with --network api.example.com`;
   }
   const rows = executions.flatMap(({ use }) => hostRows(use));
-  if (rows.length === 0)
-    return `${countOf(executions.length, "execution")}, ${executions.every(isUncountedMode) ? "full: not counted" : "nothing asked for yet"}`;
-  return `${countOf(executions.length, "execution")}: ${describeCounts(sumOf(rows))}`;
+  const none = executions.every(isUncountedMode) ? "full: not counted" : "nothing asked for yet";
+  const counts = rows.length === 0 ? none : describeCounts(sumOf(rows));
+  return `${countOf(executions.length, "execution")}: ${counts}${waits === "" ? "" : `; ${waits}`}`;
 }
 
 /** A line for each host whose numbers are new. */

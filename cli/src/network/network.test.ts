@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ExecutionSchema } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
+import { JobSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { HostUseSchema, NetworkUseSchema } from "@skrei/proto/skrei/execution/v1/network_use_pb.ts";
 import type { NetworkUse } from "@skrei/proto/skrei/execution/v1/network_use_pb.ts";
 import { Network_Mode, NetworkSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
@@ -11,6 +12,7 @@ import { describeCounts, hostRows } from "./host-rows.ts";
 import { describeNetwork, describeOffer } from "./network-words.ts";
 import { networkProblems } from "./network-problems.ts";
 import { renderUse } from "./render-use.ts";
+import { renderWaiting } from "./waiting-jobs.ts";
 
 const allowed = create(HostUseSchema, {
   host: "api.example.com",
@@ -139,4 +141,13 @@ test("tells what a node offers", () => {
   expect(describeOffer(create(NodeNetworkSchema, { modes, domains: ["a.org", ".b.org"], domainCount: 40 }))).toBe(
     "none http: a.org, .b.org and 38 more",
   );
+});
+
+test("shows what waits, with its list and why", () => {
+  const reasons = [{ reason: "NETWORK_DOMAIN_NOT_ALLOWED", message: "This node does not allow a.org.", nodes: 2 }];
+  const spec = { name: "mine", task: { network: { mode: Network_Mode.HTTP, domains: ["a.org"] } } };
+  expect(renderWaiting([create(JobSchema, { jobId: "j-1", spec, waiting: { reasons } })], stdout)).toEqual([
+    "WAITING  NETWORK      WHY",
+    "mine     http: a.org  2 × this node does not allow a.org",
+  ]);
 });
