@@ -15,6 +15,18 @@ export function arrangeWords(words: readonly string[], commands: readonly Comman
   return [...path, ...flags, ...(definition === undefined ? rest : withSeparator(rest, definition))];
 }
 
+/** Flags of ours that stand after the image, where they are words of the task; none when `--` says that this is meant. */
+export function flagsOfTask(words: readonly string[], commands: readonly CommandDefinition[]): readonly string[] {
+  const { path, rest } = splitPath(words, commands);
+  const definition = commands.find((command) => isNamed(command, path));
+  if (definition === undefined || rest.includes("--")) return [];
+  const arranged = withSeparator(rest, definition);
+  const at = arranged.indexOf("--");
+  if (at === -1) return [];
+  const names = arranged.slice(at + 1).flatMap((word) => /^--([a-z][a-z-]*)(?:=|$)/u.exec(word)?.[1] ?? []);
+  return [...new Set(names)].filter((name) => Object.hasOwn(definition.flags, name)).map((name) => `--${name}`);
+}
+
 interface Split {
   readonly path: readonly string[];
   /** Global flags that stood before or inside the path, with their values. */

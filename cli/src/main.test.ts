@@ -107,8 +107,7 @@ test("passes everything after -- to the job untouched", async () => {
 
 test("takes what follows the image as the job's command, as docker does", async () => {
   const parametersOf = async (...words: readonly string[]): Promise<unknown> => {
-    const { stdout, stderr } = await skrei(words);
-    expect(stderr).toBe("");
+    const { stdout } = await skrei(words);
     return (JSON.parse(stdout) as { task: { docker: { parameters: unknown } } }).task.docker.parameters;
   };
   expect(await parametersOf("run", "--dry-run", "busybox", "sh", "-c", "echo hi", "--count", "9")).toEqual([
@@ -119,6 +118,21 @@ test("takes what follows the image as the job's command, as docker does", async 
     "9",
   ]);
   expect(await parametersOf("docker", "run", "-w", "/data", "busybox", "--dry-run", "ls", "-la")).toEqual(["ls", "-la"]);
+});
+
+test("says which flags of ours went to the task, unless -- tells that this is meant", async () => {
+  const noted = async (...words: readonly string[]): Promise<string> => (await skrei(["run", "--dry-run", ...words])).stderr;
+  expect(await noted("busybox", "wget", "--network", "a.org", "--domain=b.org", "--other")).toMatch(
+    /^note: --network, --domain went to the task, .*stand before the image/u,
+  );
+  expect(await noted("busybox", "--", "wget", "--network", "a.org")).toBe("");
+  expect(await noted("--network", "a.org", "busybox", "wget")).toBe("");
+  expect(await noted("-q", "busybox", "wget", "--network", "a.org")).toBe("");
+});
+
+test("shows in the usage line where flags stand", async () => {
+  expect((await skrei(["run", "--help"])).stdout).toMatch(/^Usage: skrei run \[flags\] \[IMAGE\] \[COMMAND…\]$/mu);
+  expect((await skrei(["docker", "run", "--help"])).stdout).toMatch(/^Usage: skrei docker run \[flags\] IMAGE \[COMMAND…\]$/mu);
 });
 
 const PRIMES = fileURLToPath(new URL("../../examples/primes/job.yaml", import.meta.url));

@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { DomainError } from "@skrei/domain";
-import { arrangeWords } from "./arrange-words.ts";
+import { arrangeWords, flagsOfTask } from "./arrange-words.ts";
 import { toCallError } from "./client/call-error.ts";
 import { createCluster } from "./client/cluster.ts";
 import { resolveSettings } from "./client/settings.ts";
@@ -47,6 +47,7 @@ export async function runCommandLine(words: readonly string[], { terminal, signa
     isVerbose = flags["verbose"] === true;
     refuseTwoForms(flags);
     settings = await resolveSettings(flags as unknown as ServerFlags, terminal.env);
+    await noteTaskFlags(terminal, words, flags["quiet"] === true);
     const cluster = createCluster(settings, (line) => void say(terminal, line));
     await definition.run({ args, flags: flags as never, session: { terminal, settings, cluster, signal } });
   };
@@ -60,6 +61,16 @@ export async function runCommandLine(words: readonly string[], { terminal, signa
     if (help !== "") await terminal.stdout.write(help);
     return await report(error, { terminal, settings, isVerbose, signal });
   }
+}
+
+/** Whoever meant them for us is told; whoever did not can say so with `--`. */
+async function noteTaskFlags(terminal: Terminal, words: readonly string[], isQuiet: boolean): Promise<void> {
+  const flags = isQuiet ? [] : flagsOfTask(words, COMMANDS);
+  if (flags.length === 0) return;
+  await say(
+    terminal,
+    `note: ${flags.join(", ")} went to the task, for flags of skrei stand before the image; a -- before the command says it is meant`,
+  );
 }
 
 interface ReportContext extends CommandLineContext {

@@ -6,14 +6,7 @@ const NAME_COLUMNS_MAX = 28;
 
 /** Summary, examples first, then how to call it, common flags, the rest. At most 80 columns. */
 export function renderHelp(definition: CommandDefinition, flags: Flags): string {
-  const usage = [
-    "skrei",
-    definition.path,
-    ...definition.args.map(
-      (argument) => (argument.isRequired === true ? argument.name : `[${argument.name}]`) + (argument.isVariadic === true ? "…" : ""),
-    ),
-    "[flags]",
-  ];
+  const usage = ["skrei", definition.path, "[flags]", ...definition.args.map(describeArgument)];
   const shown = Object.entries(flags).filter(([, flag]) => flag.isHidden !== true);
   const common = shown.filter(([, flag]) => flag.isCommon === true);
   const rest = shown.filter(([, flag]) => flag.isCommon !== true);
@@ -35,6 +28,11 @@ export function renderHelp(definition: CommandDefinition, flags: Flags): string 
     ),
     "",
   ].join("\n");
+}
+
+function describeArgument({ name, isRequired, isVariadic }: CommandDefinition["args"][number]): string {
+  const word = `${name.toUpperCase()}${isVariadic === true ? "…" : ""}`;
+  return isRequired === true ? word : `[${word}]`;
 }
 
 /** The commands of a group, or of the whole program. */
