@@ -18,8 +18,8 @@ export interface EgressLab extends AsyncDisposable {
   readonly proxy: NetworkProxyService;
   readonly client: Client<typeof DoorService>;
   readonly dataFolder: string;
-  /** Name to addresses; may be changed at any time. */
-  readonly names: Map<string, readonly string[]>;
+  /** Name to addresses, now or later; may be changed at any time. */
+  readonly names: Map<string, readonly string[] | Promise<readonly string[]>>;
   /** Opens a door of mode http. */
   open(domains: readonly string[], options?: { readonly egressBytesMax?: number; readonly clusterUrls?: string[] }): Promise<LabDoor>;
 }
@@ -36,11 +36,11 @@ export async function startEgressLab(
   { logger = silentLogger }: { readonly logger?: Logger } = {},
 ): Promise<EgressLab> {
   const folder = mkdtempSync(join(tmpdir(), "skrei-egress-"));
-  const names = new Map<string, readonly string[]>();
+  const names: EgressLab["names"] = new Map();
   const resolve = async (host: string): Promise<readonly string[]> => {
     const addresses = names.get(host);
     if (addresses === undefined) throw new DomainError("unavailable", "EGRESS_NAME_UNRESOLVED", `${host} has no address.`);
-    return addresses;
+    return await addresses;
   };
   const lab = {
     modes: ["none", "http", "full"],

@@ -45,7 +45,8 @@ export class LookupCache {
 }
 
 const ANSWERS_MAX = 4_096;
-const QUESTIONS_MAX = 1_024;
+/** Far more than one execution may have, see `OpenDoor`. */
+const QUESTIONS_MAX = 16_384;
 /** A mistake in a zone should not outlive a coffee. */
 const TTL_SECONDS_MAX = 300;
 

@@ -1,7 +1,7 @@
 import { type CanonicalHost, canonicalHost, parseHostRule } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import type { Denial, DoorRules, EgressTarget } from "../domain/decide-egress.ts";
-import { deny } from "../domain/denial.ts";
+import { deny, printable } from "../domain/denial.ts";
 import type { NetworkPolicy } from "../domain/network-policy.ts";
 import { RateBucket } from "../domain/rate-bucket.ts";
 import { UseCount } from "../domain/use-count.ts";
@@ -30,6 +30,8 @@ export class OpenDoor implements ServedDoor {
   readonly down: RateBucket;
   readonly #options: OpenDoorOptions;
   readonly #passages = new Set<OpenPassage>();
+  /** Most of the time that is: names that are being looked up. */
+  #deciding = 0;
 
   constructor(record: DoorRecord, options: OpenDoorOptions) {
     this.record = record;
@@ -60,8 +62,14 @@ export class OpenDoor implements ServedDoor {
   }
 
   async decide(target: EgressTarget): Promise<EgressVerdict> {
-    const { verdict } = await this.#options.gate.decide(this, target);
-    return verdict.verdict === "deny" ? verdict : (this.quotaDenial(verdict.host, 1) ?? verdict);
+    if (this.#deciding >= DECIDING_MAX) return tooManyNames(target);
+    this.#deciding += 1;
+    try {
+      const { verdict } = await this.#options.gate.decide(this, target);
+      return verdict.verdict === "deny" ? verdict : (this.quotaDenial(verdict.host, 1) ?? verdict);
+    } finally {
+      this.#deciding -= 1;
+    }
   }
 
   admit(allowance: Allowance, asked: AskedFor, onRevoked: (denial: Denial) => void): Passage {
@@ -118,6 +126,17 @@ export class OpenDoor implements ServedDoor {
 /** Where the cluster's own services are. */
 export function clusterHostsOf(clusterUrls: readonly string[]): readonly CanonicalHost[] {
   return clusterUrls.flatMap((url) => canonicalHost(URL.parse(url)?.hostname ?? "") ?? []);
+}
+
+/** Of one execution at once: names whose servers do not answer must not keep those of others from being asked for. */
+const DECIDING_MAX = 128;
+
+function tooManyNames({ host }: EgressTarget): Denial {
+  const name = printable(host);
+  return deny(name, "EGRESS_NAME_UNRESOLVED", {
+    message: `${name} was not looked up: ${DECIDING_MAX} other names of this execution are being asked for.`,
+    hint: "Try again in a moment.",
+  });
 }
 
 function rulesOf({ network, clusterUrls }: DoorRecord): DoorRules {

@@ -292,6 +292,30 @@ test("refusals beyond a long list of mistakes wait their turn, and another door 
   expect(performance.now() - startedMs).toBeGreaterThan(4_000);
 });
 
+test("names that are never answered for keep one door from asking for more, and no other door", async () => {
+  const { lab, url, door: other, origin } = await place();
+  const answered = Promise.withResolvers<readonly string[]>();
+  const names = Array.from({ length: 200 }, (_, index) => `n${index}.slow.test`);
+  for (const name of names) lab.names.set(name, answered.promise);
+  const door = await lab.open([".slow.test"]);
+  const unanswered = new Set(names);
+  const asking = names.map(async (name) => {
+    const answer = await sendRaw(door, getRequest(door, `http://${name}:${origin.port}/`));
+    unanswered.delete(name);
+    return answer;
+  });
+  await eventually(
+    () => unanswered.size,
+    (count) => count <= 128,
+    { withinMs: 5_000 },
+  );
+  expect(await sendRaw(other, getRequest(other, url))).toMatch(/^HTTP\/1\.1 200 /u);
+  expect(unanswered.size).toBe(128);
+  answered.resolve(["127.0.0.1"]);
+  const statuses = (await Promise.all(asking)).map((answer) => answer.slice(9, 12));
+  expect([statuses.filter((status) => status === "502").length, statuses.filter((status) => status === "200").length]).toEqual([72, 128]);
+});
+
 test("ends a connection that sends much ahead of its answers", async () => {
   const { door, url, origin } = await place({ idleTimeoutMs: 3_000 }, { onBytes: () => undefined });
   const large = getRequest(door, url, "a: b\r\n".repeat(2_000).trimEnd().split("\r\n"));
