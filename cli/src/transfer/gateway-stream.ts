@@ -1,93 +1,120 @@
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
+import { Agent, request as httpsRequest } from "node:https";
 import { DomainError, parseReason } from "@skrei/domain";
 import { cut } from "./car-reader.ts";
+import { plainGet, type PlainGetOptions } from "./plain-get.ts";
 
 const ERROR_BYTES_MAX = 4_096;
 
-/** Keeps connections to the content store, at most `connectionsMax` of them. */
+/** At most `connectionsMax` connections to the content store. */
 export class GatewayClient implements Disposable {
-  readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  readonly #https: Agent;
   readonly #idleTimeoutMs: number;
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
 
   constructor({ connectionsMax, idleTimeoutMs }: { readonly connectionsMax: number; readonly idleTimeoutMs: number }) {
-    this.#http = new HttpAgent({ keepAlive: true, maxSockets: connectionsMax });
-    this.#https = new HttpsAgent({ keepAlive: true, maxSockets: connectionsMax });
+    this.#https = new Agent({ keepAlive: true, maxSockets: connectionsMax });
     this.#idleTimeoutMs = idleTimeoutMs;
+    this.#free = connectionsMax;
   }
 
   /**
-   * Gives the body of a GET piece by piece; what `push` throws ends it. Neither `fetch` nor a stream that is iterated: both take
-   * several times the CPU for each byte.
+   * Gives the body of a GET piece by piece; what `push` throws ends it.
    * @throws DomainError unavailable/UPSTREAM_UNAVAILABLE when there is no whole answer, or what the gateway refused it with.
    */
   async get(address: URL, signal: AbortSignal, push: (piece: Uint8Array) => void): Promise<void> {
-    let response: IncomingMessage | undefined;
-    // What a piece is refused with, such as a full disk, is no fault of the connection.
-    let refused: { readonly error: unknown } | undefined;
-    const pushOrNote = (piece: Uint8Array): void => {
-      try {
-        push(piece);
-      } catch (error) {
-        refused = { error };
-        throw error;
-      }
-    };
+    const answer = new Answer(push);
+    await this.#takeSlot();
     try {
-      response = await this.#open(address, signal);
-      if (response.statusCode !== 200) throw await refusal(response, address);
-      await flow(response, pushOrNote);
+      const options = { signal, idleTimeoutMs: this.#idleTimeoutMs, onHead: answer.onHead, onPiece: answer.onPiece };
+      await (address.protocol === "https:" ? secureGet(this.#https, address, options) : plainGet(address, options));
     } catch (cause) {
-      response?.destroy();
-      if (signal.aborted || refused !== undefined || cause instanceof DomainError) throw cause;
-      if (response !== undefined) throw cut("The content store cut the download before its end", cause);
+      if (signal.aborted || answer.isPushRefused || cause instanceof DomainError) throw cause;
+      if (answer.status !== undefined) throw cut("The content store cut the download before its end", cause);
       throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `The content store at ${address.origin} does not answer.`, {
         hint: "Is the publisher running, and is that address reachable from here? The same command goes on where it was.",
         cause,
       });
+    } finally {
+      this.#giveSlot();
     }
+    if (answer.status !== 200) throw refusal(answer.status ?? 0, answer.text, address);
   }
 
   [Symbol.dispose](): void {
-    this.#http.destroy();
     this.#https.destroy();
   }
 
-  #open(address: URL, signal: AbortSignal): Promise<IncomingMessage> {
-    const headers = { accept: "application/vnd.ipld.car;version=1" };
-    return new Promise((resolve, reject) => {
-      const request =
-        address.protocol === "https:"
-          ? httpsRequest(address, { agent: this.#https, signal, headers }, resolve)
-          : httpRequest(address, { agent: this.#http, signal, headers }, resolve);
-      request.setTimeout(this.#idleTimeoutMs, () => request.destroy(new Error(`no byte for ${this.#idleTimeoutMs} ms`)));
-      request.on("error", reject);
-      request.end();
-    });
+  async #takeSlot(): Promise<void> {
+    if (this.#free > 0) this.#free -= 1;
+    else
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+  }
+
+  #giveSlot(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
   }
 }
 
-function flow(response: IncomingMessage, push: (piece: Uint8Array) => void): Promise<void> {
+/** What comes: content to be pushed on, or a few words of refusal. */
+class Answer {
+  readonly #push: (piece: Uint8Array) => void;
+  status: number | undefined;
+  text = "";
+  /** What a piece is refused with, such as a full disk, is no fault of the connection. */
+  isPushRefused = false;
+
+  constructor(push: (piece: Uint8Array) => void) {
+    this.#push = push;
+  }
+
+  readonly onHead = ({ status }: { readonly status: number }): void => {
+    this.status = status;
+  };
+
+  readonly onPiece = (piece: Uint8Array): void => {
+    if (this.status === 200) {
+      this.isPushRefused = true;
+      this.#push(piece);
+      this.isPushRefused = false;
+    } else if (this.text.length < ERROR_BYTES_MAX) this.text += Buffer.from(piece).toString();
+  };
+}
+
+/** TLS has buffers of its own in any case. */
+function secureGet(agent: Agent, address: URL, { signal, idleTimeoutMs, onHead, onPiece }: PlainGetOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    response.on("data", (piece: Buffer) => {
-      try {
-        push(piece);
-      } catch (error) {
-        reject(error);
-        response.destroy();
-      }
+    const request = httpsRequest(address, { agent, signal, headers: { accept: "application/vnd.ipld.car;version=1" } });
+    request.setTimeout(idleTimeoutMs, () => request.destroy(new Error(`no byte for ${idleTimeoutMs} ms`)));
+    request.on("error", reject);
+    request.on("response", (response: IncomingMessage) => {
+      onHead({ status: response.statusCode ?? 0, headers: new Map() });
+      response.on("data", (piece: Buffer) => {
+        try {
+          onPiece(piece);
+        } catch (error) {
+          reject(error);
+          response.destroy();
+        }
+      });
+      response.on("end", resolve);
+      response.on("error", reject);
+      response.on("close", () => {
+        reject(new Error("closed before its end"));
+      });
     });
-    response.on("end", resolve);
-    response.on("error", reject);
-    response.on("close", () => reject(new Error("closed before its end")));
+    request.end();
   });
 }
 
 /** The gateway's own words. A redirect is no answer: what is asked for is there or nowhere. */
-async function refusal(response: IncomingMessage, { origin }: URL): Promise<DomainError> {
-  const status = response.statusCode ?? 0;
-  const { reason, message } = wordsOf(await textOf(response));
+function refusal(status: number, text: string, { origin }: URL): DomainError {
+  const { reason, message } = wordsOf(text);
   const what = `The content store at ${origin} answered ${status}: ${message}`;
   if (reason === "LINK_INVALID") return new DomainError("forbidden", "LINK_INVALID", what, { hint: "Ask for the result again." });
   if (reason === "RESULT_CORRUPT" || reason === "BLOCK_MISSING")
@@ -96,15 +123,6 @@ async function refusal(response: IncomingMessage, { origin }: URL): Promise<Doma
   return new DomainError("precondition", reason ?? "UPSTREAM_UNAVAILABLE", what, {
     hint: "Is that address the publisher of this cluster, and of the same version?",
   });
-}
-
-async function textOf(response: IncomingMessage): Promise<string> {
-  let text = "";
-  for await (const piece of response as AsyncIterable<Uint8Array>) {
-    text += Buffer.from(piece).toString();
-    if (text.length > ERROR_BYTES_MAX) break;
-  }
-  return text;
 }
 
 function wordsOf(text: string): { readonly reason: ReturnType<typeof parseReason>; readonly message: string } {
