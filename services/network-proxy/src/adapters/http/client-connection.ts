@@ -4,6 +4,7 @@ import type { Denial, EgressTarget } from "../../domain/decide-egress.ts";
 import type { ServedDoor } from "../../ports.ts";
 import { headBytes } from "./forward-headers.ts";
 import type { PacedRefusals } from "./paced-refusals.ts";
+import type { Turns } from "./turns.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
 /** What a door has beside its rules. */
@@ -11,6 +12,7 @@ interface Served {
   readonly door: ServedDoor;
   readonly pool: UpstreamPool;
   readonly refusals: PacedRefusals;
+  readonly turns: Turns;
   /** Called when no whole request head has come in time. */
   readonly onHeadTimeout: () => void;
 }
@@ -22,6 +24,7 @@ export class ClientConnection {
   readonly refusals: PacedRefusals;
   readonly socket: Socket;
   #tunnelTarget: EgressTarget | undefined;
+  readonly #turns: Turns;
   #pending = 0;
   #aheadBytes = 0;
   #hasServed = false;
@@ -35,6 +38,7 @@ export class ClientConnection {
     this.door = served.door;
     this.pool = served.pool;
     this.refusals = served.refusals;
+    this.#turns = served.turns;
     this.#onHeadTimeout = served.onHeadTimeout;
     this.#awaitHead();
     socket.once("close", () => clearTimeout(this.#headTimer));
@@ -101,6 +105,7 @@ export class ClientConnection {
     const bytes = headBytes(request.url ?? "", request.rawHeaders);
     this.#aheadBytes += bytes;
     this.#turn = this.#turn.then(async () => {
+      await this.#turns.next();
       // What could not be served is of no use to anybody, whyever it failed.
       if (!this.socket.destroyed) await serve().catch(() => this.socket.destroy());
       this.#pending -= 1;

@@ -46,8 +46,8 @@ export class DoorListener implements DoorServer {
     return opened;
   }
 
-  #adopt(socket: Socket, { door, pool, refusals }: OpenSocket): void {
-    const client = new ClientConnection(socket, { door, pool, refusals, onHeadTimeout: () => this.#onHeadTimeout(client) });
+  #adopt(socket: Socket, { door, pool, refusals, turns }: OpenSocket): void {
+    const client = new ClientConnection(socket, { door, pool, refusals, turns, onHeadTimeout: () => this.#onHeadTimeout(client) });
     this.#clients.set(socket, client);
     this.#server.emit("connection", socket);
   }

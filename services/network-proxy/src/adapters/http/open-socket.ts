@@ -5,6 +5,7 @@ import type { DoorSocket, ServedDoor } from "../../ports.ts";
 import { PacedRefusals } from "./paced-refusals.ts";
 import { refuseSocket } from "./refusal.ts";
 import { NO_HOST } from "./request-head.ts";
+import { Turns } from "./turns.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
 
 /** Connections that are told why they are refused, at one time; beyond that they are just ended. */
@@ -16,6 +17,7 @@ export class OpenSocket implements DoorSocket {
   readonly door: ServedDoor;
   readonly pool = new UpstreamPool();
   readonly refusals = new PacedRefusals();
+  readonly turns = new Turns();
   readonly server: Server;
   readonly #clients = new Set<Socket>();
   readonly #refused = new Set<Socket>();
