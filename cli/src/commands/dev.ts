@@ -12,10 +12,11 @@ export const dev = defineCommand({
     port: valueFlag("PORT", "port of the API; default 1234, else from 1240 on", integerBetween(1, 65_535), { isCommon: true }),
     data: valueFlag("DIR", "keep jobs and results there; else all is gone at the end", text, { isCommon: true }),
     "network-policy": valueFlag("FILE", "what jobs may reach, in YAML; default: nothing", text, { isCommon: true }),
+    "docker-host": valueFlag("URL", "where Docker listens (DOCKER_HOST); default unix:///var/run/docker.sock", text, { isCommon: true }),
     json: booleanFlag("print one machine-readable line when ready", { isCommon: true }),
     "log-level": valueFlag("LEVEL", "debug, info, warn or error; default error", text),
   },
-  examples: ["skrei dev", "skrei dev --nodes 5 --data ./.skrei"],
+  examples: ["skrei dev", "skrei dev --nodes 5 --data ./.skrei", "skrei dev --network-policy policy.yaml"],
   exitCodes: { 78: "the network policy has a mistake", 8: "the port or the data folder is in use" },
   run: ({ flags, session }) =>
     runDevCluster(session, {
@@ -25,6 +26,6 @@ export const dev = defineCommand({
       printsJson: flags.json,
       logLevel: flags["log-level"],
       networkPolicyFile: flags["network-policy"],
-      dockerHost: session.terminal.env["DOCKER_HOST"],
+      dockerHost: flags["docker-host"] ?? session.terminal.env["DOCKER_HOST"],
     }),
 });

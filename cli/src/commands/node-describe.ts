@@ -2,7 +2,7 @@ import { NodeSchema } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import { msOrZero } from "@skrei/wire/time.ts";
 import { present } from "../client/get-job.ts";
 import { defineCommand } from "../command.ts";
-import { describeOffer } from "../network/network-words.ts";
+import { describeLimits, describeOffer, describePorts } from "../network/network-words.ts";
 import { renderFields } from "../output/fields.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
 import { answer } from "../output/terminal.ts";
@@ -37,6 +37,8 @@ export const nodeDescribe = defineCommand({
             [`engine ${name}`, available ? version || "available" : `not available: ${message}`] as const,
         ),
         ["network", describeOffer(node.network)],
+        ["network ports", describePorts(node.network)],
+        ["network limits", describeLimits(node.network)],
         ["policy problem", node.network?.problem ?? ""],
         [
           "labels",

@@ -31,6 +31,9 @@ export const nodeList = defineCommand({
       nameOf: ({ nodeId }) => nodeId,
       format: formatOf(flags),
     });
+    const [broken] = page.nodes.filter(hasPolicyProblem);
+    if (broken !== undefined)
+      await say(session.terminal, `the network policy of ${broken.name} has a mistake: skrei node describe ${broken.name}`);
     if (page.nextPageToken !== "") await say(session.terminal, `next: skrei node list --limit ${limit} --page-token ${page.nextPageToken}`);
     else if (page.nodes.length === 0) await say(session.terminal, "no nodes have joined yet");
   },
@@ -39,7 +42,7 @@ export const nodeList = defineCommand({
 const COLUMNS: readonly Column<Node>[] = [
   { header: "ID", value: ({ nodeId }) => nodeId },
   { header: "NAME", value: ({ name }) => name },
-  { header: "STATE", value: nodeState },
+  { header: "STATE", value: (node) => `${nodeState(node)}${hasPolicyProblem(node) ? ", bad policy" : ""}` },
   {
     header: "ENGINES",
     value: ({ engines }) =>
@@ -71,6 +74,10 @@ const COLUMNS: readonly Column<Node>[] = [
     isWide: true,
   },
 ];
+
+function hasPolicyProblem({ network }: Node): boolean {
+  return network !== undefined && network.problem !== "";
+}
 
 /** The one word that matters most. */
 export function nodeState({ membership, connection, draining }: Node): string {

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DomainError } from "@skrei/domain";
@@ -17,6 +19,8 @@ export interface ClusterOptions {
   readonly networkPolicyFile?: string | undefined;
   /** As in DOCKER_HOST; empty or undefined: the usual socket. */
   readonly dockerHost: string | undefined;
+  /** Gets the lines of the cluster's stderr; without it they go to this process' own. */
+  readonly onLogLine?: ((line: string) => void) | undefined;
 }
 
 export interface SpawnedCluster extends AsyncDisposable {
@@ -36,7 +40,7 @@ const STOP_TIMEOUT_MS = 15_000;
 export async function spawnCluster(options: ClusterOptions, signal: AbortSignal): Promise<SpawnedCluster> {
   const program = fileURLToPath(import.meta.resolve("@skrei/standalone/main"));
   // Its own process group: a Ctrl-C in the terminal reaches this process only, which stops it in order.
-  const child = spawn(process.execPath, [program, ...toArguments(options)], { stdio: ["pipe", "pipe", "inherit"], detached: true });
+  const child = startProgram([program, ...toArguments(options)], options.onLogLine);
   const ended = once(child, "exit").then(([code]) => (typeof code === "number" ? code : 1));
   const stop = async (): Promise<number> => {
     child.stdin.destroy();
@@ -57,6 +61,16 @@ export async function spawnCluster(options: ClusterOptions, signal: AbortSignal)
     await stop();
     throw error;
   }
+}
+
+function startProgram(
+  words: readonly string[],
+  onLogLine: ClusterOptions["onLogLine"],
+): ChildProcessByStdio<Writable, Readable, Readable | null> {
+  if (onLogLine === undefined) return spawn(process.execPath, words, { stdio: ["pipe", "pipe", "inherit"], detached: true });
+  const child = spawn(process.execPath, words, { stdio: ["pipe", "pipe", "pipe"], detached: true });
+  createInterface({ input: child.stderr }).on("line", onLogLine);
+  return child;
 }
 
 function toArguments({ nodes, port, dataFolder, logLevel, dockerHost, networkPolicyFile }: ClusterOptions): readonly string[] {

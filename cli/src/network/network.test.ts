@@ -9,7 +9,7 @@ import { NodeNetworkSchema } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import { expect, test } from "vitest";
 import { createTestTerminal } from "../test-terminal.ts";
 import { describeCounts, hostRows } from "./host-rows.ts";
-import { describeNetwork, describeOffer } from "./network-words.ts";
+import { describeLimits, describeNetwork, describeOffer, describePorts } from "./network-words.ts";
 import { networkProblems } from "./network-problems.ts";
 import { renderUse } from "./render-use.ts";
 import { renderWaiting } from "./waiting-jobs.ts";
@@ -150,4 +150,15 @@ test("shows what waits, with its list and why", () => {
     "WAITING  NETWORK      WHY",
     "mine     http: a.org  2 × this node does not allow a.org",
   ]);
+});
+
+test("tells a node's ports and limits, and nothing of a node that does not tell them", () => {
+  const modes = [Network_Mode.NONE, Network_Mode.HTTP];
+  const network = create(NodeNetworkSchema, { modes, ports: [80, 443], rateBitsPerSecond: 10_000_000n, connectionsMax: 256 });
+  expect(describePorts(network)).toBe("80, 443");
+  expect(describeLimits(network)).toBe("10 Mbit/s each way, 256 connections, for one execution");
+  expect(describeLimits({ ...network, rateBitsPerSecond: 0n, egressBytesMax: 5_000_000n })).toBe(
+    "no rate, 256 connections, 5MB out, for one execution",
+  );
+  expect([describePorts(undefined), describeLimits(create(NodeNetworkSchema, { modes }))]).toEqual(["", ""]);
 });
