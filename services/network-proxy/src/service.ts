@@ -72,7 +72,7 @@ export function createNetworkProxyService(config: NetworkProxyConfig, dependenci
       }),
     stop: async (reason) => await stack.stop(reason),
     isReady: () => parts !== undefined,
-    reloadPolicy: () => parts?.policy.reload(),
+    reloadPolicy: () => parts?.policy.reload({ isAsked: true }),
     routes: (router) => void router.service(DoorService, doorHandlers(mounted)),
   };
 }

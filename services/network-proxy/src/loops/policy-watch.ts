@@ -54,21 +54,20 @@ export class PolicyWatch {
     }
   }
 
-  /** Reads the policy again now. Never throws. */
-  reload(): void {
+  /** Reads the policy again now; who asked for it is told even when nothing has changed. Never throws. */
+  reload({ isAsked = false }: { readonly isAsked?: boolean } = {}): void {
     try {
       const loaded = this.#source.read();
+      const isChanged = loaded.digest !== this.#loaded.digest;
+      const isNews = isChanged || this.#problem !== "" || isAsked;
       this.#problem = "";
-      if (loaded.digest === this.#loaded.digest) return;
-      this.#loaded = loaded;
-      this.#logLoaded();
-      this.#onChanged();
+      this.#loaded = isChanged ? loaded : this.#loaded;
+      if (isNews) this.#logLoaded();
+      if (isChanged) this.#onChanged();
     } catch (error) {
       this.#problem = problemOf(error);
-      this.#logger.error(
-        { event: "policy.rejected", reason: "CONFIG_INVALID", err: error, hint: this.#problem },
-        "the new policy is not in force",
-      );
+      // What a person wrote is wrong, and is said in words; the stack is of no use.
+      this.#logger.error({ event: "policy.rejected", reason: "CONFIG_INVALID", hint: this.#problem }, "the new policy is not in force");
     }
   }
 
