@@ -30,6 +30,8 @@ export interface GatewayBlocksOptions {
 export class GatewayBlocks implements BlockSource {
   readonly signal: AbortSignal;
   readonly #options: GatewayBlocksOptions;
+  /** Given on from fetch to fetch: each its own would fill memory faster than it is collected. */
+  readonly #buffers: Buffer[] = [];
   #link: Promise<string> | undefined;
 
   constructor(options: GatewayBlocksOptions) {
@@ -56,14 +58,14 @@ export class GatewayBlocks implements BlockSource {
   async #fetchOnce(missing: Map<string, ContentId>, take: TakeBlock): Promise<void> {
     const { get, signal } = this.#options;
     const link = (this.#link ??= this.#options.createLink());
+    const reader = new CarReader((cid, bytes) => {
+      if (!missing.delete(keyOf(cid))) throw corrupt(`The download has block ${cid.toString()}, which was not asked for`);
+      take(cid, bytes);
+    }, this.#buffers.pop());
     try {
       const address = new URL(await link);
       address.searchParams.set("format", "car");
       address.searchParams.set("blocks", [...missing.values()].join(","));
-      const reader = new CarReader((cid, bytes) => {
-        if (!missing.delete(keyOf(cid))) throw corrupt(`The download has block ${cid.toString()}, which was not asked for`);
-        take(cid, bytes);
-      });
       await get(address, signal, (piece) => {
         reader.push(piece);
       });
@@ -80,6 +82,8 @@ export class GatewayBlocks implements BlockSource {
       )
         this.#link = undefined;
       throw error;
+    } finally {
+      this.#buffers.push(reader.section);
     }
     if (missing.size > 0) throw cut(`The content store ended the download ${missing.size} blocks too early`);
   }

@@ -20,7 +20,7 @@ export type TakeBlock = (cid: CID, bytes: Uint8Array) => void;
  */
 export class CarReader {
   readonly #take: TakeBlock;
-  #section = Buffer.alloc(0);
+  #section: Buffer;
   /** Of the section that is being read; undefined while its length is. */
   #sectionBytes: number | undefined;
   #filled = 0;
@@ -28,8 +28,15 @@ export class CarReader {
   #lengthBytes = 0;
   #isPastHeader = false;
 
-  constructor(take: TakeBlock) {
+  /** @param section a buffer that an earlier reader had. */
+  constructor(take: TakeBlock, section: Buffer = Buffer.alloc(0)) {
     this.#take = take;
+    this.#section = section;
+  }
+
+  /** The buffer of blocks, for the next reader once this one has ended. */
+  get section(): Buffer {
+    return this.#section;
   }
 
   push(piece: Uint8Array): void {

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { HttpBody, type HttpHead } from "./http-body.ts";
 
 /** Large enough that a busy connection takes few turns, small enough to stay in a processor's cache. */
-const READ_BYTES = 256 * 1_024;
+const READ_BYTES = 64 * 1_024;
 
 export interface PlainGetOptions {
   readonly signal: AbortSignal;
