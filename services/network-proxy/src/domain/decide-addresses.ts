@@ -1,6 +1,6 @@
 import { canonicalAddress, classifyAddress, embeddedIpv4, formatAddressNetwork, formatHost } from "@skrei/domain";
 import type { CanonicalHost } from "@skrei/domain";
-import { deny, printable } from "./denial.ts";
+import { DENIED_BY_OPERATOR, deny, NEVER_LISTABLE, printable } from "./denial.ts";
 import type { Denial } from "./denial.ts";
 import { NEVER_OPENED, networkOf, openingNetworkOf } from "./network-policy.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
@@ -48,7 +48,8 @@ function denialOf(one: OneAddress): Denial | undefined {
   const { policy, address, ownAddresses } = one;
   if (ownAddresses.has(address)) return clusterDenial(one);
   const denied = networkOf(policy.deniedNetworks, address);
-  if (denied !== undefined) return addressDenial(one, `lies in ${formatAddressNetwork(denied)}, denied by the node's operator`, DENIED);
+  if (denied !== undefined)
+    return addressDenial(one, `lies in ${formatAddressNetwork(denied)}, denied by the node's operator`, DENIED_BY_OPERATOR);
   const addressClass = classifyAddress(address) ?? "unspecified";
   if (addressClass === "public") return undefined;
   const why = `is not a public address (${addressClass})`;
@@ -60,8 +61,6 @@ function denialOf(one: OneAddress): Denial | undefined {
 }
 
 const LISTABLE = "Tasks reach public addresses; the node's operator can list others in allowedNetworks.";
-const NEVER_LISTABLE = "Tasks reach public addresses; no list can open this one.";
-const DENIED = "Ask the node's operator, or constrain the job to a node that allows it.";
 
 function clusterDenial({ name, shown }: ShownAddress): Denial {
   return deny(name, "EGRESS_CLUSTER_DENIED", {

@@ -79,21 +79,21 @@ describe("a request is refused", () => {
       { host: "example.org", job: [".example.org"], domains: ["example.com"] },
       "EGRESS_HOST_NOT_ON_NODE_LIST",
       "The node's list does not have example.org.",
-      "Ask the node's operator, or constrain the job to a node that allows it.",
+      "Ask the node's operator to list it; `skrei node describe NODE` shows what a node allows.",
     ],
     [
       "when the operator denies it",
       { host: "x.evil.test", job: [".evil.test"], deniedDomains: [".evil.test"] },
       "EGRESS_HOST_NOT_ON_NODE_LIST",
       "x.evil.test is denied by the node's operator (.evil.test).",
-      "Ask the node's operator, or constrain the job to a node that allows it.",
+      "The node's operator denies it whatever is listed; ask there.",
     ],
     [
       "in mode full when the operator denies it",
       { host: "evil.test", mode: "full", deniedDomains: ["evil.test"] },
       "EGRESS_HOST_NOT_ON_NODE_LIST",
       "evil.test is denied by the node's operator (evil.test).",
-      "Ask the node's operator, or constrain the job to a node that allows it.",
+      "The node's operator denies it whatever is listed; ask there.",
     ],
     [
       "when the host is the cluster, whatever is listed",
@@ -121,7 +121,7 @@ describe("a request is refused", () => {
       { host: "[::ffff:a9fe:a9fe]", mode: "full" },
       "EGRESS_LITERAL_DENIED",
       "169.254.169.254 is an address (metadata), and tasks reach hosts by name.",
-      "Ask for the host by name, or ask the node's operator to list the address's network in allowedNetworks.",
+      "Tasks reach public addresses; no list can open this one.",
     ],
     [
       "when the node opens the address and the job does not list it",

@@ -1,8 +1,8 @@
 import { canonicalHost, classifyAddress, formatAddressNetwork, formatHost, formatHostRule, matchesHost } from "@skrei/domain";
 import type { CanonicalHost, HostRule, NetworkMode } from "@skrei/domain";
-import { deny, listed, printable } from "./denial.ts";
+import { DENIED_BY_OPERATOR, deny, listed, NEVER_LISTABLE, printable } from "./denial.ts";
 import type { Denial } from "./denial.ts";
-import { openingNetworkOf } from "./network-policy.ts";
+import { NEVER_OPENED, openingNetworkOf } from "./network-policy.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
 
 export { decideAddresses } from "./decide-addresses.ts";
@@ -77,7 +77,7 @@ function operatorDenial({ deniedDomains }: NetworkPolicy, host: CanonicalHost): 
   const text = formatHost(host);
   return deny(text, "EGRESS_HOST_NOT_ON_NODE_LIST", {
     message: `${text} is denied by the node's operator (${formatHostRule(rule)}).`,
-    hint: "Ask the node's operator, or constrain the job to a node that allows it.",
+    hint: DENIED_BY_OPERATOR,
   });
 }
 
@@ -90,10 +90,11 @@ function hostInvalid(asked: string): Denial {
 }
 
 function literalDenial(address: string): Denial {
-  const addressClass = classifyAddress(address) ?? "unknown";
+  const addressClass = classifyAddress(address) ?? "unspecified";
+  const listable = "Ask for the host by name, or ask the node's operator to list the address's network in allowedNetworks.";
   return deny(address, "EGRESS_LITERAL_DENIED", {
     message: `${address} is an address (${addressClass}), and tasks reach hosts by name.`,
-    hint: "Ask for the host by name, or ask the node's operator to list the address's network in allowedNetworks.",
+    hint: NEVER_OPENED.has(addressClass) ? NEVER_LISTABLE : listable,
   });
 }
 
@@ -117,7 +118,7 @@ function notOnNodeList(host: CanonicalHost): Denial {
   const text = formatHost(host);
   return deny(text, "EGRESS_HOST_NOT_ON_NODE_LIST", {
     message: `The node's list does not have ${text}.`,
-    hint: "Ask the node's operator, or constrain the job to a node that allows it.",
+    hint: "Ask the node's operator to list it; `skrei node describe NODE` shows what a node allows.",
   });
 }
 

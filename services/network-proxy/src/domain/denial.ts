@@ -16,6 +16,11 @@ export function deny(host: string, reason: Reason, { message, hint }: { readonly
   return { verdict: "deny", host, reason, message, hint };
 }
 
+/** What is left to do about an address that no operator can open. */
+export const NEVER_LISTABLE = "Tasks reach public addresses; no list can open this one.";
+/** What is left to do about a rule that beats all lists. */
+export const DENIED_BY_OPERATOR = "The node's operator denies it whatever is listed; ask there.";
+
 /** Text of a stranger as it may be shown: everything but visible ASCII becomes `?`. */
 export function printable(text: string): string {
   return text.slice(0, HOST_LENGTH_MAX).replaceAll(/[^\x21-\x7e]/gu, "?");

@@ -16,8 +16,12 @@ describe("a mode", () => {
     expect(refusalOf(aPolicy({ modes: ["none", "http"] }), { mode: "full", domains: [], egressBytesMax: 0 })).toMatchObject({
       kind: "precondition",
       reason: "NETWORK_MODE_NOT_OFFERED",
-      message: "This node does not offer the network mode full.",
-      metadata: { offered: "none, http", hint: expect.stringContaining("constrain the job to a node that offers it") },
+      // In the words of the bid.
+      message: "The node offers network none, http, the task asks for full.",
+      metadata: {
+        offered: "none, http",
+        hint: "Ask for one of the modes that are offered (none, http), or the node's operator for this one.",
+      },
     });
   });
 
@@ -64,7 +68,7 @@ describe("a list", () => {
       kind: "precondition",
       reason: "NETWORK_DOMAIN_NOT_ALLOWED",
       message: "This node does not allow a.test, .c.test.",
-      metadata: { missing: "2", hint: "Ask the node's operator to list them, or constrain the job to a node that allows them." },
+      metadata: { missing: "2", hint: "Ask the node's operator to list them; `skrei node describe NODE` shows what a node allows." },
     });
   });
 

@@ -52,10 +52,15 @@ export function openingNetworkOf({ allowedNetworks }: Pick<NetworkPolicy, "allow
 
 /** The refusal in words. */
 export function modeNotOffered({ modes }: Pick<NetworkPolicy, "modes">, asked: string): DomainError {
-  return new DomainError("precondition", "NETWORK_MODE_NOT_OFFERED", `This node does not offer the network mode ${asked}.`, {
-    hint: "Ask for one of the modes that are offered, or constrain the job to a node that offers it.",
-    metadata: { offered: modes.join(", ") },
-  });
+  return new DomainError(
+    "precondition",
+    "NETWORK_MODE_NOT_OFFERED",
+    `The node offers network ${modes.join(", ")}, the task asks for ${asked}.`,
+    {
+      hint: `Ask for one of the modes that are offered (${modes.join(", ")}), or the node's operator for this one.`,
+      metadata: { offered: modes.join(", ") },
+    },
+  );
 }
 
 export const NEVER_OPENED: ReadonlySet<AddressClass> = new Set<AddressClass>(["metadata", "multicast", "unspecified"]);
@@ -71,7 +76,7 @@ function domainsNotAllowed(missing: readonly string[]): DomainError {
   const named = missing.slice(0, NAMED_MAX).join(", ");
   const rest = missing.length > NAMED_MAX ? ` and ${missing.length - NAMED_MAX} more` : "";
   return new DomainError("precondition", "NETWORK_DOMAIN_NOT_ALLOWED", `This node does not allow ${named}${rest}.`, {
-    hint: "Ask the node's operator to list them, or constrain the job to a node that allows them.",
+    hint: "Ask the node's operator to list them; `skrei node describe NODE` shows what a node allows.",
     metadata: { domains: named, missing: String(missing.length) },
   });
 }

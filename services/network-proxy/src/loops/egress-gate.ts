@@ -82,7 +82,7 @@ function decideNamed(rules: DoorRules, policy: NetworkPolicy, target: EgressTarg
   if (decision.verdict === "deny" || policy.modes.includes(rules.mode)) return decision;
   return deny(formatHost(decision.host), "EGRESS_HOST_NOT_ON_NODE_LIST", {
     message: `The node's operator does not offer the network mode ${rules.mode} any more.`,
-    hint: "Ask the node's operator, or constrain the job to a node that offers it.",
+    hint: "Ask the node's operator; `skrei node describe NODE` shows what a node offers.",
   });
 }
 

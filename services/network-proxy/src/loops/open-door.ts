@@ -3,6 +3,7 @@ import type { Logger } from "@skrei/platform/logger.ts";
 import type { Denial, DoorRules, EgressTarget } from "../domain/decide-egress.ts";
 import { deny, printable } from "../domain/denial.ts";
 import type { NetworkPolicy } from "../domain/network-policy.ts";
+import { quotaDenial } from "../domain/quota-denial.ts";
 import { RateBucket } from "../domain/rate-bucket.ts";
 import { UseCount } from "../domain/use-count.ts";
 import type { Allowance, AskedFor, DoorLimits, DoorRecord, EgressVerdict, OwnAddresses, Passage, Resolver, ServedDoor } from "../ports.ts";
@@ -113,13 +114,9 @@ export class OpenDoor implements ServedDoor {
 
   /** When `bytes` more would be too many. */
   quotaDenial(host: string, bytes: number): Denial | undefined {
-    const limits = [this.#options.policy().egressBytesMax, this.record.network.egressBytesMax].filter((limit) => limit > 0);
-    const limit = Math.min(...limits);
-    if (limits.length === 0 || this.count.sentBytes + bytes <= limit) return undefined;
-    return deny(host, "EGRESS_QUOTA_EXCEEDED", {
-      message: `The execution has sent ${this.count.sentBytes} bytes and may send ${limit} in all.`,
-      hint: "Send less, or ask for a larger egressBytesMax where the node's operator allows it.",
-    });
+    const { egressBytesMax: nodeMax } = this.#options.policy();
+    const { egressBytesMax: jobMax } = this.record.network;
+    return quotaDenial(host, { jobMax, nodeMax, sentBytes: this.count.sentBytes, bytes });
   }
 }
 
