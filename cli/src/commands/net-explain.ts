@@ -6,7 +6,7 @@ import { NetworkServiceExplainEgressResponseSchema } from "@skrei/proto/skrei/ne
 import type { NetworkServiceExplainEgressResponse_NodeExplanation as NodeExplanation } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { defineCommand } from "../command.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
-import { text, valueFlag } from "../flags.ts";
+import { booleanFlag, text, valueFlag } from "../flags.ts";
 import type { FlagValues } from "../flags.ts";
 import { renderFields } from "../output/fields.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
@@ -17,6 +17,7 @@ import { LIST_FLAGS, networkOfFlags } from "../run/network-flags.ts";
 
 const FLAGS = {
   ...OUTPUT_FLAGS,
+  quiet: booleanFlag("only the verdict: allowed, denied or unknown (the same as -o name)", { short: "q", isCommon: true }),
   job: valueFlag("JOB", "the job whose list counts: id, unique prefix or name", text, { isCommon: true }),
   ...LIST_FLAGS,
   node: valueFlag("NODE", "only this node: id, unique prefix or name", text, { isCommon: true }),
@@ -37,7 +38,7 @@ export const netExplain = defineCommand({
     const response = await session.cluster.network.explainEgress({ url, nodeId: flags.node ?? "", ...whoseList(flags) });
     const name = verdictOf(response.nodes);
     const { stdout } = session.terminal;
-    const record = { value: response, name, format: formatOf(flags) };
+    const record = { value: response, name, format: formatOf(flags), isWhole: true };
     if (!(await printRecord(session.terminal, NetworkServiceExplainEgressResponseSchema, record)))
       await answer(session.terminal, ...renderNodes(response.nodes, url, stdout));
     if (name !== "allowed") throw new ExitError(name === "denied" ? EXIT.jobFailed : EXIT.unreachable);

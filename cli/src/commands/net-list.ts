@@ -52,6 +52,7 @@ async function printRecords(session: Session, executions: readonly ExecutionNetw
     columns: [],
     nameOf: ({ executionId }) => executionId,
     format,
+    isWhole: true,
   });
 }
 
@@ -136,7 +137,8 @@ async function watch(session: Session, jobId: string, format: Format): Promise<v
 
 function linesOf(execution: ExecutionNetworkUse, format: Format): readonly (readonly [key: string, line: string])[] {
   const { executionId, partition, nodeName, nodeId } = execution;
-  if (format === "jsonl") return [[executionId, JSON.stringify(toJson(ExecutionNetworkUseSchema, execution))]];
+  if (format === "jsonl")
+    return [[executionId, JSON.stringify(toJson(ExecutionNetworkUseSchema, execution, { alwaysEmitImplicit: true }))]];
   return hostRows(execution.use).map((use) => {
     const problem = use.message === "" ? "" : `; last problem: ${use.message}`;
     const line = `${nameOf(execution)}, part ${partition} on ${nodeName || nodeId}: ${use.host}, ${describeCounts(use)}${problem}`;

@@ -26,6 +26,6 @@ test("says a mistake and a good change once for all nodes that read the same fil
   expect(next([first, broken])).toBeUndefined();
   expect(next([broken, broken])).toBe("network policy: p.yaml is no valid policy; ports: 0; the one before it stays until this is mended");
   expect(next([broken, broken])).toBeUndefined();
-  expect(next([second, second])).toBe("network policy: counts now, none http: b.org");
+  expect(next([second, second])).toBe("network policy: counts now: none, http (b.org)");
   expect(next([])).toBeUndefined();
 });

@@ -36,7 +36,7 @@ export function createPolicyLines(): { next(nodes: readonly Pick<Node, "network"
       const isStart = said === undefined;
       said = key;
       if (first.problem !== "") return `network policy: ${first.problem.replace(/\.$/u, "")}; the one before it stays until this is mended`;
-      return isStart ? undefined : `network policy: counts now, ${describeOffer(first)}`;
+      return isStart ? undefined : `network policy: counts now: ${describeOffer(first)}`;
     },
   };
 }

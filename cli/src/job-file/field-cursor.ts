@@ -37,6 +37,10 @@ export class FieldCursor {
     return isMap(this.#node);
   }
 
+  get isList(): boolean {
+    return isSeq(this.#node);
+  }
+
   /** Notes where a field of the spec comes from, for the server's refusals. */
   is(specPath: string): this {
     this.#report.remember(specPath, { position: this.position, name: this.#name });
@@ -69,7 +73,7 @@ export class FieldCursor {
       const read = known === undefined ? undefined : readers[known];
       const field = this.#child(value, known ?? key.text, key.position);
       if (read === undefined)
-        field.problem("FIELD_UNKNOWN", `unknown field "${key.text}" in ${this.#name}${suggestion(key.text, Object.keys(readers))}`);
+        field.problem("FIELD_UNKNOWN", `unknown field "${key.text}" in ${this.#name}${expectation(key.text, Object.keys(readers))}`);
       else if (seen.has(key.text.toLowerCase())) field.problem("FIELD_INVALID", `field "${key.text}" appears twice in ${this.#name}`);
       else read(field);
       seen.add(key.text.toLowerCase());
@@ -178,6 +182,14 @@ export class FieldCursor {
     return typeof value === "string" ? `"${value}"` : `the ${typeof value} ${String(value)}`;
   }
 }
+
+/** What was meant, or all that there is where that is little. */
+function expectation(word: string, names: readonly string[]): string {
+  const found = suggestion(word, names);
+  return found !== "" || names.length > NAMES_SHOWN ? found : `; expected ${names.join(", ")}`;
+}
+
+const NAMES_SHOWN = 6;
 
 function resolve(node: unknown, document: Document): Node | undefined {
   if (node === null || node === undefined) return undefined;

@@ -62,8 +62,9 @@ test.for([
   ["Network: {http: [1]}", "4:20 http[0] must be text, not the number 1."],
   ["Network: {Type: Htpp, Domains: [a.org]}", '4:13 unknown network type "Htpp"; did you mean "HTTP"?'],
   ["Network: {Tpye: HTTP}", '4:13 unknown field "Tpye" in Network; did you mean "Type"?'],
+  ["Network: {Hosts: [a.org]}", '4:13 unknown field "Hosts" in Network; expected Type, Domains, http, EgressBytesMax, Ports'],
   ["Network: wide", '4:3 unknown network type "wide"; expected None, HTTP, Full.'],
-  ["Network: [a.org]", "4:3 Network must be text, not a list."],
+  ["Network: [a.org]", "4:3 the network is a list without a type; hosts are written {http: [api.example.com]}."],
 ] as const)("refuses %s at its place", ([text, problem]) => {
   expect(problemsOf(text)).toEqual([problem]);
 });

@@ -60,6 +60,8 @@ function readFields(network: FieldCursor, read: NetworkFields): void {
 }
 
 function readMode(field: FieldCursor): NetworkMode | undefined {
+  if (field.isList)
+    return field.problem("FIELD_INVALID", "the network is a list without a type; hosts are written {http: [api.example.com]}.");
   const word = field.isNull ? "none" : field.text()?.trim();
   if (word === undefined) return undefined;
   if (word.toLowerCase() === "default") field.note(`${word} is taken as None: a job has no network here unless it asks for one`);

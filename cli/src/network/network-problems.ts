@@ -62,6 +62,7 @@ function mergedByHost(rows: readonly HostRow[]): readonly HostRow[] {
 }
 
 function lineOf({ host, denied, reason, message }: HostRow): string {
+  if (denied === 0 && message.startsWith(host)) return cleanLine(message).replace(/\.$/u, "");
   const who = denied === 0 ? host : `${countOf(denied, "request")} to ${host}`;
   const what = denied > 0 && isOriginFailure(reason) ? `; the last problem: ${message}` : `: ${message}`;
   return cleanLine(`${who}${message === "" ? "" : what}`).replace(/\.$/u, "");

@@ -15,11 +15,11 @@ export function describeNetwork(pb: Network | undefined, engine = "docker"): str
   return `http: ${someOf(domains, domains.length)}${egressBytesMax === 0 ? "" : `; at most ${formatBytes(egressBytesMax)} out`}`;
 }
 
-/** `none`, `none http: api.example.com, .example.org and 3 more`. */
+/** `none`, `none, http (api.example.com, .example.org and 3 more), full`. */
 export function describeOffer(pb: NodeNetwork | undefined): string {
   const { modes, domains, domainCount } = nodeNetworkFromProto(pb);
-  const list = modes.includes("http") ? `: ${domainCount === 0 ? "no host" : someOf(domains, domainCount)}` : "";
-  return `${modes.join(" ") || "-"}${list}`;
+  const list = domainCount === 0 ? "no host" : someOf(domains, domainCount);
+  return modes.map((mode) => (mode === "http" ? `http (${list})` : mode)).join(", ") || "-";
 }
 
 /** `80, 443`; empty where no mode has ports, or the node does not tell. */

@@ -104,12 +104,12 @@ test.for([
 test("tells of hosts that were allowed and failed, after those that were refused", () => {
   const job = { jobId: "j-1", version: 1 };
   expect(networkProblems(job, [execution("e-1", useOf([failing(2n)]))])).toEqual({
-    lines: ["down.org: down.org broke the connection"],
+    lines: ["down.org broke the connection"],
     command: "skrei net list j-1",
     summary: undefined,
   });
   const both = networkProblems(job, [execution("e-1", useOf([failing(2n), refused("a.org", 1n)]))]);
-  expect(both?.lines).toEqual(["1 request to a.org: a.org is not on the job's list", "down.org: down.org broke the connection"]);
+  expect(both?.lines).toEqual(["1 request to a.org: a.org is not on the job's list", "down.org broke the connection"]);
   expect(networkProblems(job, [execution("e-1", useOf([failing(1n, 3n)]))])?.lines).toEqual([
     "3 requests to down.org; the last problem: down.org broke the connection",
   ]);
@@ -137,9 +137,9 @@ test("tells what a node offers", () => {
   const modes = [Network_Mode.NONE, Network_Mode.HTTP];
   expect(describeOffer(undefined)).toBe("none");
   expect(describeOffer(create(NodeNetworkSchema, { modes: [Network_Mode.NONE] }))).toBe("none");
-  expect(describeOffer(create(NodeNetworkSchema, { modes }))).toBe("none http: no host");
+  expect(describeOffer(create(NodeNetworkSchema, { modes }))).toBe("none, http (no host)");
   expect(describeOffer(create(NodeNetworkSchema, { modes, domains: ["a.org", ".b.org"], domainCount: 40 }))).toBe(
-    "none http: a.org, .b.org and 38 more",
+    "none, http (a.org, .b.org and 38 more)",
   );
 });
 

@@ -1,4 +1,4 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
 import { DomainError } from "@skrei/domain";
 import { stringify } from "yaml";
@@ -37,11 +37,15 @@ export interface Listing<Schema extends DescMessage> {
   /** The id that `-o name` prints. */
   readonly nameOf: (record: MessageShape<Schema>) => string;
   readonly format: Format;
+  /** False, zero and empty fields as well: where a false is the answer, its absence is none. */
+  readonly isWhole?: boolean;
 }
 
 /** Prints a list. JSON is the API's own Protobuf JSON, an array; jsonl one record a line. */
 export async function printListing<Schema extends DescMessage>(terminal: Terminal, listing: Listing<Schema>): Promise<void> {
   const { records, format } = listing;
+  const json = (record: MessageShape<Schema>): JsonValue =>
+    toJson(listing.schema, record, { alwaysEmitImplicit: listing.isWhole === true });
   switch (format) {
     case "table":
     case "wide":
@@ -56,18 +60,11 @@ export async function printListing<Schema extends DescMessage>(terminal: Termina
     case "name":
       return answer(terminal, ...records.map(listing.nameOf));
     case "jsonl":
-      return answer(terminal, ...records.map((record) => JSON.stringify(toJson(listing.schema, record))));
+      return answer(terminal, ...records.map((record) => JSON.stringify(json(record))));
     case "json":
-      return answer(
-        terminal,
-        JSON.stringify(
-          records.map((record) => toJson(listing.schema, record)),
-          null,
-          2,
-        ),
-      );
+      return answer(terminal, JSON.stringify(records.map(json), null, 2));
     case "yaml":
-      await terminal.stdout.write(stringify(records.map((record) => toJson(listing.schema, record))));
+      await terminal.stdout.write(stringify(records.map(json)));
   }
 }
 
@@ -75,9 +72,9 @@ export async function printListing<Schema extends DescMessage>(terminal: Termina
 export async function printRecord<Schema extends DescMessage>(
   terminal: Terminal,
   schema: Schema,
-  record: { value: MessageShape<Schema>; name: string; format: Format },
+  record: { value: MessageShape<Schema>; name: string; format: Format; isWhole?: boolean },
 ): Promise<boolean> {
-  const json = (): ReturnType<typeof toJson> => toJson(schema, record.value);
+  const json = (): JsonValue => toJson(schema, record.value, { alwaysEmitImplicit: record.isWhole === true });
   switch (record.format) {
     case "table":
     case "wide":
