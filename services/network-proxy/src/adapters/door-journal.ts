@@ -42,11 +42,11 @@ export class SqliteDoorJournal implements DoorJournal, Disposable {
   }
 
   add({ use, ...opening }: DoorRecord): void {
-    this.#add.run(opening.executionId, JSON.stringify(opening), JSON.stringify(use));
+    written(() => this.#add.run(opening.executionId, JSON.stringify(opening), JSON.stringify(use)));
   }
 
   remove(executionId: string): void {
-    this.#remove.run(executionId);
+    written(() => this.#remove.run(executionId));
   }
 
   saveUses(uses: ReadonlyMap<string, NetworkUse>): void {
@@ -82,6 +82,19 @@ function takeLock(database: DatabaseSync): void {
     if (!isLocked(error)) throw unreadable(error);
     throw new DomainError("precondition", "DATA_LOCKED", "Another network-proxy uses the data folder.", {
       hint: "Stop the other one, or give this one a folder of its own.",
+      cause: error,
+    });
+  }
+}
+
+/** A full disk is the operator's to mend, and no secret of ours. */
+function written(write: () => unknown): void {
+  try {
+    write();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DomainError("unavailable", "STORE_UNAVAILABLE", `The journal of doors cannot be written (${why}).`, {
+      hint: "Make room on the disk of the network-proxy's data folder.",
       cause: error,
     });
   }
