@@ -264,7 +264,10 @@ test("asks the proxy what it would say to a request", async () => {
     addresses: [{ address: "203.0.113.7", addressClass: "documentation", isAllowed: false }],
   };
   expect(await scheduler.explain({ url: "https://evil.example/", network })).toEqual(proxy.explanation);
-  expect(proxy.explainRequest).toMatchObject({ owner: expect.stringMatching(/^n-/u), clusterUrls: expect.arrayContaining(["http://scheduler.cluster:1234"]) });
+  expect(proxy.explainRequest).toMatchObject({
+    owner: expect.stringMatching(/^n-/u),
+    clusterUrls: expect.arrayContaining(["http://scheduler.cluster:1234"]),
+  });
   proxy.isAway = true;
   await expect(scheduler.explain({ url: "https://evil.example/", network })).rejects.toMatchObject({ kind: "unavailable" });
   scheduler.session = "session-of-another-scheduler";

@@ -10,7 +10,14 @@ import { eventually } from "../../../../test/kit/eventually.ts";
 import { type ApiCluster, type JoinedNode, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
 import { aUse } from "../../../../test/kit/scheduler-records.ts";
 
-const HTTP: NodeNetwork = { ...NO_NODE_NETWORK, modes: ["none", "http"], domains: [".example"], domainCount: 1, policyDigest: "1", problem: "" };
+const HTTP: NodeNetwork = {
+  ...NO_NODE_NETWORK,
+  modes: ["none", "http"],
+  domains: [".example"],
+  domainCount: 1,
+  policyDigest: "1",
+  problem: "",
+};
 const NETWORK = { mode: Network_Mode.HTTP, domains: ["a.example.com"] };
 const REFUSED = { reason: "EGRESS_HOST_NOT_ON_JOB_LIST", message: "b.example is not on the list" };
 const ALLOWED: EgressExplanation = {
