@@ -52,13 +52,23 @@ function bigFile(): string {
 function wholeBytes(): number {
   const parts = join(to, ".skrei-part");
   const files = [bigFile(), ...(existsSync(parts) ? readdirSync(parts).map((name) => join(parts, name)) : [])];
-  const found = files.filter((file) => existsSync(file)).map((file) => readFileSync(file));
+  const found = files.flatMap((file) => readIfThere(file) ?? []);
   let bytes = 0;
   for (let offset = 0; offset < big.length; offset += MIB) {
     const block = big.subarray(offset, offset + MIB);
     if (found.some((file) => file.subarray(offset, offset + MIB).equals(block))) bytes += block.length;
   }
   return bytes;
+}
+
+/** A part may get its final name between the look and the read. */
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /** Lets `bytes` of the answers through, in all, and then does something else with each. */

@@ -8,7 +8,7 @@ import { parseCid } from "@skrei/unixfs/cid.ts";
 import type { InputDraft, InputInit, JobDraft, SourceDraft } from "../job-file/job-draft.ts";
 
 /** Stores a file or folder of this machine and gives its content id. */
-export type Upload = (path: string) => Promise<string>;
+type Upload = (path: string) => Promise<string>;
 
 export interface ResolveOptions {
   /** Paths of uploads are relative to this folder. */

@@ -1,20 +1,21 @@
-import type { IncomingMessage } from "node:http";
-import { Agent, request as httpsRequest } from "node:https";
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { DomainError, parseReason } from "@skrei/domain";
 import { cut } from "./car-reader.ts";
-import { plainGet, type PlainGetOptions } from "./plain-get.ts";
 
 const ERROR_BYTES_MAX = 4_096;
 
 /** At most `connectionsMax` connections to the content store. */
 export class GatewayClient implements Disposable {
-  readonly #https: Agent;
+  readonly #http: HttpAgent;
+  readonly #https: HttpsAgent;
   readonly #idleTimeoutMs: number;
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
   constructor({ connectionsMax, idleTimeoutMs }: { readonly connectionsMax: number; readonly idleTimeoutMs: number }) {
-    this.#https = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+    this.#http = new HttpAgent({ keepAlive: true, maxSockets: connectionsMax });
+    this.#https = new HttpsAgent({ keepAlive: true, maxSockets: connectionsMax });
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#free = connectionsMax;
   }
@@ -27,8 +28,7 @@ export class GatewayClient implements Disposable {
     const answer = new Answer(push);
     await this.#takeSlot();
     try {
-      const options = { signal, idleTimeoutMs: this.#idleTimeoutMs, onHead: answer.onHead, onPiece: answer.onPiece };
-      await (address.protocol === "https:" ? secureGet(this.#https, address, options) : plainGet(address, options));
+      await this.#receive(address, signal, answer);
     } catch (cause) {
       if (signal.aborted || answer.isPushRefused || cause instanceof DomainError) throw cause;
       if (answer.status !== undefined) throw cut("The content store cut the download before its end", cause);
@@ -43,7 +43,37 @@ export class GatewayClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#http.destroy();
     this.#https.destroy();
+  }
+
+  #receive(address: URL, signal: AbortSignal, answer: Answer): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const headers = { accept: "application/vnd.ipld.car;version=1" };
+    const request =
+      address.protocol === "https:"
+        ? httpsRequest(address, { agent: this.#https, signal, headers })
+        : httpRequest(address, { agent: this.#http, signal, headers });
+    request.setTimeout(this.#idleTimeoutMs, () => request.destroy(new Error(`no byte for ${this.#idleTimeoutMs} ms`)));
+    request.on("error", reject);
+    request.on("response", (response: IncomingMessage) => {
+      answer.status = response.statusCode ?? 0;
+      response.on("data", (piece: Buffer) => {
+        try {
+          answer.take(piece);
+        } catch (error) {
+          reject(error);
+          response.destroy();
+        }
+      });
+      response.on("end", resolve);
+      response.on("error", reject);
+      response.on("close", () => {
+        reject(new Error("closed before its end"));
+      });
+    });
+    request.end();
+    return promise;
   }
 
   async #takeSlot(): Promise<void> {
@@ -73,43 +103,13 @@ class Answer {
     this.#push = push;
   }
 
-  readonly onHead = ({ status }: { readonly status: number }): void => {
-    this.status = status;
-  };
-
-  readonly onPiece = (piece: Uint8Array): void => {
+  take(piece: Uint8Array): void {
     if (this.status === 200) {
       this.isPushRefused = true;
       this.#push(piece);
       this.isPushRefused = false;
     } else if (this.text.length < ERROR_BYTES_MAX) this.text += Buffer.from(piece).toString();
-  };
-}
-
-/** TLS has buffers of its own in any case. */
-function secureGet(agent: Agent, address: URL, { signal, idleTimeoutMs, onHead, onPiece }: PlainGetOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(address, { agent, signal, headers: { accept: "application/vnd.ipld.car;version=1" } });
-    request.setTimeout(idleTimeoutMs, () => request.destroy(new Error(`no byte for ${idleTimeoutMs} ms`)));
-    request.on("error", reject);
-    request.on("response", (response: IncomingMessage) => {
-      onHead({ status: response.statusCode ?? 0, headers: new Map() });
-      response.on("data", (piece: Buffer) => {
-        try {
-          onPiece(piece);
-        } catch (error) {
-          reject(error);
-          response.destroy();
-        }
-      });
-      response.on("end", resolve);
-      response.on("error", reject);
-      response.on("close", () => {
-        reject(new Error("closed before its end"));
-      });
-    });
-    request.end();
-  });
+  }
 }
 
 /** The gateway's own words. A redirect is no answer: what is asked for is there or nowhere. */
