@@ -44,15 +44,6 @@ test("says of a job that failed which host failed it", async () => {
   expect(await finished(Job_State.FAILED, refused)).toMatch(/^ look: skrei net explain http:\/\/a\.org:81 --job j-1$/mu);
 });
 
-test("does not repeat what the task wrote last when the failure tells it already", async () => {
-  const terminal = createTestTerminal();
-  const failure = { reason: "EXIT_NONZERO", message: "The task ended with exit code 1: wget: bad address." };
-  const job = create(JobSchema, { jobId: "j-1", version: 1, state: Job_State.FAILED, failure });
-  const followed = { job, executions: [], lastErrors: ["first", "wget: bad address"], isUnplaceable: false };
-  await expect(finishRun({ terminal, settings }, followed, { isQuiet: false, returnsExitCode: false })).rejects.toThrow(ExitError);
-  expect(terminal.written.stderr).toMatch(/^ last: first\n code/mu);
-});
-
 test("says once why no node can run a job, that it waits, and what would allow it", async () => {
   const terminal = createTestTerminal();
   const reasons = [{ reason: "NETWORK_DOMAIN_NOT_ALLOWED", message: "This node does not allow a.org.", nodes: 2 }];

@@ -62,7 +62,7 @@ async function reportFailure(
     terminal,
     `${stderr.style(["red", "bold"], "error:")} ${sentence(message)}`,
     ...(job.exitCode === undefined || job.exitCode === 0 ? [] : [`       exit code ${job.exitCode}`]),
-    ...lastErrors.filter((line) => !message.includes(line)).map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
+    ...lastErrors.map((line, index) => `${index === 0 ? " last: " : "       "}${line}`),
     ...(problems?.lines ?? []).map((line, index) => `${index === 0 ? "  net: " : "       "}${line}`),
     ...(problems === undefined ? [] : [` look: ${problems.command}`]),
     stderr.style("dim", ` code: ${reason} · ${job.jobId} · logs: skrei job logs ${job.jobId}`),
