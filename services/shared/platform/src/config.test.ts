@@ -67,6 +67,17 @@ describe("loadConfig", () => {
     expect(JSON.stringify(described)).not.toContain("pa55");
   });
 
+  test("says of what is no number what would be one", () => {
+    const argv = ["--listen-port", "x", "--bid-window-ms", "1.5"];
+    expect(problemsOf({ env: TOKEN, argv })).toEqual([
+      'listenPort: must be a number; got "x" from --listen-port',
+      'bidWindowMs: must be a whole number; got "1.5" from --bid-window-ms',
+    ]);
+    expect(problemsOf({ env: TOKEN, argv: ["--listen-port", "70000"] })).toEqual([
+      'listenPort: must be at most 65535; got "70000" from --listen-port',
+    ]);
+  });
+
   test("lists every problem with its source, value and what is expected", () => {
     const env = { SKREI_SCHEDULER_LISTEN_PORT: "http", SKREI_SCHEDULER_JOIN_TOKEN: "short", SKREI_SCHEDULER_BID_WINDOW: "1" };
     const problems = problemsOf({ env, argv: ["--heartbeat-timout-ms=5", "--nats-urls", "nonsense", "stray"] });

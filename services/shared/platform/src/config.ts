@@ -113,7 +113,15 @@ function describeIssue(issue: z.core.$ZodIssue, sources: readonly ConfigSource[]
     return [{ field, reason: "FIELD_REQUIRED", message: `${issue.message}${ways}` }];
   }
   const value = source.values.has(name) ? mask(name, source.values.get(name)) : "[redacted]";
-  return [{ field, reason: "FIELD_INVALID", message: `${issue.message}; got ${JSON.stringify(value)} from ${placeOf(name, source)}` }];
+  return [{ field, reason: "FIELD_INVALID", message: `${wordsOf(issue)}; got ${JSON.stringify(value)} from ${placeOf(name, source)}` }];
+}
+
+/** The validator's own words are for programmers. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type" && issue.expected === "number") return "must be a number";
+  if (issue.code === "invalid_type" && issue.expected === "int") return "must be a whole number";
+  if (issue.code === "too_big" && issue.origin !== "string" && issue.origin !== "array") return `must be at most ${issue.maximum}`;
+  return issue.message;
 }
 
 function describeValues(
