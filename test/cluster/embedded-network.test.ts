@@ -74,6 +74,7 @@ test("a run that was refused a host names it, why, and what to type; which says 
   expect(explained.stdout).toMatch(/^why +.*not on this job's list.*\(EGRESS_HOST_NOT_ON_JOB_LIST\)$/mu);
   expect(explained.stdout).toMatch(/^fix +Add "ads\.example\.org" to network\.domains/mu);
   const jobId = look.split(" ").at(-1) ?? "";
+  expect((await embedded.runCli(["job", "wait", jobId])).stderr).toContain(`look: skrei ${look}`);
   expect((await embedded.runCli(["job", "describe", jobId])).stdout).toMatch(/^ads\.example\.org +0 +1 .*EGRESS_HOST_NOT_ON_JOB_LIST: /mu);
   expect((await embedded.runCli(["job", "history", jobId])).stdout).toMatch(/execution\.egress_denied .*ads\.example\.org/u);
 });

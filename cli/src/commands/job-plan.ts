@@ -26,7 +26,7 @@ export const jobPlan = defineCommand({
   args: [{ name: "file", summary: "YAML or JSON; stdin when left out", completes: "file" }],
   flags: { ...FILE_FLAG, ...OUTPUT_FLAGS },
   examples: ["skrei job plan job.yaml"],
-  exitCodes: { 2: "the job has a mistake", 6: "no node can ever run it" },
+  exitCodes: { 2: "the job has a mistake", 6: "no node can run it as the cluster stands" },
   run: async ({ args, flags, session }) => {
     const { draft, folder } = await loadJobFile(session, fileArgument(args, flags));
     const plan = await planDraft(session, draft, folder);

@@ -1,3 +1,4 @@
+import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { getJob } from "../client/get-job.ts";
 import { defineCommand } from "../command.ts";
 import { booleanFlag, valueFlag } from "../flags.ts";
@@ -6,9 +7,13 @@ import { say } from "../output/terminal.ts";
 import { parseDuration } from "../parse/parse-duration.ts";
 import { finishRun } from "../run/finish-run.ts";
 import { isEnded } from "../run/job-words.ts";
+import { listExecutions } from "../run/list-executions.ts";
 import { watchJob } from "../run/watch-job.ts";
 import { jobArgument } from "./job-list.ts";
 import { RUN_EXIT_CODES } from "./run.ts";
+
+/** What their network refused is told at the end. */
+const EXECUTIONS_MAX = 1_000;
 
 export const jobWait = defineCommand({
   path: "job wait",
@@ -31,9 +36,11 @@ export const jobWait = defineCommand({
       await say(session.terminal, `Stopped waiting; ${job.jobId} goes on.`);
       throw new ExitError(session.signal.aborted ? EXIT.interrupted : EXIT.timedOut);
     }
+    const executions =
+      flags.quiet && job.state === Job_State.COMPLETED ? [] : await listExecutions(session, job.jobId, { limit: EXECUTIONS_MAX });
     await finishRun(
       session,
-      { job, executions: [], lastErrors: [], isUnplaceable: false },
+      { job, executions, lastErrors: [], isUnplaceable: false },
       { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"] },
     );
   },

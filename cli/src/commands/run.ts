@@ -21,7 +21,7 @@ export const RUN_EXIT_CODES = {
   1: "the job failed",
   2: "the job or the command line has a mistake",
   5: "no cluster answers",
-  6: "no node can ever run it",
+  6: "no node can run it as the cluster stands",
   7: "stopped waiting, the job goes on",
   130: "left with Ctrl-C, the job goes on",
 } as const;
