@@ -67,10 +67,14 @@ test("a folder of this machine is an input, and a result is not overwritten unas
   expect((await embedded.runCli(["job", "wait", jobId])).code).toBe(0);
   expect((await embedded.runCli(["job", "get", jobId, "--to", "got"])).code).toBe(0);
   expect(await readFile(join(embedded.folder, "got/outputs/copy/b.txt"), "utf8")).toBe("from here\n");
+  expect((await embedded.runCli(["job", "get", jobId, "--to", "got"])).code, "what is there and whole is no obstacle").toBe(0);
+  await writeFile(join(embedded.folder, "got/outputs/copy/b.txt"), "mine now\n");
   const again = await embedded.runCli(["job", "get", jobId, "--to", "got"]);
-  expect(again.code).toBe(8);
-  expect(again.stderr).toMatch(/exists already/u);
-  expect((await embedded.runCli(["job", "get", jobId, "--to", "got", "--force"])).code).toBe(0);
+  expect(again.code, again.stderr).toBe(8);
+  expect(again.stderr).toMatch(/--overwrite/u);
+  expect(await readFile(join(embedded.folder, "got/outputs/copy/b.txt"), "utf8")).toBe("mine now\n");
+  expect((await embedded.runCli(["job", "get", jobId, "--to", "got", "--overwrite"])).code).toBe(0);
+  expect(await readFile(join(embedded.folder, "got/outputs/copy/b.txt"), "utf8")).toBe("from here\n");
 });
 
 test("a job that no node can run ends with 6 and says why", async () => {
