@@ -10,13 +10,15 @@ import type { SchedulerApiDeps } from "./deps.ts";
 import { findNode } from "./find-node.ts";
 import { cursorOf, pageSizeOf, pageTokenFor } from "./page.ts";
 import { watchNodes } from "./watch-nodes.ts";
+import { WatchPlaces } from "./watch-places.ts";
 
 export function createNodeService(deps: SchedulerApiDeps): ServiceImpl<typeof NodeService> {
   const { commands } = deps;
+  const watched = { ...deps, places: new WatchPlaces("WatchNodes") };
   return {
     listNodes: (request) => listNodes(deps, request),
     getNode: ({ nodeId }) => ({ node: nodeToProto(findNode(commands, nodeId)) }),
-    watchNodes: (_request, context) => watchNodes(deps, context.signal),
+    watchNodes: (_request, context) => watchNodes(watched, context.signal),
     approveNode: async ({ nodeId }) => answer(deps, await commands.setMembership(findNode(commands, nodeId).node.id, "approved")),
     rejectNode: async ({ nodeId }) => answer(deps, await commands.setMembership(findNode(commands, nodeId).node.id, "rejected")),
     drainNode: async ({ nodeId, drain }) => answer(deps, await commands.setDraining(findNode(commands, nodeId).node.id, drain)),

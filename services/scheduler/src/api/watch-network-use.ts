@@ -6,20 +6,22 @@ import type { WatchNetworkUseRequest, WatchNetworkUseResponse } from "@skrei/pro
 import type { NetworkedExecution } from "../ports.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { findJob } from "./find-job.ts";
-import { networkUseMessages } from "./network-use-message.ts";
 import { NodeNames } from "./node-names.ts";
+import type { SharedNetworkUse } from "./shared-network-use.ts";
 import { watchByLooking } from "./watch-by-looking.ts";
+import type { WatchPlaces } from "./watch-places.ts";
 
 /**
  * All, `synced`, then what differs from what this reader has; an empty message every 5 s. Pulled by the reader: one that is slow gets each
  * execution as it is when it reads again, and costs no more than a reference to each that has not ended.
  */
 export async function* watchNetworkUse(
-  deps: SchedulerApiDeps,
+  deps: NetworkUseDeps,
   { jobId }: WatchNetworkUseRequest,
   signal: AbortSignal,
 ): AsyncGenerator<WatchNetworkUseResponse> {
   const { commands, clock } = deps;
+  using _place = deps.places.take(signal);
   const job = jobId === "" ? undefined : await findJob(deps.store, jobId);
   const reader: Reader = { job, sent: new Map(), newest: undefined, names: new NodeNames(deps) };
   yield* watchByLooking(
@@ -32,6 +34,12 @@ export async function* watchNetworkUse(
   );
 }
 
+/** What the watches of one scheduler share, besides what every call has. */
+interface NetworkUseDeps extends SchedulerApiDeps {
+  readonly places: WatchPlaces;
+  readonly shared: SharedNetworkUse;
+}
+
 interface Reader {
   readonly job: Job | undefined;
   /** Executions that have not ended as far as the reader knows; undefined: it has not heard of this one yet. */
@@ -41,24 +49,27 @@ interface Reader {
   readonly names: NodeNames;
 }
 
-async function* look(deps: SchedulerApiDeps, reader: Reader): AsyncGenerator<WatchNetworkUseResponse> {
+async function* look(deps: NetworkUseDeps, reader: Reader): AsyncGenerator<WatchNetworkUseResponse> {
   for await (const executions of differences(deps, reader)) {
     if (executions.length === 0) continue;
-    yield create(WatchNetworkUseResponseSchema, { executions: [...(await networkUseMessages(executions, reader.names))] });
+    yield create(WatchNetworkUseResponseSchema, { executions: await deps.shared.messages(executions, reader.names) });
   }
 }
 
-async function* differences(deps: SchedulerApiDeps, reader: Reader): AsyncGenerator<readonly NetworkedExecution[]> {
+async function* differences(deps: NetworkUseDeps, reader: Reader): AsyncGenerator<readonly NetworkedExecution[]> {
   const { job, sent } = reader;
   if (job !== undefined && job.spec.task.network.mode !== "none") yield* newOfJob(deps, reader, job);
-  const all = deps.commands.networkedExecutions();
-  const live = new Map(all.flatMap((one) => (job === undefined || one.execution.jobId === job.id ? [[one.execution.id, one]] : [])));
-  const changed = [...live.values()].filter(({ execution }) => sent.get(execution.id) !== execution);
+  const changed = [...deps.shared.live().values()].flatMap(({ execution }) =>
+    (job === undefined || execution.jobId === job.id) && sent.get(execution.id) !== execution ? [execution.id] : [],
+  );
   for (let from = 0; from < changed.length; from += BATCH) {
-    const batch = changed.slice(from, from + BATCH);
+    // Anew, since the reader may have taken its time for the batch before.
+    const live = deps.shared.live();
+    const batch = changed.slice(from, from + BATCH).flatMap((id) => live.get(id) ?? []);
     for (const { execution } of batch) sent.set(execution.id, execution);
     yield batch;
   }
+  const live = deps.shared.live();
   const gone = [...sent.keys()].filter((id) => !live.has(id));
   for (let from = 0; from < gone.length; from += BATCH) yield await ended(deps, sent, gone.slice(from, from + BATCH));
 }

@@ -6,9 +6,14 @@ import type { WatchNodesResponse } from "@skrei/proto/skrei/node/v1/node_service
 import { nodeToProto } from "@skrei/wire/node.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { watchByLooking } from "./watch-by-looking.ts";
+import type { WatchPlaces } from "./watch-places.ts";
 
 /** All nodes, `synced`, then what differs from what this reader has; an empty message every 5 s. Memory: one message a node. */
-export async function* watchNodes({ commands, clock }: SchedulerApiDeps, signal: AbortSignal): AsyncGenerator<WatchNodesResponse> {
+export async function* watchNodes(
+  { commands, clock, places }: SchedulerApiDeps & { readonly places: WatchPlaces },
+  signal: AbortSignal,
+): AsyncGenerator<WatchNodesResponse> {
+  using _place = places.take(signal);
   const sent = new Map<string, PbNode>();
   yield* watchByLooking(
     { clock, signal },

@@ -17,6 +17,7 @@ test("has those that have a network and have not ended, in their newest state", 
   const counted: Execution = { ...one, networkUse: aUse({ host: "a.example", requests: 1 }) };
   expect(networked.take([counted])).toBe(true);
   expect(networked.all()).toEqual([{ execution: counted, jobName: "noop", network: HTTP }]);
+  expect(networked.all()).toBe(networked.all());
   jobs.clear();
   expect(networked.take([{ ...counted, state: "completed" }])).toBe(true);
   expect(networked.all()).toEqual([]);

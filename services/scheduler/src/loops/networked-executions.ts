@@ -5,6 +5,7 @@ import type { NetworkedExecution } from "../ports.ts";
 /** The executions that have a network and have not ended, as the store has them: for those who look at what they do. */
 export class NetworkedExecutions {
   readonly #executions = new Map<ExecutionId, NetworkedExecution>();
+  #all: readonly NetworkedExecution[] | undefined;
   readonly #jobs: ReadonlyMap<JobId, { readonly job: Job }>;
 
   constructor(jobs: ReadonlyMap<JobId, { readonly job: Job }>) {
@@ -15,11 +16,13 @@ export class NetworkedExecutions {
   take(executions: readonly Execution[]): boolean {
     let isChanged = false;
     for (const execution of executions) if (this.#takeOne(execution)) isChanged = true;
+    if (isChanged) this.#all = undefined;
     return isChanged;
   }
 
+  /** The same array until something changes. */
   all(): readonly NetworkedExecution[] {
-    return [...this.#executions.values()];
+    return (this.#all ??= [...this.#executions.values()]);
   }
 
   #takeOne(execution: Execution): boolean {

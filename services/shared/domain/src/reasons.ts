@@ -22,6 +22,7 @@ export const REASONS = {
   RESULT_NOT_FOUND: "The job has no such result.",
   LOGS_UNAVAILABLE: "The node that holds the output cannot be reached and nothing was published.",
   MESSAGE_TOO_LARGE: "A message is larger than the wire allows.",
+  WATCHES_EXHAUSTED: "As many watches of this kind are open as the scheduler serves.",
   // Cluster
   JOIN_TOKEN_INVALID: "The join token is wrong.",
   CLOCK_SKEW: "The node's clock is more than five minutes off.",
