@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
@@ -163,6 +163,31 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       const { end } = await run(WRITE_OUTPUT, { mounts: [{ hostPath: output, target: "/outputs", isReadOnly: false }] });
       expect(end.exitCode).toBe(0);
       expect(await readFile(join(output, "result.txt"), "utf8")).toBe("the result");
+    });
+
+    test.for([
+      { title: "input", isReadOnly: true },
+      { title: "output", isReadOnly: false },
+    ])("refuses an $title whose place on the node is a symbolic link", async ({ isReadOnly }) => {
+      const elsewhere = join(folder, "elsewhere");
+      await mkdir(elsewhere);
+      await symlink(elsewhere, join(folder, "link"));
+      const spec = await specOf(EXIT_0, { mounts: [{ hostPath: join(folder, "link"), target: "/data", isReadOnly }] });
+      await expect(executor.prepare(spec, within())).rejects.toMatchObject({
+        reason: "SANDBOX_FAILED",
+        message: expect.stringContaining("/data leads to a symbolic link"),
+      });
+      expect(await heldOf(spec.executionId)).toBeUndefined();
+    });
+
+    test.runIf(canRun(READ_INPUT))("takes an input that lies below a symbolic link", async () => {
+      await mkdir(join(folder, "real", "input"), { recursive: true });
+      await writeFile(join(folder, "real", "input", "data.txt"), "the input");
+      await symlink(join(folder, "real"), join(folder, "way"));
+      const { output } = await run(READ_INPUT, {
+        mounts: [{ hostPath: join(folder, "way", "input"), target: "/inputs", isReadOnly: true }],
+      });
+      expect(output.stdout).toBe("the input");
     });
 
     test("refuses what cannot be prepared, with its reason", async () => {

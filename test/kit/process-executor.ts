@@ -3,6 +3,7 @@ import { access, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { DomainError, parseExecutionId, type Engine, type ExecutionId, type NodeEngine } from "@skrei/domain";
 import type { Executor, HeldRun, OutputSink, RunEnd, RunSpec } from "@skrei/compute-agent/ports";
+import { refuseLinkedMounts } from "@skrei/compute-agent/refuse-linked-mounts";
 import { eventually } from "./eventually.ts";
 import { followRun } from "./process-output.ts";
 
@@ -49,6 +50,7 @@ export class ProcessExecutor implements Executor {
     if (image === "absent") throw new DomainError("notFound", "IMAGE_NOT_FOUND", "there is no image absent", { hint: "use another image" });
     if (image === "unreachable") throw new DomainError("unavailable", "IMAGE_PULL_FAILED", "the registry did not answer");
     if (image === "stuck") await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+    await refuseLinkedMounts(run.mounts);
     await mkdir(this.#folderOf(run.executionId), { recursive: true });
   }
 

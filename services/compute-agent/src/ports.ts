@@ -55,7 +55,8 @@ export interface Executor {
   checkImage(engine: Engine): Promise<{ isPresent: boolean }>;
   /**
    * Image present (pulled if need be), sandbox created, not started.
-   * @throws DomainError notFound/IMAGE_NOT_FOUND, unavailable/IMAGE_PULL_FAILED, invalid/MODULE_INVALID, notFound/MODULE_NOT_FOUND, unavailable/ENGINE_FAILED.
+   * @throws DomainError notFound/IMAGE_NOT_FOUND, unavailable/IMAGE_PULL_FAILED, invalid/MODULE_INVALID, notFound/MODULE_NOT_FOUND, unavailable/ENGINE_FAILED,
+   * and unavailable/SANDBOX_FAILED when the host path of a mount is itself a symbolic link.
    */
   prepare(run: RunSpec, signal: AbortSignal): Promise<void>;
   /** Starts the task; output goes to `sink` from its first byte. Resolves when it runs. @throws as prepare, and notFound/COMMAND_NOT_FOUND. */

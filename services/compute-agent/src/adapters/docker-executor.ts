@@ -15,6 +15,7 @@ import { giveToTask, writableFolders } from "./docker/output-folders.ts";
 import { pumpOutput } from "./docker/pump-output.ts";
 import { runEnd, startError } from "./docker/run-end.ts";
 import { holderOf, TaskContainers } from "./docker/task-container.ts";
+import { refuseLinkedMounts } from "./refuse-linked-mounts.ts";
 
 const CALL_TIMEOUT_MS = 60_000;
 const PROBE_TIMEOUT_MS = 5_000;
@@ -198,10 +199,10 @@ class DockerExecutor implements Executor {
   async #create(spec: RunSpec, { volumes }: ImageFacts): Promise<Place> {
     const holderId = await this.#holders.acquire(spec.door);
     try {
+      await refuseLinkedMounts(spec.mounts);
       await giveToTask(writableFolders(spec.mounts), this.#options.user);
       const labels = this.#containers.labels(spec.executionId);
-      const { user } = this.#options;
-      const request = containerOptions(spec, { ...this.#engine, holderId, labels, user, imageVolumes: volumes });
+      const request = containerOptions(spec, { ...this.#engine, holderId, labels, user: this.#options.user, imageVolumes: volumes });
       const container = await engineCall("create container", CALL_TIMEOUT_MS, (abortSignal) =>
         this.#docker.createContainer({ ...request, abortSignal }),
       );

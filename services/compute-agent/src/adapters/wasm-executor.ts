@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { DomainError, LIMITS, type Engine, type ExecutionId, type NodeEngine } from "@skrei/domain";
 import type { Clock, Executor, HeldRun, OutputSink, RunEnd, RunSpec } from "../ports.ts";
+import { refuseLinkedMounts } from "./refuse-linked-mounts.ts";
 import { HostCommands, type HostFolders, type Wall } from "./wasm/host-command.ts";
 import { HostPool } from "./wasm/host-pool.ts";
 import type { HostRun } from "./wasm/host-protocol.ts";
@@ -129,6 +130,7 @@ export class WasmExecutor implements Executor {
   }
 
   async #load(spec: RunSpec, signal: AbortSignal): Promise<WasmRun> {
+    await refuseLinkedMounts(spec.mounts);
     signal.throwIfAborted();
     if (this.#pool === undefined) throw new DomainError("unavailable", "ENGINE_FAILED", "the WASM executor has not started");
     const { clock, loadTimeoutMs = 30_000, moduleBytesMax = LIMITS.wasmModuleBytesMax } = this.#options;
