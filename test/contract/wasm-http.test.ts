@@ -151,7 +151,9 @@ describe("what is refused", () => {
       door: proxy.door,
     });
     expect(output.stdout).toBe("code 2\n");
-    expect(output.stderr).toContain("self-signed certificate");
+    expect(output.stderr).toBe(
+      "skrei: http_request to api.example: the certificate of api.example is not trusted by this node: self-signed certificate\n",
+    );
   });
 
   test("a proxy that is not there is code 2", async () => {

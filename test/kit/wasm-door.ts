@@ -71,10 +71,11 @@ interface Refusal {
 
 function refusalOf({ headers }: IncomingMessage, target: string, origins: Readonly<Record<string, number>>): Refusal | undefined {
   if (headers["proxy-authorization"] !== `Basic ${Buffer.from(CREDENTIAL).toString("base64")}`)
-    return { status: 407, reason: "EGRESS_CREDENTIAL_INVALID", text: "The secret is wrong." };
-  if (target.startsWith("slow.example")) return { status: 504, reason: "EGRESS_ORIGIN_TIMEOUT", text: `${target} did not answer in time.` };
+    return { status: 407, reason: "EGRESS_CREDENTIAL_INVALID", text: "skrei: The secret is wrong." };
+  if (target.startsWith("slow.example"))
+    return { status: 504, reason: "EGRESS_ORIGIN_TIMEOUT", text: `skrei: ${target} did not answer in time.` };
   if (origins[target] !== undefined) return undefined;
-  return { status: 403, reason: "EGRESS_HOST_NOT_ON_JOB_LIST", text: `${target} is not on the job's list.\nAdd it with --domain.` };
+  return { status: 403, reason: "EGRESS_HOST_NOT_ON_JOB_LIST", text: `skrei: ${target} is not on the job's list.\nAdd it with --domain.` };
 }
 
 function refuse(response: ServerResponse, refusal: Refusal): void {

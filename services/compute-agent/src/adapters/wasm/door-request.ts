@@ -36,7 +36,8 @@ export async function openRequest(hop: Hop, door: DoorAccess, signal: AbortSigna
 /** What the proxy itself says instead of an origin. @throws HttpProblem. */
 export async function throwRefusal(url: URL, response: IncomingMessage, body: AsyncIterable<Buffer>): Promise<never> {
   const reason = String(response.headers["x-skrei-reason"] ?? "");
-  const words = await readWords(body);
+  // The proxy begins with our name, as its words mostly stand alone; here they go into a line that has it already.
+  const words = (await readWords(body)).replace(/^skrei: /u, "");
   const what = words === "" ? `the proxy answered ${response.statusCode}` : words;
   throw new HttpProblem(resultOf(response.statusCode ?? 0, reason), reason === "" ? what : `${what} (${reason})`, {
     key: `${url.host} ${reason}`,
@@ -111,8 +112,17 @@ async function secure(socket: Socket, url: URL, secureContext: SecureContext, si
   } catch (error) {
     secured.destroy();
     socket.destroy();
-    throw error;
+    throw certificateProblem(url, secured, error) ?? error;
   }
+}
+
+/** Node's words go on after a semicolon with advice to whoever starts Node; the task's user cannot do that. */
+function certificateProblem({ host }: URL, { authorizationError }: TLSSocket, error: unknown): HttpProblem | undefined {
+  const isOfCertificate = error instanceof Error && "code" in error && error.code === String(authorizationError);
+  if (!isOfCertificate || error.code === "ERR_TLS_CERT_ALTNAME_INVALID") return undefined;
+  const why = error.message.split(";")[0] ?? "";
+  const message = `the certificate of ${host} is not trusted by this node: ${why}`;
+  return new HttpProblem("networkError", message, { key: `${host} ${String(error.code)}`, cause: error });
 }
 
 async function readWords(body: AsyncIterable<Buffer>): Promise<string> {
