@@ -137,10 +137,12 @@ describe("compose.yaml", { timeout: 240_000 }, () => {
     const jobs = createClient(JobService, createHttpTransport({ url }));
     const jobId = (await jobs.listJobs({ pageSize: 1 })).jobs[0]?.jobId ?? "";
     const [found] = (await network.listNetworkUse({ jobId })).executions;
+    // Addresses inside the cluster's own network cannot be connected to from the proxy's; its names are denied before that.
+    const noWay: unknown = expect.stringMatching(/^EGRESS_(?:ORIGIN_TIMEOUT|ORIGIN_UNREACHABLE|CLUSTER_DENIED)$/u);
     expect(found?.use?.hosts.map(({ host, receivedBytes, reason }) => [host, receivedBytes > 0n, reason])).toEqual([
       [origin, true, ""],
-      [scheduler, false, ""],
-      [valkey, false, ""],
+      [scheduler, false, noWay],
+      [valkey, false, noWay],
       ["scheduler", false, "EGRESS_CLUSTER_DENIED"],
     ]);
   });
