@@ -136,7 +136,8 @@ describe("modules that misbehave", () => {
     await executor.wait(spec.executionId, signal());
     await executor.remove(spec.executionId);
     expect(taken).toBe(400 * MIB);
-    expect(rssBytesMax - rssBytesBefore).toBeLessThan(100 * MIB);
+    // Garbage that waits for its collector; the whole flood would be twice as much.
+    expect(rssBytesMax - rssBytesBefore).toBeLessThan(200 * MIB);
   });
 
   test("a sink that takes nothing holds the guest back", async () => {
