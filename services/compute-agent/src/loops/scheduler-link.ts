@@ -95,13 +95,15 @@ export class SchedulerLink {
     let last: Beat = { nextIntervalMs: session.heartbeatIntervalMs, network: offers.network };
     for (let failures = 0; ;) {
       try {
-        last = await this.#beatOnce(session.session, signal);
+        last = await this.#beatOnce(session.session, { intervalMs: last.nextIntervalMs, signal });
         failures = 0;
       } catch (error) {
         signal.throwIfAborted();
         if (hasReason(error, "SESSION_ENDED") || hasReason(error, "NODE_REJECTED") || ++failures >= MISSED_BEATS_MAX) throw error;
         logger.warn({ err: error, count: failures }, "a heartbeat was not answered");
         last = { ...last, network: offers.network };
+        // It has waited for longer than the interval already.
+        if (hasReason(error, "DEADLINE_EXCEEDED")) continue;
       }
       await this.#pause(last, signal);
     }
@@ -118,7 +120,7 @@ export class SchedulerLink {
     signal.throwIfAborted();
   }
 
-  async #beatOnce(session: string, signal: AbortSignal): Promise<Beat> {
+  async #beatOnce(session: string, { intervalMs, signal }: { readonly intervalMs: number; readonly signal: AbortSignal }): Promise<Beat> {
     const { scheduler, held, offers, outbox } = this.#parts;
     const { engines, network } = await offers.look(OFFERS_WITHIN_MS);
     const active = held.all().filter((record) => !hasEnded(record));
@@ -132,11 +134,16 @@ export class SchedulerLink {
         network,
         executions: active.length,
       },
-      AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
+      AbortSignal.any([signal, AbortSignal.timeout(beatTimeoutMs(intervalMs))]),
     );
     if (answer.reportsAll) outbox.reportAll();
     return { nextIntervalMs: Math.max(INTERVAL_MS_MIN, answer.nextIntervalMs), network };
   }
+}
+
+/** Short, so that one that reaches a scheduler which stands still does not keep the next ones from another until the node counts as lost. */
+function beatTimeoutMs(intervalMs: number): number {
+  return Math.min(CALL_TIMEOUT_MS, Math.max(BEAT_TIMEOUT_MS_MIN, 2 * intervalMs));
 }
 
 interface Beat {
@@ -169,7 +176,8 @@ const NOTHING_WANTED: AssignmentSet = {
 const JOIN_BACKOFF = { firstMs: 200, maxMs: 15_000 };
 const CALL_TIMEOUT_MS = 10_000;
 /** After so many the scheduler or its bus may have moved: ask one of its addresses again. */
-const MISSED_BEATS_MAX = 5;
+const MISSED_BEATS_MAX = 15;
+const BEAT_TIMEOUT_MS_MIN = 1_000;
 const INTERVAL_MS_MIN = 50;
 /** An engine that takes longer is told of with the next heartbeat, a proxy as soon as it has answered. */
 const OFFERS_WITHIN_MS = 250;
