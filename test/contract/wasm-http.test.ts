@@ -5,6 +5,7 @@ import { WasmExecutor } from "@skrei/compute-agent/wasm-executor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CollectedOutput } from "../kit/collected-output.ts";
 import { eventually } from "../kit/eventually.ts";
+import { heldBytes } from "../kit/held-bytes.ts";
 import { openWasmDoor, type WasmDoor } from "../kit/wasm-door.ts";
 import { wasmTask } from "../kit/wasm-modules.ts";
 import { startWasmOrigin, type WasmOrigin } from "../kit/wasm-origin.ts";
@@ -260,8 +261,10 @@ describe("bounds", () => {
     expect((await run("echo", "http://api.example/echo", "1001", "1000")).stdout).toBe("code 5, length 1000, other\n");
   });
 
-  test("a body beyond four fifths of the guest's memory is code 5", async () => {
+  test("a body beyond four fifths of the guest's memory is code 5, and the agent holds on to none of it", async () => {
+    const before = heldBytes();
     expect((await run("echo", "http://api.example/endless", "1", String(60 * MIB))).stdout).toMatch(/^code 5, /u);
+    expect(heldBytes() - before).toBeLessThan(20 * MIB);
   });
 
   test("headers beyond 64 KiB are code 5", async () => {
