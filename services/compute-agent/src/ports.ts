@@ -1,4 +1,5 @@
 import type {
+  CacheState,
   EgressExplanation,
   Engine,
   EngineName,
@@ -10,8 +11,12 @@ import type {
   NodeEngine,
   NodeId,
   NodeNetwork,
+  PartitionPlace,
+  Publisher,
   Resources,
+  StoreState,
 } from "@skrei/domain";
+
 import type { Report } from "./domain/assignment.ts";
 import type { ExecutionRecord } from "./domain/execution-record.ts";
 import type { Door, HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
@@ -75,11 +80,26 @@ export interface Executor {
 
 /** The storage-fetcher of this node. */
 export interface InputPort {
-  /** Bytes not cached yet. @throws DomainError forbidden/SOURCE_NOT_ALLOWED, invalid/SOURCE_TYPE_UNSUPPORTED to refuse a bid. */
-  estimate(inputs: readonly InputSource[], signal: AbortSignal): Promise<{ missingBytes: number }>;
-  /** A verified, read-only path, pinned until `release`. @throws DomainError with a SOURCE_… or CACHE_FULL reason. */
-  fetch(request: { leaseId: string; input: InputSource; bytesMax: number }, signal: AbortSignal): Promise<FetchedInput>;
+  /**
+   * Bytes not on the node yet, for one partition of `partitionCount`.
+   * @throws DomainError forbidden/SOURCE_NOT_ALLOWED, invalid/SOURCE_TYPE_UNSUPPORTED to refuse a bid.
+   */
+  estimate(inputs: readonly InputSource[], partitionCount: number, signal: AbortSignal): Promise<{ missingBytes: number }>;
+  /** A verified path, pinned until `release`. @throws DomainError with a SOURCE_… or CACHE_FULL reason. */
+  fetch(request: InputRequest, signal: AbortSignal): Promise<FetchedInput>;
   release(leaseId: string): Promise<void>;
+  /** What its cache holds. */
+  state(signal: AbortSignal): Promise<CacheState>;
+}
+
+export interface InputRequest {
+  readonly leaseId: string;
+  readonly input: InputSource;
+  readonly bytesMax: number;
+  /** Whose part of an input that is divided. */
+  readonly partition: PartitionPlace;
+  /** At most four times a second; `bytesTotal` is 0 when unknown. */
+  readonly onProgress: (progress: { readonly bytesDone: number; readonly bytesTotal: number }) => void;
 }
 
 export interface FetchedInput {
@@ -87,6 +107,11 @@ export interface FetchedInput {
   /** Empty for a local path. */
   readonly digest: string;
   readonly sizeBytes: number;
+  /** Bytes that came from elsewhere for this. */
+  readonly movedBytes: number;
+  /** JSON file that lists what this partition got of an input that is divided; empty otherwise. */
+  readonly filesPath: string;
+  readonly isWritable: boolean;
 }
 
 /** The network-proxy of this node's host. */
@@ -133,12 +158,31 @@ export interface ResultPort {
     request: { executionId: ExecutionId; folder: string; bytesMax: number },
     signal: AbortSignal,
   ): Promise<{ cid: string; sizeBytes: number; skippedPaths: readonly string[] }>;
-  /** @throws DomainError unavailable/UPSTREAM_UNAVAILABLE: try again later. */
-  publish(
-    request: { executionId: ExecutionId; provenance: Provenance },
-    signal: AbortSignal,
-  ): Promise<{ cid: string; manifestCid: string }>;
+  /** Whether this node publishes there; the target itself is not asked. @throws DomainError precondition/TARGET_NOT_OFFERED to refuse a bid. */
+  check(publisher: Publisher, signal: AbortSignal): Promise<void>;
+  /**
+   * To the cluster's store, then to the target. What an earlier call did is not done again.
+   * @throws DomainError unavailable/UPSTREAM_UNAVAILABLE, unavailable/TARGET_UNAVAILABLE: try again later;
+   *   precondition/TARGET_NOT_OFFERED, precondition/TARGET_REFUSED: not again, and the cluster's store has the result.
+   */
+  publish(request: PublishRequest, signal: AbortSignal): Promise<PublishedResult>;
   drop(executionId: ExecutionId): Promise<void>;
+  /** What its store holds. */
+  state(signal: AbortSignal): Promise<StoreState>;
+}
+
+export interface PublishRequest {
+  readonly executionId: ExecutionId;
+  readonly provenance: Provenance;
+  readonly publisher: Publisher;
+  readonly onProgress: (progress: { readonly bytesDone: number; readonly bytesTotal: number }) => void;
+}
+
+export interface PublishedResult {
+  readonly cid: string;
+  readonly manifestCid: string;
+  /** Empty when only the cluster's store has it. */
+  readonly deliveryUrl: string;
 }
 
 export interface Session {

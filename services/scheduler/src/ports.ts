@@ -1,4 +1,9 @@
 import type {
+  CacheState,
+  InputUse,
+  Pin,
+  StoreState,
+  Transfer,
   EgressExplanation,
   Execution,
   ExecutionId,
@@ -200,6 +205,11 @@ export interface AgentPort {
     request: { readonly url: string; readonly network: Network; readonly executionId: string },
     signal: AbortSignal,
   ): Promise<EgressExplanation>;
+  /** What the node's input cache and its own content store hold; a part that does not answer is undefined. Throws as `ask`. */
+  describeData(
+    node: AgentAddress,
+    signal: AbortSignal,
+  ): Promise<{ readonly cache: CacheState | undefined; readonly store: StoreState | undefined }>;
   streamLogs(node: AgentAddress, query: LogQuery, signal: AbortSignal): AsyncIterable<LogChunk>;
 }
 
@@ -220,8 +230,36 @@ export interface ExecutionReport {
   readonly manifestCid?: string;
   readonly peakMemoryBytes?: number;
   readonly networkUse?: NetworkUse;
+  readonly inputs?: readonly InputUse[];
+  readonly transfer?: Transfer;
+  readonly deliveryUrl?: string;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
+}
+
+/** The cluster's content store. Every method throws DomainError unavailable/UPSTREAM_UNAVAILABLE when it does not answer. */
+export interface ContentStorePort {
+  pins(query: PinQuery, signal: AbortSignal): Promise<{ readonly pins: readonly Pin[]; readonly nextPageToken: string }>;
+  /** @throws also notFound/BLOCK_MISSING when not everything below the root is there. */
+  pin(pin: { readonly cid: string; readonly owner: string; readonly expiresAtMs: number | undefined }, signal: AbortSignal): Promise<void>;
+  /** Pins that last longer stay as they are; owners that have none are fine. At most 1,000. */
+  extend(owners: readonly string[], expiresAtMs: number, signal: AbortSignal): Promise<void>;
+  /** Owners that have none are fine. At most 1,000. */
+  unpin(owners: readonly string[], signal: AbortSignal): Promise<void>;
+  collectGarbage(
+    options: { readonly isDryRun: boolean },
+    signal: AbortSignal,
+  ): Promise<{ readonly pins: number; readonly blocks: number; readonly sizeBytes: number }>;
+  state(signal: AbortSignal): Promise<StoreState>;
+}
+
+export interface PinQuery {
+  readonly ownerPrefix: string;
+  /** Empty: any. */
+  readonly cid: string;
+  readonly pageSize: number;
+  /** Empty for the first page. */
+  readonly pageToken: string;
 }
 
 export interface JoinCommand {

@@ -1,4 +1,4 @@
-import type { Desired, ExecutionId, ExecutionState, Failure, JobId, NetworkUse, Task, Verdict } from "@skrei/domain";
+import type { Desired, ExecutionId, ExecutionState, Failure, InputUse, JobId, NetworkUse, Task, Transfer, Verdict } from "@skrei/domain";
 
 export interface JobTask {
   readonly jobId: JobId;
@@ -33,6 +33,9 @@ export interface Report {
   readonly manifestCid?: string;
   readonly peakMemoryBytes?: number;
   readonly networkUse?: NetworkUse;
+  readonly inputs?: readonly InputUse[];
+  readonly transfer?: Transfer;
+  readonly deliveryUrl?: string;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
 }

@@ -1,4 +1,4 @@
-import type { ExecutionId, ExecutionState, Failure, NetworkUse } from "@skrei/domain";
+import type { ExecutionId, ExecutionState, Failure, InputUse, NetworkUse, Transfer } from "@skrei/domain";
 import { isExecutionEnded } from "@skrei/domain";
 import type { Assignment, Report } from "./assignment.ts";
 import type { RunEnd, RunSpec } from "./run.ts";
@@ -19,14 +19,17 @@ export interface Observed {
   readonly state: ExecutionState;
   /** From before the launch on: what an agent needs to take the run up again. */
   readonly run?: RunSpec;
-  /** Digest of each input by target path, for the manifest. */
-  readonly inputDigests?: Readonly<Record<string, string>>;
+  /** In the order of the task's inputs, once they are there. */
+  readonly inputs?: readonly InputUse[];
+  /** Bytes on their way, or why they are not. */
+  readonly transfer?: Transfer;
   readonly startedAtMs?: number;
   readonly end?: RunEnd;
   /** Set while `running` when the run has failed and its result folder is being kept; set for failed and rejected. */
   readonly failure?: Failure;
   readonly result?: { readonly cid: string; readonly sizeBytes: number };
   readonly manifestCid?: string;
+  readonly deliveryUrl?: string;
   /** What it did through its door so far. */
   readonly networkUse?: NetworkUse;
 }
@@ -49,7 +52,7 @@ export function isReported(record: ExecutionRecord): boolean {
 
 /** The record as the scheduler shall see it. A failure is told with the state that it leads to, not before. */
 export function reportOf({ assignment, observed }: ExecutionRecord): Report {
-  const { state, startedAtMs, failure, manifestCid, networkUse } = observed;
+  const { state, startedAtMs, failure, manifestCid, networkUse, inputs = [], transfer, deliveryUrl = "" } = observed;
   const { executionId, epoch } = assignment;
   const isEnded = isExecutionEnded(state);
   return {
@@ -63,6 +66,9 @@ export function reportOf({ assignment, observed }: ExecutionRecord): Report {
     ...((isEnded ? manifestCid !== undefined : failure === undefined) && resultOf(observed)),
     ...(manifestCid !== undefined && { manifestCid }),
     ...(networkUse !== undefined && { networkUse }),
+    ...(inputs.length > 0 && { inputs }),
+    ...(!isEnded && transfer !== undefined && { transfer }),
+    ...(deliveryUrl !== "" && { deliveryUrl }),
   };
 }
 

@@ -1,9 +1,10 @@
+import type { InputPartition } from "./input-partition.ts";
 import type { Network } from "./network.ts";
+import type { Publisher } from "./publisher.ts";
 import type { Resources } from "./resources.ts";
 
 export type JobType = "batch";
 export type EngineName = "docker" | "wasm";
-export type PublisherType = "cluster";
 
 export type ConstraintOperator = "=" | "!=" | "in" | "notin" | "exists" | "!" | "gt" | "lt";
 
@@ -43,9 +44,34 @@ export type Source =
   | { readonly type: "inline"; readonly dataBase64: string }
   /** `path` is below the content id, relative and normalised; empty for all of it. */
   | { readonly type: "content"; readonly cid: string; readonly path: string }
-  | { readonly type: "local"; readonly path: string }
+  | LocalSource
   /** `sha256` is lower-case hex, or empty when not declared. */
-  | { readonly type: "http"; readonly url: string; readonly sha256: string };
+  | { readonly type: "http"; readonly url: string; readonly sha256: string }
+  | S3Source;
+
+export interface LocalSource {
+  readonly type: "local";
+  readonly path: string;
+  /** Absent: no. */
+  readonly isWritable?: boolean;
+  /** What is made when nothing is there. Absent: nothing. */
+  readonly creates?: "folder" | "file";
+}
+
+/** Texts are empty for the node's default, or for none. */
+export interface S3Source {
+  readonly type: "s3";
+  readonly bucket: string;
+  /** An object; ends with `/` for a folder, with `*` for a prefix; empty for the whole bucket. */
+  readonly key: string;
+  /** RE2. */
+  readonly filter: string;
+  readonly region: string;
+  readonly endpoint: string;
+  readonly versionId: string;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
 
 /** What an ended job produced. Only requests have it: a `content` takes its place before a spec is stored. */
 export interface JobOutput {
@@ -63,6 +89,8 @@ export interface InputSource {
   /** Absolute path inside the task. */
   readonly target: string;
   readonly source: Source;
+  /** Absent: every partition of the job gets all of it. */
+  readonly partition?: InputPartition;
 }
 
 export interface OutputPath {
@@ -94,7 +122,7 @@ export interface Task {
   readonly outputs: readonly OutputPath[];
   readonly resources: Resources;
   readonly network: Network;
-  readonly publisher: { readonly type: PublisherType };
+  readonly publisher: Publisher;
   readonly timeouts: Timeouts;
 }
 

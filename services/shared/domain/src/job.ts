@@ -1,3 +1,4 @@
+import type { InputUse, Transfer } from "./data-use.ts";
 import type { Desired, ExecutionState, Verdict } from "./execution-state.ts";
 import type { Failure } from "./failure.ts";
 import type { ExecutionId, JobId, NodeId } from "./ids.ts";
@@ -71,6 +72,11 @@ export interface Execution {
   readonly manifestCid?: string;
   readonly peakMemoryBytes?: number;
   readonly networkUse?: NetworkUse;
+  /** In the order of the task's inputs, once they are there. */
+  readonly inputs?: readonly InputUse[];
+  readonly transfer?: Transfer;
+  /** Where the publisher's target has the result. */
+  readonly deliveryUrl?: string;
   readonly createdAtMs: number;
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;

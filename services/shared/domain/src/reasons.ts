@@ -70,6 +70,7 @@ export const REASONS = {
   SOURCE_TOO_LARGE: "The source is larger than the disk the task asked for.",
   SOURCE_SIZE_MISMATCH: "The source sent another number of bytes than it had said.",
   SOURCE_DIGEST_MISMATCH: "The data does not have the declared digest.",
+  SOURCE_NOT_DIVISIBLE: "The input cannot be divided among partitions as the job asks.",
   CACHE_FULL: "The input cache is full of data in use.",
   // Running
   IMAGE_NOT_FOUND: "The image does not exist or may not be pulled.",
@@ -118,6 +119,10 @@ export const REASONS = {
   RESULT_TOO_LARGE: "The result is larger than the disk the task asked for.",
   STORE_FULL: "The content store has no room.",
   UPSTREAM_UNAVAILABLE: "The cluster's content store does not answer; publishing goes on later.",
+  TARGET_NOT_OFFERED: "The node's operator does not offer to publish there.",
+  TARGET_UNAVAILABLE: "The publishing target does not answer; publishing goes on later.",
+  TARGET_REFUSED: "The publishing target refuses the result; the cluster's store has it.",
+  DATA_IN_USE: "A job that has not ended reads the data.",
   BLOCK_MISSING: "The content store does not have the block.",
   BLOCK_HASH_MISMATCH: "A block does not hash to its id.",
   BLOCK_TOO_LARGE: "A block is over 2 MiB.",

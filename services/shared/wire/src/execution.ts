@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Desired, Execution, ExecutionId, ExecutionState, JobId, NodeId, Verdict } from "@skrei/domain";
 import { ExecutionSchema, Execution_Desired, Execution_State, Execution_Verdict } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Execution as PbExecution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
+import { inputUseFromProto, inputUseToProto, transferFromProto, transferToProto } from "./data-use.ts";
 import { reverse } from "./enum-table.ts";
 import { failureFromProto, failureToProto } from "./failure.ts";
 import { networkUseFromProto, networkUseToProto } from "./network.ts";
@@ -75,17 +76,40 @@ export function executionFromProto(pb: PbExecution): Execution {
 /** What an execution and a node's report about it have in common. */
 export type Outcome = Pick<
   Execution,
-  "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "networkUse" | "startedAtMs" | "endedAtMs"
+  | "exitCode"
+  | "failure"
+  | "resultCid"
+  | "resultBytes"
+  | "manifestCid"
+  | "peakMemoryBytes"
+  | "networkUse"
+  | "inputs"
+  | "transfer"
+  | "deliveryUrl"
+  | "startedAtMs"
+  | "endedAtMs"
 >;
 
 type PbOutcome = Pick<
   PbExecution,
-  "exitCode" | "failure" | "resultCid" | "resultBytes" | "manifestCid" | "peakMemoryBytes" | "networkUse" | "startTime" | "endTime"
+  | "exitCode"
+  | "failure"
+  | "resultCid"
+  | "resultBytes"
+  | "manifestCid"
+  | "peakMemoryBytes"
+  | "networkUse"
+  | "inputs"
+  | "transfer"
+  | "deliveryUrl"
+  | "startTime"
+  | "endTime"
 >;
 
 /** Absent stays absent. */
 export function outcomeToProto(outcome: Outcome): Partial<PbOutcome> {
   const { exitCode, failure, resultCid, resultBytes, manifestCid, peakMemoryBytes, networkUse, startedAtMs, endedAtMs } = outcome;
+  const { inputs, transfer, deliveryUrl } = outcome;
   return {
     ...(exitCode !== undefined && { exitCode }),
     ...(failure !== undefined && { failure: failureToProto(failure) }),
@@ -94,6 +118,9 @@ export function outcomeToProto(outcome: Outcome): Partial<PbOutcome> {
     ...(manifestCid !== undefined && { manifestCid }),
     ...(peakMemoryBytes !== undefined && { peakMemoryBytes: BigInt(Math.trunc(peakMemoryBytes)) }),
     ...(networkUse !== undefined && { networkUse: networkUseToProto(networkUse) }),
+    ...(inputs !== undefined && { inputs: inputs.map(inputUseToProto) }),
+    ...(transfer !== undefined && { transfer: transferToProto(transfer) }),
+    ...(deliveryUrl !== undefined && { deliveryUrl }),
     ...(startedAtMs !== undefined && { startTime: timestampFromMs(startedAtMs) }),
     ...(endedAtMs !== undefined && { endTime: timestampFromMs(endedAtMs) }),
   };
@@ -108,6 +135,9 @@ export function outcomeFromProto(pb: PbOutcome): Outcome {
     ...(pb.manifestCid !== "" && { manifestCid: pb.manifestCid }),
     ...(pb.peakMemoryBytes !== 0n && { peakMemoryBytes: Number(pb.peakMemoryBytes) }),
     ...(pb.networkUse !== undefined && { networkUse: networkUseFromProto(pb.networkUse) }),
+    ...(pb.inputs.length > 0 && { inputs: pb.inputs.map(inputUseFromProto) }),
+    ...(pb.transfer !== undefined && { transfer: transferFromProto(pb.transfer) }),
+    ...(pb.deliveryUrl !== "" && { deliveryUrl: pb.deliveryUrl }),
     ...(pb.startTime !== undefined && { startedAtMs: msFromTimestamp(pb.startTime) }),
     ...(pb.endTime !== undefined && { endedAtMs: msFromTimestamp(pb.endTime) }),
   };

@@ -9,14 +9,13 @@ import type {
   Engine,
   InputSource,
   JobSpec,
-  PublisherType,
   RequestedInput,
   RequestedSpec,
   Resources,
   RetryPolicy,
   Timeouts,
 } from "@skrei/domain";
-import { Constraint_Operator, JobSpecSchema, JobSpec_Type, Publisher_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { Constraint_Operator, JobSpecSchema, JobSpec_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type {
   JobSpec as PbJobSpec,
   RetryPolicy as PbRetryPolicy,
@@ -25,9 +24,11 @@ import type {
 } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintFromProto } from "./constraint.ts";
 import { draftNetwork } from "./draft-network.ts";
+import { draftPartition } from "./draft-partition.ts";
+import { draftPublisher } from "./draft-publisher.ts";
 import { requestedSourceFromProto } from "./input-source.ts";
 import { JOB_TYPE_FROM_PROTO } from "./job-type.ts";
-import { engineFromProto, PUBLISHER_FROM_PROTO } from "./task.ts";
+import { engineFromProto } from "./task.ts";
 import { msFromDuration } from "./time.ts";
 
 /**
@@ -109,23 +110,22 @@ function draftTask(pb: PbTask, violations: Violations): DraftTask {
     outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
     resources: withResourceDefaults(pb.resources),
     network: draftNetwork(pb.network, violations),
-    publisher: { type: draftPublisherType(pb, violations) },
+    publisher: draftPublisher(pb.publisher, violations),
     timeouts: draftTimeouts(pb.timeouts, violations),
   };
 }
 
-function draftPublisherType(pb: PbTask, violations: Violations): PublisherType {
-  const type = PUBLISHER_FROM_PROTO.get(pb.publisher?.type || Publisher_Type.CLUSTER);
-  if (type === undefined)
-    violations.add("task.publisher.type", `found ${pb.publisher?.type}; allowed: TYPE_CLUSTER`, "FEATURE_NOT_AVAILABLE");
-  return type ?? "cluster";
-}
-
 function draftInputs(pb: PbTask, violations: Violations): readonly DraftInput[] {
-  return pb.inputs.map(({ alias, target, source }, index) => {
+  return pb.inputs.map(({ alias, target, source, partition: pbPartition }, index) => {
     if (source.case === undefined)
-      violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local, http or job", "FIELD_REQUIRED");
-    return { alias, target: target === "" ? "/inputs" : target, source: requestedSourceFromProto(source) };
+      violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local, http, s3 or job", "FIELD_REQUIRED");
+    const partition = draftPartition(`task.inputs[${index}].partition`, pbPartition, violations);
+    return {
+      alias,
+      target: target === "" ? "/inputs" : target,
+      source: requestedSourceFromProto(source),
+      ...(partition !== undefined && { partition }),
+    };
   });
 }
 

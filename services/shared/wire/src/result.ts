@@ -15,10 +15,14 @@ export interface Result {
   readonly exitCode: number;
   readonly isAccepted: boolean;
   readonly endedAtMs: number | undefined;
+  /** Where the publisher's target has it; empty for the cluster's store alone. */
+  readonly deliveryUrl: string;
+  /** When the cluster's store may let it go; undefined for with its job. */
+  readonly expiresAtMs: number | undefined;
 }
 
-/** Undefined for an execution that has published nothing. */
-export function resultOf(execution: Execution): Result | undefined {
+/** Undefined for an execution that has published nothing. `retentionMs` is its job's. */
+export function resultOf(execution: Execution, retentionMs?: number): Result | undefined {
   if (execution.resultCid === undefined || !isPublished(execution)) return undefined;
   return {
     jobId: execution.jobId,
@@ -30,16 +34,19 @@ export function resultOf(execution: Execution): Result | undefined {
     exitCode: execution.exitCode ?? 0,
     isAccepted: execution.state === "completed",
     endedAtMs: execution.endedAtMs,
+    deliveryUrl: execution.deliveryUrl ?? "",
+    expiresAtMs: retentionMs === undefined || execution.endedAtMs === undefined ? undefined : execution.endedAtMs + retentionMs,
   };
 }
 
 export function resultToProto(result: Result): PbResult {
-  const { sizeBytes, isAccepted, endedAtMs, ...rest } = result;
+  const { sizeBytes, isAccepted, endedAtMs, expiresAtMs, ...rest } = result;
   return create(ResultSchema, {
     ...rest,
     sizeBytes: BigInt(sizeBytes),
     accepted: isAccepted,
     ...(endedAtMs !== undefined && { endTime: timestampFromMs(endedAtMs) }),
+    ...(expiresAtMs !== undefined && { expireTime: timestampFromMs(expiresAtMs) }),
   });
 }
 
@@ -54,6 +61,8 @@ export function resultFromProto(pb: PbResult): Result {
     exitCode: pb.exitCode,
     isAccepted: pb.accepted,
     endedAtMs: pb.endTime === undefined ? undefined : msFromTimestamp(pb.endTime),
+    deliveryUrl: pb.deliveryUrl,
+    expiresAtMs: pb.expireTime === undefined ? undefined : msFromTimestamp(pb.expireTime),
   };
 }
 

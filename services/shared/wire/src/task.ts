@@ -1,18 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { DomainError } from "@skrei/domain";
-import type { Engine, PublisherType, Task, Timeouts } from "@skrei/domain";
-import { Publisher_Type, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { Engine, Task, Timeouts } from "@skrei/domain";
+import { TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { Task as PbTask, Timeouts as PbTimeouts } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { reverse } from "./enum-table.ts";
 import { inputSourceFromProto, inputSourceToProto } from "./input-source.ts";
 import { networkFromProto, networkToProto } from "./network.ts";
+import { publisherFromProto, publisherToProto } from "./publisher.ts";
 import { resourcesFromProto, resourcesToProto } from "./resources.ts";
 import { msFromDuration } from "./time.ts";
-
-export const PUBLISHER_TO_PROTO = { cluster: Publisher_Type.CLUSTER } as const satisfies Record<PublisherType, Publisher_Type>;
-/** Without UNSPECIFIED, which is for the caller to judge. */
-export const PUBLISHER_FROM_PROTO = reverse<PublisherType>(PUBLISHER_TO_PROTO);
 
 export function taskToProto(task: Task): PbTask {
   return create(TaskSchema, {
@@ -23,7 +19,7 @@ export function taskToProto(task: Task): PbTask {
     outputs: task.outputs.map((output) => ({ name: output.name, path: output.path })),
     resources: resourcesToProto(task.resources),
     network: networkToProto(task.network),
-    publisher: { type: PUBLISHER_TO_PROTO[task.publisher.type] },
+    publisher: publisherToProto(task.publisher),
     timeouts: {
       execution: durationFromMs(task.timeouts.executionMs),
       queue: durationFromMs(task.timeouts.queueMs),
@@ -46,7 +42,7 @@ export function taskFromProto(pb: PbTask): Task {
     outputs: pb.outputs.map(({ name, path }) => ({ name, path })),
     resources: resourcesFromProto(pb.resources),
     network: networkFromProto(pb.network) ?? raise(notAvailable("network mode")),
-    publisher: { type: PUBLISHER_FROM_PROTO.get(pb.publisher?.type ?? Publisher_Type.CLUSTER) ?? raise(notAvailable("publisher type")) },
+    publisher: publisherFromProto(pb.publisher) ?? raise(notAvailable("publisher")),
     timeouts: timeoutsFromProto(pb.timeouts),
   };
 }
