@@ -73,6 +73,12 @@ export class ScriptedAgents implements AgentPort {
 
   explainEgress: AgentPort["explainEgress"] = (node, request, signal) => this.explain(node, request, signal);
 
+  /** What a node says of its data; without an entry it does not answer. */
+  describe: AgentPort["describeData"] = ({ nodeId }) =>
+    Promise.reject(new DomainError("unavailable", "NO_RESPONDER", `Nobody serves ${nodeId}.`));
+
+  describeData: AgentPort["describeData"] = (node, signal) => this.describe(node, signal);
+
   streamLogs: AgentPort["streamLogs"] = (_node, query, signal) => this.logs(query, signal);
 }
 

@@ -146,6 +146,7 @@ export class SimCluster {
       ask: ({ nodeId, session }, asks, bidWindowMs) => reach(nodeId, (agent) => agent.ask(session, asks, bidWindowMs)),
       assign: ({ nodeId, session }, set) => reach(nodeId, (agent) => agent.assign(session, set)),
       explainEgress: () => Promise.reject(new Error("the simulation has no proxies")),
+      describeData: () => Promise.reject(new Error("the simulation has no data")),
       streamLogs: () => {
         throw new Error("the simulation has no logs");
       },

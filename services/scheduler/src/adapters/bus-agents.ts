@@ -5,6 +5,7 @@ import { createClient } from "@skrei/platform/client.ts";
 import { AgentControlService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { askBatchToProto, bidsFromProto } from "@skrei/wire/ask.ts";
 import { assignmentSetToProto } from "@skrei/wire/assignment.ts";
+import { cacheStateFromProto, storeStateFromProto } from "@skrei/wire/data-state.ts";
 import { explanationFromProto, networkToProto } from "@skrei/wire/network.ts";
 import { logChunkFromProto, logQueryToProto } from "@skrei/wire/log-chunk.ts";
 import type { AgentAddress, AgentPort } from "../ports.ts";
@@ -39,6 +40,13 @@ export function createBusAgents(bus: Bus): AgentPort {
         throw new DomainError("unavailable", "UNREACHABLE", `Node ${node.nodeId} answered without an explanation.`);
       return explanationFromProto(explanation);
     },
+    describeData: async ({ nodeId, session }, signal) => {
+      const { cache, store } = await clientOf({ nodeId, session }).describeData({ session }, { signal, timeoutMs: DESCRIBE_TIMEOUT_MS });
+      return {
+        cache: cache === undefined ? undefined : cacheStateFromProto(cache),
+        store: store === undefined ? undefined : storeStateFromProto(store),
+      };
+    },
     streamLogs: async function* (node, query, signal) {
       for await (const chunk of clientOf(node).streamExecutionLogs(logQueryToProto(query), { signal })) yield logChunkFromProto(chunk);
     },
@@ -50,5 +58,7 @@ const LATE_ANSWER_MS = 1_000;
 const ASSIGN_TIMEOUT_MS = 5_000;
 /** A resolver that does not answer is given up by the node's proxy before that. */
 const EXPLAIN_TIMEOUT_MS = 10_000;
+/** Somebody looks at a list of nodes and waits. */
+const DESCRIBE_TIMEOUT_MS = 2_000;
 /** Clients hold nothing but a function or two; the bound is for clusters whose nodes come and go for years. */
 const CLIENTS_MAX = 50_000;

@@ -29,6 +29,7 @@ const PARTS: Omit<LeaderParts, "store"> = {
     ask: () => Promise.resolve([]),
     assign: (_node, set) => Promise.resolve(set.resultsIn),
     explainEgress: () => Promise.reject(new Error("a lease has no network")),
+    describeData: () => Promise.reject(new Error("a lease has no data")),
     streamLogs: () => {
       throw new Error("a lease has no output");
     },
