@@ -19,7 +19,8 @@ import {
 import type { Capacity } from "../domain/capacity.ts";
 import type { Bidding } from "../loops/bidding.ts";
 import type { HeldExecutions } from "../loops/held-executions.ts";
-import type { DoorPort, OutputLogs, Session } from "../ports.ts";
+import type { DoorPort, InputPort, OutputLogs, ResultPort, Session } from "../ports.ts";
+import { describeData } from "./describe-data.ts";
 
 export interface AgentControlParts {
   readonly held: HeldExecutions;
@@ -27,6 +28,8 @@ export interface AgentControlParts {
   readonly capacity: Capacity;
   readonly logs: OutputLogs;
   readonly doors: DoorPort;
+  readonly inputs: InputPort;
+  readonly results: ResultPort;
   /** The session that counts now; undefined before the first join. */
   readonly session: () => Session | undefined;
 }
@@ -49,6 +52,10 @@ export function agentControlHandlers(parts: AgentControlParts): ServiceImpl<type
     explainEgress: async (request, { signal }) => {
       requireSession(parts, request.session);
       return await explainEgress(parts, request, signal);
+    },
+    describeData: async (request, { signal }) => {
+      requireSession(parts, request.session);
+      return await describeData(parts, signal);
     },
   };
 }

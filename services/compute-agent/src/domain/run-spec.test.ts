@@ -29,7 +29,7 @@ const assignment = {
 
 const parts: PreparedParts = {
   nodeId: "n-1" as NodeId,
-  inputPaths: ["/cache/1"],
+  inputs: [{ path: "/cache/1", isWritable: false }],
   outputsFolder: "/node/outputs",
   scratchFolder: "/node/scratch",
   door: {

@@ -6,8 +6,8 @@ import { systemEnvironment } from "./system-environment.ts";
 /** What was made ready for one execution. */
 export interface PreparedParts {
   readonly nodeId: NodeId;
-  /** Host path of each input, in the order of the task's inputs. */
-  readonly inputPaths: readonly string[];
+  /** In the order of the task's inputs. */
+  readonly inputs: readonly { readonly path: string; readonly isWritable: boolean }[];
   /** Holds one folder for each output, by name. */
   readonly outputsFolder: string;
   readonly scratchFolder: string;
@@ -46,10 +46,10 @@ const OUTPUT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u;
 /** Inputs first, so that an output below an input's target is mounted over it. */
 function mountTable({ job: { task } }: Assignment, parts: PreparedParts): readonly Mount[] {
   const inputs = task.inputs.map(({ target }, index): Mount => {
-    const hostPath = parts.inputPaths[index];
-    if (hostPath === undefined)
+    const input = parts.inputs[index];
+    if (input === undefined)
       throw new DomainError("invalid", "FIELD_INVALID", `input ${index} of ${task.inputs.length} was not made local`);
-    return { hostPath, target, isReadOnly: true };
+    return { hostPath: input.path, target, isReadOnly: !input.isWritable };
   });
   const outputs = task.outputs.map(({ name, path }): Mount => ({
     hostPath: `${parts.outputsFolder}/${outputFolderName(name)}`,

@@ -1,4 +1,4 @@
-import { nextExecutionState, type ExecutionEvent, type ExecutionId, type NetworkUse } from "@skrei/domain";
+import { nextExecutionState, type ExecutionEvent, type ExecutionId, type NetworkUse, type Transfer } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { applyAssignments, type AssignmentChange, type AssignmentSet } from "../domain/assignment-set.ts";
 import { hasEnded, idOf, isReported, type ExecutionRecord, type Observed } from "../domain/execution-record.ts";
@@ -73,12 +73,13 @@ export class HeldExecutions {
     return token;
   }
 
-  /** Moves the observed state; a move that the table does not have changes nothing. */
+  /** Moves the observed state, with which data on its way is there or needed no more; a move that the table does not have changes nothing. */
   advance(executionId: ExecutionId, event: ExecutionEvent, facts: Partial<Omit<Observed, "state">> = {}): void {
     const record = this.#records.get(executionId);
     const state = record === undefined ? undefined : nextExecutionState(record.observed.state, event);
     if (record === undefined || state === undefined) return;
-    this.#observe(record, { ...record.observed, ...facts, state });
+    const { transfer: _, ...observed } = record.observed;
+    this.#observe(record, { ...observed, ...facts, state });
     const { jobId } = record.assignment.job;
     const failure = facts.failure === undefined ? {} : { reason: facts.failure.reason };
     this.#logger.info(
@@ -101,6 +102,16 @@ export class HeldExecutions {
     const record = this.#records.get(executionId);
     if (record === undefined || hasEnded(record) || !isNewUse(record.observed.networkUse, networkUse)) return;
     this.#observe(record, { ...record.observed, networkUse });
+  }
+
+  /** Keeps what is on its way, which is news for the scheduler, but not worth a write: a restarted agent begins anew. */
+  noteTransfer(executionId: ExecutionId, transfer: Transfer | undefined): void {
+    const record = this.#records.get(executionId);
+    if (record === undefined || hasEnded(record)) return;
+    const { transfer: _, ...rest } = record.observed;
+    const observed = transfer === undefined ? rest : { ...rest, transfer };
+    this.#records.set(executionId, { ...record, observed, revision: record.revision + 1 });
+    this.#notifyObserved();
   }
 
   /** The scheduler has made these durable, as they were. Not worth a write: after a restart everything is reported anyway. */

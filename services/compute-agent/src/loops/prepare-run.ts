@@ -1,9 +1,10 @@
-import { DomainError, type InputSource } from "@skrei/domain";
+import { DomainError, type InputSource, type InputUse } from "@skrei/domain";
 import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
 import { NO_DOOR, type Door, type RunSpec } from "../domain/run.ts";
 import { buildRunSpec, outputFolderName } from "../domain/run-spec.ts";
 import type { Executor, FetchedInput, OutputLog } from "../ports.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
+import { TransferNotes } from "./transfer-notes.ts";
 
 /** Makes everything ready and launches; the record is `running` when it resolves. Begins anew whatever an earlier try had done. */
 export async function prepareRun(record: ExecutionRecord, { parts, log, signal }: PrepareContext): Promise<void> {
@@ -21,9 +22,8 @@ export async function prepareRun(record: ExecutionRecord, { parts, log, signal }
   await executor.remove(executionId);
   const [door, inputs] = await allOrNone(signal, [(both) => openDoor(record, parts, both), (both) => fetchInputs(record, parts, both)]);
   const { outputsFolder, scratchFolder } = folders.of(executionId);
-  const inputPaths = inputs.map(({ path }) => path);
-  const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputPaths, outputsFolder, scratchFolder, door });
-  held.note(executionId, { run, inputDigests: digestsOf(task.inputs, inputs) });
+  const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputs, outputsFolder, scratchFolder, door });
+  held.note(executionId, { run, inputs: task.inputs.map((input, index) => useOf(input, inputs[index])) });
   const startedAtMs = await launch(run, { executor, sink, parts, signal });
   held.advance(executionId, "started", { startedAtMs });
 }
@@ -66,11 +66,23 @@ async function openDoor({ assignment }: ExecutionRecord, { doors }: ExecutionPar
   return network.mode === "none" ? NO_DOOR : await doors.open(assignment.executionId, network, signal);
 }
 
-function fetchInputs({ assignment }: ExecutionRecord, { inputs }: ExecutionParts, signal: AbortSignal): Promise<readonly FetchedInput[]> {
-  const { task } = assignment.job;
-  const bytesMax = task.resources.diskBytes;
-  const fetches = task.inputs.map((input) => (all: AbortSignal) => inputs.fetch({ leaseId: assignment.executionId, input, bytesMax }, all));
-  return allOrNone(signal, fetches);
+async function fetchInputs(
+  { assignment }: ExecutionRecord,
+  { inputs, held, clock }: ExecutionParts,
+  signal: AbortSignal,
+): Promise<readonly FetchedInput[]> {
+  const { executionId, job } = assignment;
+  const request = {
+    leaseId: executionId,
+    bytesMax: job.task.resources.diskBytes,
+    partition: { index: assignment.partition, count: job.partitionCount },
+  };
+  using notes = new TransferNotes({ executionId, kind: "inputs", held, clock });
+  const fetches = job.task.inputs.map(
+    (input, index) => (all: AbortSignal) =>
+      inputs.fetch({ ...request, input, onProgress: (progress) => notes.progress(progress, index) }, all),
+  );
+  return await allOrNone(signal, fetches);
 }
 
 /** The first failure ends the rest and is what is thrown, but not before the rest has ended: what they made can be cleared away then. */
@@ -90,6 +102,7 @@ async function allOrNone<const Starts extends readonly ((signal: AbortSignal) =>
   }
 }
 
-function digestsOf(sources: readonly InputSource[], inputs: readonly FetchedInput[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(sources.map(({ target }, index) => [target, inputs[index]?.digest ?? ""]));
+function useOf({ target }: InputSource, input: FetchedInput | undefined): InputUse {
+  const { digest = "", sizeBytes = 0, movedBytes = 0 } = input ?? {};
+  return { target, digest, sizeBytes, movedBytes };
 }
