@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
@@ -163,6 +163,50 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       const { end } = await run(WRITE_OUTPUT, { mounts: [{ hostPath: output, target: "/outputs", isReadOnly: false }] });
       expect(end.exitCode).toBe(0);
       expect(await readFile(join(output, "result.txt"), "utf8")).toBe("the result");
+    });
+
+    test.runIf(canRun(WRITE_INPUT))(
+      "lets a task change the node's own data, which keeps its owner and does not count to the task",
+      async () => {
+        const shared = join(folder, "shared");
+        await mkdir(shared);
+        await chmod(shared, 0o777);
+        await writeFile(join(shared, "large"), Buffer.alloc(2 * 1_048_576, 1));
+        const { uid, gid } = await lstat(shared);
+        const { end } = await run(WRITE_INPUT, {
+          mounts: [{ hostPath: shared, target: "/inputs", isReadOnly: false, isHostData: true }],
+          limits: { diskBytes: 1_048_576 },
+        });
+        expect(end).toMatchObject({ exitCode: 0, failure: undefined });
+        expect(await readFile(join(shared, "data.txt"), "utf8")).toBe("mine");
+        expect(await lstat(shared)).toMatchObject({ uid, gid });
+      },
+    );
+
+    test.runIf(canRun(WRITE_INPUT))("lets a task change a single file of the node", async () => {
+      const file = join(folder, "data.txt");
+      await writeFile(file, "before, and longer");
+      await chmod(file, 0o666);
+      const mounts: readonly Mount[] = [{ hostPath: file, target: "/inputs/data.txt", isReadOnly: false, isHostData: true }];
+      const { end } = await run(WRITE_INPUT, { mounts });
+      expect(end.exitCode).toBe(0);
+      expect(await readFile(file, "utf8")).toBe("mine");
+    });
+
+    test.runIf(canRun(READ_INPUT_LIST))("shows a single file beside other mounts, and lets nobody change it", async () => {
+      const list = join(folder, "inputs.json");
+      await writeFile(list, "{}");
+      await mkdir(join(folder, "input"));
+      const mounts: readonly Mount[] = [
+        { hostPath: join(folder, "input"), target: "/data", isReadOnly: true },
+        { hostPath: list, target: "/skrei/inputs.json", isReadOnly: true },
+      ];
+      const { output } = await run(READ_INPUT_LIST, { mounts });
+      expect(output.stdout).toBe("{}");
+      if (!factory.supports.readOnlyMounts) return;
+      const { end } = await run({ does: "writeFile", path: "/skrei/inputs.json", text: "mine" }, { mounts });
+      expect(end.exitCode).not.toBe(0);
+      expect(await readFile(list, "utf8")).toBe("{}");
     });
 
     test.for([
@@ -335,6 +379,7 @@ const MANY_LINES = { does: "printLines", count: 20_000, pauseMs: 0 } as const sa
 const SLOW_LINES = { does: "printLines", count: 20, pauseMs: 100 } as const satisfies Program;
 const PRINT_ENV = { does: "printEnv", name: "GREETING" } as const satisfies Program;
 const READ_INPUT = { does: "printFile", path: "/inputs/data.txt" } as const satisfies Program;
+const READ_INPUT_LIST = { does: "printFile", path: "/skrei/inputs.json" } as const satisfies Program;
 const WRITE_INPUT = { does: "writeFile", path: "/inputs/data.txt", text: "mine" } as const satisfies Program;
 const WRITE_OUTPUT = { does: "writeFile", path: "/outputs/result.txt", text: "the result" } as const satisfies Program;
 const FOREVER = { does: "runForever", ignoresTerm: false } as const satisfies Program;

@@ -168,6 +168,7 @@ async function buildParts(
     startsGate: new StartsGate(config.startsMax ?? 2 * machineCores()),
     leftovers: new Leftovers({ clock, clearMs: CLEAR_MS }),
     clock,
+    random: systemRandomness.random,
     logger,
     limits: { stopGraceMs: config.stopGraceMs, keepFailedMs: config.keepFailedMs, clearMs: CLEAR_MS, engineAwayMs: ENGINE_AWAY_MS },
   };

@@ -11,7 +11,7 @@ import { isHolderGone } from "./docker/holder-container.ts";
 import { createHolders, type Holders } from "./docker/holders.ts";
 import { type ImageFacts, ImageStore } from "./docker/image-store.ts";
 import { wasEndedFromOutside } from "./docker/outside-end.ts";
-import { giveToTask, writableFolders } from "./docker/output-folders.ts";
+import { giveToTask, outputFolders } from "./docker/output-folders.ts";
 import { pumpOutput } from "./docker/pump-output.ts";
 import { runEnd, startError } from "./docker/run-end.ts";
 import { holderOf, TaskContainers } from "./docker/task-container.ts";
@@ -200,7 +200,7 @@ class DockerExecutor implements Executor {
     const holderId = await this.#holders.acquire(spec.door);
     try {
       await refuseLinkedMounts(spec.mounts);
-      await giveToTask(writableFolders(spec.mounts), this.#options.user);
+      await giveToTask(outputFolders(spec.mounts), this.#options.user);
       const labels = this.#containers.labels(spec.executionId);
       const request = containerOptions(spec, { ...this.#engine, holderId, labels, user: this.#options.user, imageVolumes: volumes });
       const container = await engineCall("create container", CALL_TIMEOUT_MS, (abortSignal) =>
@@ -239,7 +239,7 @@ class DockerExecutor implements Executor {
     // A write beyond the limit on one file's size only fails inside the task, whose exit code then says nothing about disks.
     const isFull =
       info.State.ExitCode !== 0 &&
-      (await measureDiskUse(writableFolders(run.spec.mounts), run.spec.limits.diskBytes)) >= run.spec.limits.diskBytes;
+      (await measureDiskUse(outputFolders(run.spec.mounts), run.spec.limits.diskBytes)) >= run.spec.limits.diskBytes;
     const isOverDisk = run.isOverDisk || isFull;
     const isOurDoing = run.isStopped || isOverDisk || info.State.OOMKilled;
     const isOutside = info.State.ExitCode !== 0 && !isOurDoing && (await wasEndedFromOutside(this.#docker, info, run.holderId));
@@ -247,7 +247,7 @@ class DockerExecutor implements Executor {
   }
 
   #watchDisk(run: Run): void {
-    const folders = writableFolders(run.spec.mounts);
+    const folders = outputFolders(run.spec.mounts);
     if (folders.length === 0) return;
     const ended = (run.end ??= this.#awaitEnd(run)).then(
       () => true,

@@ -162,7 +162,7 @@ function toHostRun({ engine, env, mounts, limits, door }: RunSpec, moduleBytesMa
     entrypoint: engine.entrypoint === "" ? "_start" : engine.entrypoint,
     parameters: engine.parameters,
     env,
-    mounts: mounts.map(({ hostPath, target, isReadOnly }) => ({ hostPath, target, isReadOnly })),
+    mounts,
     memoryBytes: limits.memoryBytes,
     diskBytes: limits.diskBytes,
     entriesMax: LIMITS.resultFilesMax,

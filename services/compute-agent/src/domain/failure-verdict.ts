@@ -78,6 +78,8 @@ const CLASSES: Partial<Record<Reason, FailureClass>> = {
   NETWORK_MODE_NOT_OFFERED: "infrastructure",
   NETWORK_DOMAIN_NOT_ALLOWED: "infrastructure",
   DOOR_FAILED: "infrastructure",
+  TARGET_NOT_OFFERED: "user",
+  TARGET_REFUSED: "user",
   SOURCE_TOO_LARGE: "resource",
   RESULT_TOO_LARGE: "resource",
   OUT_OF_MEMORY: "resource",

@@ -49,7 +49,9 @@ function mountTable({ job: { task } }: Assignment, parts: PreparedParts): readon
     const input = parts.inputs[index];
     if (input === undefined)
       throw new DomainError("invalid", "FIELD_INVALID", `input ${index} of ${task.inputs.length} was not made local`);
-    return { hostPath: input.path, target, isReadOnly: !input.isWritable };
+    return input.isWritable
+      ? { hostPath: input.path, target, isReadOnly: false, isHostData: true }
+      : { hostPath: input.path, target, isReadOnly: true };
   });
   const outputs = task.outputs.map(({ name, path }): Mount => ({
     hostPath: `${parts.outputsFolder}/${outputFolderName(name)}`,

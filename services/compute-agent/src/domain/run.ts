@@ -7,6 +7,8 @@ export interface Mount {
   /** Absolute path inside the task. */
   readonly target: string;
   readonly isReadOnly: boolean;
+  /** Set for the node's own data that the task may change: it keeps its owner, and does not count to the task's disk. */
+  readonly isHostData?: true;
 }
 
 /** Everything an executor needs to run one execution. A closed type: nothing of the user's JSON is merged in. */
@@ -17,7 +19,7 @@ export interface RunSpec {
   readonly engine: Engine;
   /** The whole environment of the task, system variables included. */
   readonly env: Readonly<Record<string, string>>;
-  /** Inputs (read-only) and outputs (writable, existing, owned so that the task can write). */
+  /** Inputs (read-only, but for data of the node that the task may change) and outputs (writable, existing, owned so that the task can write). */
   readonly mounts: readonly Mount[];
   readonly limits: RunLimits;
   /** What it may reach and how. */

@@ -6,7 +6,7 @@ import type { OutputLog } from "../ports.ts";
 import { attendRun } from "./attend-run.ts";
 import { clearFolders, clearSandbox } from "./clear-away.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
-import { publishResult, stageResult } from "./offer-result.ts";
+import { publishFailed, type PublishOutcome, publishResult, stageResult } from "./offer-result.ts";
 import { prepareRun } from "./prepare-run.ts";
 
 /** One execution on its way. */
@@ -84,10 +84,10 @@ class Driver {
         await this.#closeLog();
         return await stageResult(record, { parts: this.#parts, signal });
       case "awaitVerdict":
+        void this.#freeCapacity(record);
         return await interrupted(signal);
       case "publish":
-        held.advance(this.#id, "publishing");
-        return await this.#finish("published", { manifestCid: await publishResult(record, { parts: this.#parts, signal }) });
+        return await this.#publish(record, signal);
       case "discard":
         return await this.#finish("outvoted", {}, { dropsResult: true });
       case "cancel":
@@ -114,9 +114,22 @@ class Driver {
     this.#launchedHere = true;
   }
 
+  async #publish(record: ExecutionRecord, signal: AbortSignal): Promise<void> {
+    this.#parts.held.advance(this.#id, "publishing");
+    void this.#freeCapacity(record);
+    const outcome = await publishResult(record, { parts: this.#parts, signal });
+    await this.#finish(outcome.failure === undefined ? "published" : "failed", outcome);
+  }
+
+  /** A target may be away for days; others can use the room once the sandbox is gone. Never rejects. */
+  async #freeCapacity(record: ExecutionRecord): Promise<void> {
+    await (this.#sandboxCleared ??= clearSandbox(record, this.#parts));
+    this.#parts.capacity.deallocate(this.#id);
+  }
+
   /** As well as it can be done in its time: the failure matters more than its files. */
   async #keepFailed(record: ExecutionRecord, signal: AbortSignal): Promise<void> {
-    const { held, clock, limits, logger } = this.#parts;
+    const { clock, limits, logger } = this.#parts;
     await this.#closeLog();
     // A run that failed because its engine did may still be writing.
     await (this.#sandboxCleared ??= clearSandbox(record, this.#parts));
@@ -126,11 +139,13 @@ class Driver {
       () => tooLate.abort(new DomainError("timeout", "DEADLINE_EXCEEDED", `not kept within ${limits.keepFailedMs} ms`)),
       () => undefined, // Done in time, or interrupted.
     );
-    let kept: { manifestCid?: string } = {};
+    let kept: Partial<PublishOutcome> = {};
     try {
       const context = { parts: this.#parts, signal: AbortSignal.any([signal, tooLate.signal]) };
       await stageResult(record, context);
-      kept = { manifestCid: await publishResult(held.get(this.#id) ?? record, context) };
+      await publishFailed(record, context, (outcome) => {
+        kept = outcome;
+      });
     } catch (error) {
       signal.throwIfAborted();
       logger.warn({ executionId: this.#id, err: error }, "the result of a failed run could not be kept");

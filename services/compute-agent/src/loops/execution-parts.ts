@@ -20,6 +20,8 @@ export interface ExecutionParts {
   readonly startsGate: StartsGate;
   readonly leftovers: Leftovers;
   readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
   readonly logger: Logger;
   readonly limits: RunnerLimits;
 }

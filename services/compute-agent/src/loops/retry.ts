@@ -12,14 +12,14 @@ export function backoffMs({ firstMs, maxMs }: Backoff, failures: number): number
 }
 
 /** Repeats `attempt` while the other side is unavailable, until the signal ends it; other errors are thrown at once. */
-export async function untilAvailable<T>(attempt: () => Promise<T>, { clock, backoff, signal, onRetry }: RetryOptions): Promise<T> {
+export async function untilAvailable<T>(attempt: () => Promise<T>, { clock, backoff, signal, random, onRetry }: RetryOptions): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
       return await attempt();
     } catch (error) {
       signal.throwIfAborted();
       if (!isTransient(error)) throw error;
-      const delayMs = backoffMs(backoff, failures);
+      const delayMs = backoffMs(backoff, failures) * (1 - JITTER * (random?.() ?? 0));
       onRetry?.(error, delayMs);
       await clock.sleep(delayMs, signal);
     }
@@ -30,10 +30,14 @@ export interface RetryOptions {
   readonly clock: Clock;
   readonly backoff: Backoff;
   readonly signal: AbortSignal;
-  readonly onRetry?: (error: unknown, delayMs: number) => void;
+  /** In [0, 1), to shorten the waits: what went away for many comes back to them one by one. Default: they are not shortened. */
+  readonly random?: () => number;
+  readonly onRetry?: (error: DomainError, delayMs: number) => void;
 }
 
 /** The other side may answer the same call later. */
-function isTransient(error: unknown): boolean {
+function isTransient(error: unknown): error is DomainError {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "timeout");
 }
+
+const JITTER = 0.3;

@@ -1,8 +1,9 @@
 import { lchown } from "node:fs/promises";
 import type { Mount } from "../../ports.ts";
 
-export function writableFolders(mounts: readonly Mount[]): readonly string[] {
-  return mounts.filter(({ isReadOnly }) => !isReadOnly).map(({ hostPath }) => hostPath);
+/** What is the task's own: the node's data that it may change is not among it. */
+export function outputFolders(mounts: readonly Mount[]): readonly string[] {
+  return mounts.filter(({ isReadOnly, isHostData }) => !isReadOnly && isHostData !== true).map(({ hostPath }) => hostPath);
 }
 
 /** The task runs as a user of its own; what it may write must be that user's. An agent that is not root cannot give anything away. */

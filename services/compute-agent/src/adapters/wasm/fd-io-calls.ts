@@ -86,10 +86,11 @@ function writeAtPosition(context: WasiContext, file: FileEntry, vectors: readonl
 }
 
 /** Writes as much as the quota leaves; what the host then writes less is given back. */
-function writeAt({ quota }: WasiContext, file: FileEntry, vectors: readonly Uint8Array[], position: number): number {
+function writeAt({ quotaOf }: WasiContext, file: FileEntry, vectors: readonly Uint8Array[], position: number): number {
   const wanted = lengthOf(vectors);
   if (wanted === 0) return 0;
   const sizeBytes = fstatSync(file.hostFd).size;
+  const quota = quotaOf(file.point);
   const granted = quota.take(position + wanted - sizeBytes);
   const end = granted === 0 ? position + wanted : sizeBytes + granted;
   if (end <= position) {

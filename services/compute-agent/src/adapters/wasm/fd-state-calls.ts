@@ -76,7 +76,8 @@ function getFilestat({ memory, root }: WasiContext, entry: FdEntry, pointer: num
   }
 }
 
-function setSize({ quota }: WasiContext, file: FileEntry, sizeBytes: number): void {
+function setSize({ quotaOf }: WasiContext, file: FileEntry, sizeBytes: number): void {
+  const quota = quotaOf(file.point);
   const before = fstatSync(file.hostFd).size;
   if (sizeBytes > before) quota.takeAll(sizeBytes - before);
   try {

@@ -42,10 +42,10 @@ export type FdEntry = StdioEntry | FileEntry | DirectoryEntry;
 /** The guest's file descriptors. */
 export class FdTable {
   readonly #entries = new Map<number, FdEntry>();
-  readonly #quota: DiskQuota;
+  readonly #quotaOf: (point: MountPoint) => DiskQuota;
 
-  constructor(quota: DiskQuota) {
-    this.#quota = quota;
+  constructor(quotaOf: (point: MountPoint) => DiskQuota) {
+    this.#quotaOf = quotaOf;
   }
 
   /** @throws WasiError EMFILE. */
@@ -91,7 +91,7 @@ export class FdTable {
     const entry = this.get(fd);
     this.#entries.delete(fd);
     if (entry.kind !== "file") return;
-    if (!entry.point.mount.isReadOnly) this.#quota.closed(fstatSync(entry.hostFd, { bigint: true }));
+    if (!entry.point.mount.isReadOnly) this.#quotaOf(entry.point).closed(fstatSync(entry.hostFd, { bigint: true }));
     closeSync(entry.hostFd);
   }
 

@@ -4,6 +4,8 @@ export interface HostMount {
   /** Absolute path in the guest, such as `/inputs`. */
   readonly target: string;
   readonly isReadOnly: boolean;
+  /** The node's own; what the guest does there counts to no quota. */
+  readonly isHostData?: true;
 }
 
 /** A directory that exists only to lead to mounts; always read-only. */

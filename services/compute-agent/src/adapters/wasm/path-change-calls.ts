@@ -6,7 +6,7 @@ import { WasiError } from "./wasi-errno.ts";
 
 /** path_create_directory, path_remove_directory, path_unlink_file, path_rename, path_link, path_symlink, path_readlink. */
 export function pathChangeCalls(context: WasiContext): SystemCalls {
-  const { memory, quota } = context;
+  const { memory, quotaOf } = context;
   const at = (fd: number, right: bigint, pointer: number, length: number): Place =>
     resolveAt(context, { fd, right, path: memory.text(pointer, length), isLastFollowed: false });
   const newFileAt = (fd: number, right: bigint, pointer: number, length: number): HostPlace => {
@@ -17,20 +17,20 @@ export function pathChangeCalls(context: WasiContext): SystemCalls {
   return {
     path_create_directory: (fd: number, pointer: number, length: number) => {
       const place = newPlace(at(fd, RIGHT.createDirectory, pointer, length));
-      quota.takeEntry();
+      quotaOf(place.point).takeEntry();
       mkdirSync(place.hostPath);
     },
     path_remove_directory: (fd: number, pointer: number, length: number) => {
-      const { hostPath, stat } = oldPlace(at(fd, RIGHT.removeDirectory, pointer, length));
+      const { hostPath, stat, point } = oldPlace(at(fd, RIGHT.removeDirectory, pointer, length));
       if (!stat.isDirectory()) throw new WasiError("ENOTDIR");
       rmdirSync(hostPath);
-      quota.giveEntry();
+      quotaOf(point).giveEntry();
     },
     path_unlink_file: (fd: number, pointer: number, length: number) => {
-      const { hostPath, stat } = oldPlace(at(fd, RIGHT.unlinkFile, pointer, length));
+      const { hostPath, stat, point } = oldPlace(at(fd, RIGHT.unlinkFile, pointer, length));
       if (stat.isDirectory()) throw new WasiError("EISDIR");
       unlinkSync(hostPath);
-      quota.unlinked(stat);
+      quotaOf(point).unlinked(stat);
     },
     path_rename: (fd: number, pointer: number, length: number, newFd: number, newPointer: number, newLength: number) => {
       rename(context, at(fd, RIGHT.renameSource, pointer, length), at(newFd, RIGHT.renameTarget, newPointer, newLength));
@@ -44,7 +44,7 @@ export function pathChangeCalls(context: WasiContext): SystemCalls {
       const target = memory.text(targetPointer, targetLength);
       const place = newFileAt(fd, RIGHT.symlink, pointer, length);
       checkLinkTarget(target, place);
-      quota.takeEntry();
+      quotaOf(place.point).takeEntry();
       symlinkSync(target, place.hostPath);
     },
     path_readlink: (fd: number, pointer: number, length: number, bufferPointer: number, bufferLength: number, usedPointer: number) => {
@@ -86,22 +86,22 @@ function newPlace(place: Place): HostPlace {
   return place;
 }
 
-function rename({ quota }: WasiContext, source: Place, target: Place): void {
+function rename({ quotaOf }: WasiContext, source: Place, target: Place): void {
   const from = oldPlace(source);
   if (target.kind === "synthetic" || target.point.mount.isReadOnly) throw new WasiError("EROFS");
   if (target.point !== from.point) throw new WasiError("EXDEV");
   if (target.components.length <= target.point.depth) throw new WasiError("EBUSY");
   const isSameFile = target.stat?.ino === from.stat.ino && target.stat.dev === from.stat.dev;
   renameSync(from.hostPath, target.hostPath);
-  if (target.stat !== undefined && !isSameFile) quota.unlinked(target.stat);
+  if (target.stat !== undefined && !isSameFile) quotaOf(from.point).unlinked(target.stat);
 }
 
-function link({ quota }: WasiContext, source: Place, to: HostPlace): void {
+function link({ quotaOf }: WasiContext, source: Place, to: HostPlace): void {
   if (source.kind === "synthetic") throw new WasiError(source.directory === undefined ? "ENOENT" : "EPERM");
   if (source.stat === undefined) throw new WasiError("ENOENT");
   if (source.point !== to.point) throw new WasiError("EXDEV");
   if (!source.stat.isFile() && !source.stat.isSymbolicLink()) throw new WasiError("EPERM");
-  quota.takeEntry();
+  quotaOf(to.point).takeEntry();
   linkSync(source.hostPath, to.hostPath);
 }
 

@@ -77,7 +77,8 @@ function openFile(context: WasiContext, place: Place, parent: DirectoryEntry, re
   };
 }
 
-function openCounted({ quota }: WasiContext, place: HostPlace, flags: number): number {
+function openCounted({ quotaOf }: WasiContext, place: HostPlace, flags: number): number {
+  const quota = quotaOf(place.point);
   if (place.stat === undefined) quota.takeEntry();
   const hostFd = openSync(place.hostPath, flags, 0o666);
   if (place.stat !== undefined && (flags & constants.O_TRUNC) !== 0) quota.give(Number(place.stat.size));

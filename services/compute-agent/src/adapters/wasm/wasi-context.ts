@@ -1,13 +1,14 @@
 import type { DiskQuota } from "./disk-quota.ts";
 import type { FdTable } from "./fd-table.ts";
 import type { GuestMemory } from "./guest-memory.ts";
-import type { TreeNode } from "./mount-tree.ts";
+import type { MountPoint, TreeNode } from "./mount-tree.ts";
 
 /** What the system calls of one guest share. */
 export interface WasiContext {
   readonly memory: GuestMemory;
   readonly fds: FdTable;
-  readonly quota: DiskQuota;
+  /** What changes below a mount count to. */
+  readonly quotaOf: (point: MountPoint) => DiskQuota;
   readonly root: TreeNode;
   /** argv, argv[0] included; UTF-8 without the closing NUL. */
   readonly args: readonly Uint8Array[];

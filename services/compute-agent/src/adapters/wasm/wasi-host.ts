@@ -5,7 +5,7 @@ import { fdIoCalls } from "./fd-io-calls.ts";
 import { fdStateCalls } from "./fd-state-calls.ts";
 import { FdTable } from "./fd-table.ts";
 import { GuestMemory } from "./guest-memory.ts";
-import { buildMountTree, type HostMount } from "./mount-tree.ts";
+import { buildMountTree, type HostMount, type MountPoint } from "./mount-tree.ts";
 import { pathChangeCalls } from "./path-change-calls.ts";
 import { pathOpenCall } from "./path-open-call.ts";
 import { pathStatCalls } from "./path-stat-calls.ts";
@@ -34,11 +34,13 @@ export interface WasiHost {
 export function createWasiHost(options: WasiHostOptions): WasiHost {
   const mounts = options.mounts.map((mount) => ({ ...mount, hostPath: realpathSync(mount.hostPath) }));
   const quota = new DiskQuota({ bytesMax: options.diskBytes, entriesMax: options.entriesMax });
-  for (const mount of mounts) if (!mount.isReadOnly) quota.countFolder(mount.hostPath);
+  for (const { hostPath, isReadOnly, isHostData } of mounts) if (!isReadOnly && isHostData !== true) quota.countFolder(hostPath);
+  const unbounded = new DiskQuota({ bytesMax: Number.POSITIVE_INFINITY, entriesMax: Number.POSITIVE_INFINITY });
+  const quotaOf = ({ mount }: MountPoint): DiskQuota => (mount.isHostData === true ? unbounded : quota);
   const context: WasiContext = {
     memory: new GuestMemory(),
-    fds: openStdioAndRoot(new FdTable(quota)),
-    quota,
+    fds: openStdioAndRoot(new FdTable(quotaOf)),
+    quotaOf,
     root: buildMountTree(mounts),
     args: options.args.map(encode),
     env: Object.entries(options.env).map(([name, value]) => encode(`${name}=${value}`)),
