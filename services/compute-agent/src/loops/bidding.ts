@@ -1,9 +1,10 @@
-import { DomainError, type EngineName, type Network, type Task } from "@skrei/domain";
+import { DomainError, type EngineName, type Network } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { refusalOf, shortfallOf, type Bid, type Refusal } from "../domain/bid.ts";
 import type { Capacity } from "../domain/capacity.ts";
-import type { Clock, DoorPort, Executor, InputPort, JobTask } from "../ports.ts";
+import type { Clock, DoorPort, Executor, InputPort, JobTask, ResultPort } from "../ports.ts";
 import type { OfferWatch } from "./offer-watch.ts";
+import { TargetChecks } from "./target-checks.ts";
 
 export interface Ask {
   readonly askId: string;
@@ -15,9 +16,11 @@ export interface Ask {
 /** Answers asks: what would it cost here, and how many partitions fit. Offers hold their capacity for the bid window. */
 export class Bidding {
   readonly #parts: BiddingParts;
+  readonly #targets: TargetChecks;
 
   constructor(parts: BiddingParts) {
     this.#parts = parts;
+    this.#targets = new TargetChecks(parts);
   }
 
   /** In the order of the asks; earlier asks get capacity first. */
@@ -37,13 +40,17 @@ export class Bidding {
     return { ...base, ...cost, partitions: fitting, reason: shortfall?.reason, message: shortfall?.message ?? "" };
   }
 
-  async #costOf({ job: { task } }: Ask): Promise<Cost> {
+  async #costOf({ job: { task, partitionCount } }: Ask): Promise<Cost> {
     const { offers, capacity } = this.#parts;
     const refusal = refusalOf(task, { engines: offers.engines, networkModes: offers.network.modes, total: capacity.total });
     if (refusal !== undefined) return refusal;
     const signal = AbortSignal.timeout(COST_TIMEOUT_MS);
-    const [door, cost] = await Promise.all([this.#refusalOfDoor(task.network, signal), this.#costOfData(task, signal)]);
-    return door ?? cost;
+    const [door, target, cost] = await Promise.all([
+      this.#refusalOfDoor(task.network, signal),
+      this.#targets.refusalOf(task.publisher, signal),
+      this.#costOfData({ task, partitionCount }, signal),
+    ]);
+    return door ?? target ?? cost;
   }
 
   /** The list itself is the proxy's, so it is asked; a task without a network costs it nothing. */
@@ -61,12 +68,12 @@ export class Bidding {
     }
   }
 
-  async #costOfData(task: Task, signal: AbortSignal): Promise<Cost> {
+  async #costOfData({ task, partitionCount }: Pick<JobTask, "task" | "partitionCount">, signal: AbortSignal): Promise<Cost> {
     const { executors, inputs } = this.#parts;
     try {
       const [image, estimate] = await Promise.all([
         executors.get(task.engine.name)?.checkImage(task.engine),
-        task.inputs.length === 0 ? { missingBytes: 0 } : inputs.estimate(task.inputs, signal),
+        task.inputs.length === 0 ? { missingBytes: 0 } : inputs.estimate(task.inputs, partitionCount, signal),
       ]);
       return { missingBytes: estimate.missingBytes, isImageMissing: image?.isPresent === false };
     } catch (error) {
@@ -90,6 +97,7 @@ interface BiddingParts {
   readonly offers: OfferWatch;
   readonly executors: ReadonlyMap<EngineName, Executor>;
   readonly inputs: InputPort;
+  readonly results: ResultPort;
   readonly doors: DoorPort;
   readonly capacity: Capacity;
   readonly queuedExecutions: () => number;

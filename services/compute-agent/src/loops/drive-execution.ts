@@ -69,7 +69,6 @@ class Driver {
   }
 
   async #take(step: ExecutionStep, record: ExecutionRecord, signal: AbortSignal): Promise<void> {
-    const { held } = this.#parts;
     switch (step) {
       case "prepare":
         return await this.#prepare(record, signal);

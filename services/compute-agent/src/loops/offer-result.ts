@@ -1,8 +1,10 @@
-import { DomainError, hasReason } from "@skrei/domain";
+import { DomainError, type Failure, hasReason, type Publisher } from "@skrei/domain";
 import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
-import type { Provenance } from "../ports.ts";
+import { verdictAfterLaunch } from "../domain/failure-verdict.ts";
+import type { Provenance, PublishedResult, PublishRequest } from "../ports.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
 import { untilAvailable } from "./retry.ts";
+import { TransferNotes } from "./transfer-notes.ts";
 
 interface OfferContext {
   readonly parts: ExecutionParts;
@@ -29,24 +31,70 @@ export async function stageResult(record: ExecutionRecord, { parts, signal }: Of
   held.note(executionId, { result: { cid: staged.cid, sizeBytes: staged.sizeBytes } });
 }
 
-/** Publishes a staged result; goes on for as long as the cluster's store is away. Gives the manifest's content id. */
-export async function publishResult(record: ExecutionRecord, { parts, signal }: OfferContext): Promise<string> {
-  const provenance = provenanceOf(record, parts);
-  const published = await patiently(record, { parts, signal }, () =>
-    parts.results.publish({ executionId: idOf(record), provenance }, signal),
-  );
-  return published.manifestCid;
+/** What became of a result that was to be published. */
+export interface PublishOutcome {
+  readonly manifestCid: string;
+  /** Where the target has it. */
+  readonly deliveryUrl?: string;
+  /** The target refuses it for good; the cluster's store has it all the same. */
+  readonly failure?: Failure;
 }
 
-function patiently<T>(record: ExecutionRecord, { parts, signal }: OfferContext, attempt: () => Promise<T>): Promise<T> {
+/** Publishes a staged result; goes on for as long as the cluster's store or the target is away. */
+export async function publishResult(record: ExecutionRecord, context: OfferContext): Promise<PublishOutcome> {
+  try {
+    return outcomeOf(await publishTo(record.assignment.job.task.publisher, record, context));
+  } catch (error) {
+    if (!hasReason(error, "TARGET_REFUSED") && !hasReason(error, "TARGET_NOT_OFFERED")) throw error;
+    // It is there already; this asks for its manifest.
+    const { manifestCid } = await publishTo({ type: "cluster" }, record, context);
+    return { manifestCid, failure: verdictAfterLaunch(error).failure };
+  }
+}
+
+/**
+ * Publishes what is left of a run that failed, to the cluster's store first: the target gets it too if it does not take too long.
+ * `onKept` is told each time it is somewhere.
+ */
+export async function publishFailed(
+  record: ExecutionRecord,
+  context: OfferContext,
+  onKept: (outcome: PublishOutcome) => void,
+): Promise<void> {
+  onKept(outcomeOf(await publishTo({ type: "cluster" }, record, context)));
+  const { publisher } = record.assignment.job.task;
+  if (publisher.type !== "cluster") onKept(outcomeOf(await publishTo(publisher, record, context)));
+}
+
+function publishTo(publisher: Publisher, record: ExecutionRecord, { parts, signal }: OfferContext): Promise<PublishedResult> {
+  const provenance = provenanceOf(record, parts);
+  return patiently(record, { parts, signal }, (onProgress) =>
+    parts.results.publish({ executionId: idOf(record), provenance, publisher, onProgress }, signal),
+  );
+}
+
+function outcomeOf({ manifestCid, deliveryUrl }: PublishedResult): PublishOutcome {
+  return { manifestCid, ...(deliveryUrl !== "" && { deliveryUrl }) };
+}
+
+async function patiently<T>(
+  record: ExecutionRecord,
+  { parts, signal }: OfferContext,
+  attempt: (onProgress: PublishRequest["onProgress"]) => Promise<T>,
+): Promise<T> {
+  const { held, clock, random, logger } = parts;
+  const executionId = idOf(record);
+  using notes = new TransferNotes({ held, clock, executionId, kind: "result" });
   let bugs = 0;
-  const onRetry = (error: unknown, delayMs: number): void => {
+  const onRetry = (error: DomainError, delayMs: number): void => {
     // A store that is away comes back; one that fails at this result in a way it did not expect may do so for ever.
-    bugs = hasReason(error, "INTERNAL_ERROR") ? bugs + 1 : 0;
+    bugs = error.reason === "INTERNAL_ERROR" ? bugs + 1 : 0;
     if (bugs === BUGS_MAX) throw error;
-    parts.logger.warn({ executionId: idOf(record), err: error, delayMs }, "the result could not be handed over, trying again");
+    notes.waits(error);
+    logger.warn({ executionId, err: error, delayMs }, "the result could not be handed over, trying again");
   };
-  return untilAvailable(attempt, { clock: parts.clock, backoff: HAND_OVER_BACKOFF, signal, onRetry });
+  const onProgress = (progress: Parameters<PublishRequest["onProgress"]>[0]): void => notes.progress(progress);
+  return await untilAvailable(() => attempt(onProgress), { clock, random, backoff: HAND_OVER_BACKOFF, signal, onRetry });
 }
 
 const HAND_OVER_BACKOFF = { firstMs: 500, maxMs: 30_000 };
@@ -57,7 +105,7 @@ const RESULT_BYTES_EXTRA = 64 * 1_024 * 1_024 + 4_096;
 
 function provenanceOf({ assignment, observed }: ExecutionRecord, { nodeId }: ExecutionParts): Provenance {
   const { job, partition } = assignment;
-  const { end = END_UNKNOWN, startedAtMs = 0, inputDigests = {} } = observed;
+  const { end = END_UNKNOWN, startedAtMs = 0, inputs = [] } = observed;
   return {
     jobId: job.jobId,
     jobVersion: job.jobVersion,
@@ -65,7 +113,7 @@ function provenanceOf({ assignment, observed }: ExecutionRecord, { nodeId }: Exe
     nodeId,
     engine: job.task.engine.name,
     imageDigest: end.imageDigest,
-    inputDigests,
+    inputDigests: Object.fromEntries(inputs.map(({ target, digest }) => [target, digest])),
     exitCode: end.exitCode ?? EXIT_CODE_UNKNOWN,
     startedAtMs: end.startedAtMs === 0 ? startedAtMs : end.startedAtMs,
     endedAtMs: end.endedAtMs,

@@ -2,73 +2,76 @@ import type { ExecutionId, Reason, Transfer } from "@skrei/domain";
 import type { Clock } from "../ports.ts";
 import type { HeldExecutions } from "./held-executions.ts";
 
-interface TransferSubject {
-  readonly held: HeldExecutions;
-  readonly clock: Clock;
-  readonly executionId: ExecutionId;
-  readonly kind: Transfer["kind"];
-}
-
-export interface Bytes {
-  readonly bytesDone: number;
-  /** 0 when unknown. */
-  readonly bytesTotal: number;
-}
-
-/** Notes how one transfer of an execution goes: often enough for people, seldom enough for the journal and the scheduler. */
-export class TransferNotes {
-  readonly #subject: TransferSubject;
-  readonly #startedAtMs: number;
-  #bytes: Bytes = { bytesDone: 0, bytesTotal: 0 };
+/**
+ * Tells of one execution's data on its way: not of what is over within a second, and not more often than the scheduler needs it. A new
+ * reason to wait is told at once. Disposed when nothing is on its way any more.
+ */
+export class TransferNotes implements Disposable {
+  readonly #place: TransferPlace;
+  readonly #beganAtMs: number;
+  /** By part; an execution's inputs come side by side. */
+  readonly #parts = new Map<number, Progress>();
   #waiting: Transfer["waiting"];
+  /** Bytes when the next sign of life would end the waiting; undefined until the new attempt has said where it begins. */
+  #waitedAtBytes: number | undefined;
   #notedAtMs: number | undefined;
 
-  constructor(subject: TransferSubject) {
-    this.#subject = subject;
-    this.#startedAtMs = subject.clock.nowMs();
-    // After a restart of the agent it waits for as long as it did before.
-    this.#waiting = this.#noted()?.waiting;
+  constructor(place: TransferPlace) {
+    this.#place = place;
+    this.#beganAtMs = place.clock.nowMs();
   }
 
-  /** Bytes moved, or what is to move is known now. */
-  readonly progress = (bytes: Bytes): void => {
-    const nowMs = this.#subject.clock.nowMs();
-    const wasWaiting = this.#waiting !== undefined;
-    this.#bytes = bytes;
-    this.#waiting = undefined;
-    if (wasWaiting || (nowMs - this.#startedAtMs >= QUIET_MS && this.#isDue(nowMs))) this.#note(nowMs);
-  };
-
-  /** Nothing moves, for this reason. */
-  waits(reason: Reason, message: string): void {
-    const nowMs = this.#subject.clock.nowMs();
-    const isNew = this.#waiting?.reason !== reason;
-    this.#waiting = { reason, message, sinceMs: this.#waiting?.sinceMs ?? nowMs };
-    if (isNew || this.#isDue(nowMs)) this.#note(nowMs);
+  progress(progress: Progress, part = 0): void {
+    this.#parts.set(part, progress);
+    const { bytesDone } = this.#sum();
+    if (this.#waiting !== undefined) {
+      // A new attempt may begin anew; only bytes that it moves itself say that the waiting is over.
+      this.#waitedAtBytes ??= bytesDone;
+      if (bytesDone <= this.#waitedAtBytes) return;
+      this.#waiting = undefined;
+      this.#note();
+      return;
+    }
+    const nowMs = this.#place.clock.nowMs();
+    const isOften = this.#notedAtMs !== undefined && nowMs - this.#notedAtMs < NOTE_INTERVAL_MS;
+    if (nowMs - this.#beganAtMs >= UNTOLD_MS && !isOften) this.#note();
   }
 
-  /** The transfer is over; the execution's next move tells it. */
-  end(): void {
-    if (this.#noted() !== undefined) this.#subject.held.endTransfer(this.#subject.executionId);
+  waits({ reason, message }: { readonly reason: Reason; readonly message: string }): void {
+    this.#waitedAtBytes = undefined;
+    if (this.#waiting?.reason === reason) return;
+    this.#waiting = { reason, message, sinceMs: this.#place.clock.nowMs() };
+    this.#note();
   }
 
-  #isDue(nowMs: number): boolean {
-    return this.#notedAtMs === undefined || nowMs - this.#notedAtMs >= NOTE_INTERVAL_MS;
+  [Symbol.dispose](): void {
+    if (this.#notedAtMs !== undefined) this.#place.held.noteTransfer(this.#place.executionId, undefined);
   }
 
-  #note(nowMs: number): void {
-    const { held, executionId, kind } = this.#subject;
-    this.#notedAtMs = nowMs;
-    held.noteTransfer(executionId, { kind, ...this.#bytes, ...(this.#waiting !== undefined && { waiting: this.#waiting }) });
+  #note(): void {
+    const { held, executionId, kind, clock } = this.#place;
+    this.#notedAtMs = clock.nowMs();
+    held.noteTransfer(executionId, { kind, ...this.#sum(), ...(this.#waiting !== undefined && { waiting: this.#waiting }) });
   }
 
-  #noted(): Transfer | undefined {
-    const { held, executionId, kind } = this.#subject;
-    const noted = held.get(executionId)?.observed.transfer;
-    return noted?.kind === kind ? noted : undefined;
+  #sum(): Progress {
+    const parts = [...this.#parts.values()];
+    const isTotalKnown = parts.every(({ bytesTotal }) => bytesTotal > 0);
+    return {
+      bytesDone: parts.reduce((sum, { bytesDone }) => sum + bytesDone, 0),
+      bytesTotal: isTotalKnown ? parts.reduce((sum, { bytesTotal }) => sum + bytesTotal, 0) : 0,
+    };
   }
 }
 
-/** Shorter transfers are nobody's news. */
-const QUIET_MS = 1_000;
+interface TransferPlace {
+  readonly executionId: ExecutionId;
+  readonly kind: Transfer["kind"];
+  readonly held: HeldExecutions;
+  readonly clock: Clock;
+}
+
+type Progress = Pick<Transfer, "bytesDone" | "bytesTotal">;
+
+const UNTOLD_MS = 1_000;
 const NOTE_INTERVAL_MS = 2_000;
