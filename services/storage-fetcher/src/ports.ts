@@ -1,4 +1,4 @@
-import type { Source } from "@skrei/domain";
+import type { InputPartition, LocalSource, PartitionPlace, Source } from "@skrei/domain";
 
 /** Time, passed in so that tests can move it. */
 export interface Clock {
@@ -6,6 +6,12 @@ export interface Clock {
   nowMs(): number;
   /** Resolves after `delayMs`; rejects with the signal's reason when aborted. */
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** The part of a divided input that one partition gets. With `count` 1 it gets all that the glob lets through. */
+export interface InputSlice {
+  readonly partition: InputPartition;
+  readonly place: PartitionPlace;
 }
 
 /** Where a fetch writes, and what it may write. */
@@ -19,6 +25,8 @@ export interface FetchTarget {
   readonly signal: AbortSignal;
   /** From the last fetch of the same source, if its data is still cached: may be answered by `unchanged`. */
   readonly validators: Validators | undefined;
+  /** Only this part is fetched. Undefined for adapters that do not divide it (see `divides`): those fetch the whole. */
+  readonly slice: InputSlice | undefined;
 }
 
 /** What an origin says to recognise a version of its data. */
@@ -42,9 +50,11 @@ export interface SourceAdapter<Kind extends Source["type"] = Source["type"]> {
    * @throws DomainError SOURCE_UNREACHABLE.
    */
   settle?(source: SourceOf<Kind>, knownKey: string | undefined, signal: AbortSignal): Promise<SourceOf<Kind>>;
+  /** The source itself gives out a partition's part, so that only that is fetched. Absent: never; the whole is fetched and then cut. */
+  divides?(partition: InputPartition): boolean;
   /** Refuses what the operator does not allow, without asking the source. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
   check(source: SourceOf<Kind>): void;
-  /** Bytes of the data, 0 when unknown. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
+  /** Bytes of the whole, 0 when unknown. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
   estimate(source: SourceOf<Kind>, signal: AbortSignal): Promise<number>;
   /**
    * Writes the data, verified, to `target.path`. On failure what it wrote is the caller's to remove.
@@ -55,10 +65,64 @@ export interface SourceAdapter<Kind extends Source["type"] = Source["type"]> {
 
 export type SourceOf<Kind extends Source["type"]> = Extract<Source, { readonly type: Kind }>;
 
-/** Sources that are read where they are. */
+/** Sources that are read, or written, where they are. */
 export interface LocalPaths {
-  /** The real path, if it lies below an allowed root. @throws DomainError forbidden/SOURCE_NOT_ALLOWED, unavailable/SOURCE_UNREACHABLE. */
-  resolve(path: string): Promise<{ readonly path: string; readonly sizeBytes: number }>;
+  /**
+   * The real path, if it lies below an allowed root; a missing one is made if the source says so and the root is writable.
+   * @throws DomainError forbidden/SOURCE_NOT_ALLOWED, unavailable/SOURCE_UNREACHABLE.
+   */
+  resolve(source: LocalSource): Promise<LocalPath>;
+  /** As `resolve`, but makes nothing. */
+  check(source: LocalSource): Promise<void>;
+}
+
+export interface LocalPath {
+  readonly path: string;
+  /** 0 for a folder. */
+  readonly sizeBytes: number;
+  readonly isWritable: boolean;
+}
+
+/** Files and folders that the node's own publisher holds as such: they are read in place. */
+export interface TreeLeases {
+  /** Undefined when it is not there as a whole, or the publisher does not answer. The tree stays until `release`. */
+  lease(cid: string, leaseId: string, signal: AbortSignal): Promise<{ readonly path: string; readonly sizeBytes: number } | undefined>;
+  /** As `lease`, but holds nothing. */
+  has(cid: string, signal: AbortSignal): Promise<boolean>;
+  /** Unknown leases are fine. What could not be released is released with a later one. */
+  release(leaseId: string): Promise<void>;
+}
+
+/** An input on the node of which a partition gets a part. */
+export interface DividedInput {
+  /** A file or a folder, which stays as long as the lease. */
+  readonly path: string;
+  /** What a single file is called where it comes from. */
+  readonly name: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+  /** Its source gave out no more than the partition's part: nothing is left to cut, only to list. */
+  readonly isCut: boolean;
+}
+
+export interface SlicedInput {
+  readonly path: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+  /** JSON of the files that the partition got; it stays as long as the lease. */
+  readonly filesPath: string;
+}
+
+/** Cuts a partition's part from an input that is on the node. Safe for concurrent use; the same part is cut once. */
+export interface InputSlicer {
+  /** @throws DomainError invalid/SOURCE_NOT_DIVISIBLE, exhausted/SOURCE_TOO_LARGE, exhausted/CACHE_FULL. */
+  slice(input: DividedInput, slice: InputSlice, use: SliceUse): Promise<SlicedInput>;
+}
+
+export interface SliceUse {
+  readonly leaseId: string;
+  readonly bytesMax: number;
+  readonly signal: AbortSignal;
 }
 
 export interface CacheEntry {

@@ -15,7 +15,9 @@ import type { Gateway } from "./adapters/gateway-block.ts";
 import { GatewayBlocks } from "./adapters/gateway-blocks.ts";
 import { createHttpSource } from "./adapters/http-source.ts";
 import { inlineSource } from "./adapters/inline-source.ts";
+import { inputSlicer } from "./adapters/input-slicer.ts";
 import { createLocalPaths } from "./adapters/local-paths.ts";
+import { createS3Source } from "./adapters/s3-source.ts";
 import { fetchHandlers, type FetchPorts } from "./api/fetch-routes.ts";
 import type { StorageFetcherConfig } from "./config.ts";
 import { InputFetcher } from "./loops/fetch-input.ts";
@@ -51,6 +53,9 @@ export function createStorageFetcherService(
     get cache() {
       return running().cache;
     },
+    get trees() {
+      return running().trees;
+    },
   };
   return {
     start: async () =>
@@ -66,8 +71,11 @@ export function createStorageFetcherService(
           inline: inlineSource,
           content: createContentSource(blockPlaces(config, { publisher, clock, logger, started }), clock),
           http: createHttpSource({ policy, clock, triesMax, answerTimeoutMs, lowSpeedBytes, lowSpeedWindowMs }),
+          s3: createS3Source(),
         };
-        parts = { cache, fetcher: new InputFetcher({ adapters, local: createLocalPaths(config.allowedLocalPaths), cache }) };
+        const trees = undefined;
+        const local = createLocalPaths(config.allowedLocalPaths);
+        parts = { cache, trees, fetcher: new InputFetcher({ adapters, local, cache, slicer: inputSlicer, trees }) };
         started.defer(() => {
           parts = undefined;
         });

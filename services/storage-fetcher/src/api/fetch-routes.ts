@@ -1,13 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { DomainError } from "@skrei/domain";
-import type { FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { DomainError, type PartitionPlace } from "@skrei/domain";
+import type { FetchInputResponse_ReadySchema, FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
+import type { InputSource as PbInputSource } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { inputSourceFromProto } from "@skrei/wire/input-source.ts";
-import type { FetchProgress, InputFetcher, ReadyInput } from "../loops/fetch-input.ts";
-import type { Clock, InputCache } from "../ports.ts";
+import type { FetchRequest, InputFetcher, ReadyInput } from "../loops/fetch-input.ts";
+import type { FetchProgress } from "../loops/flight.ts";
+import type { Clock, InputCache, TreeLeases } from "../ports.ts";
 
 export interface FetchPorts {
   readonly fetcher: InputFetcher;
   readonly cache: InputCache;
+  readonly trees: TreeLeases | undefined;
 }
 
 export interface FetchTimes {
@@ -18,26 +22,31 @@ export interface FetchTimes {
 /** FetchService: inputs of this node's executions. */
 export function fetchHandlers(ports: FetchPorts, { clock, estimateTimeoutMs }: FetchTimes): ServiceImpl<typeof FetchService> {
   return {
-    estimateInputs: async ({ inputs }, { signal }) => {
+    estimateInputs: async ({ inputs, partitionCount }, { signal }) => {
       const bounded = AbortSignal.any([signal, AbortSignal.timeout(estimateTimeoutMs)]);
       const sizes = await Promise.all(
-        inputs.map(async (input) => await ports.fetcher.missingBytes(inputSourceFromProto(input).source, bounded)),
+        inputs.map(async (pb) => {
+          // Whichever partition it will be: all are about as large.
+          const { source, slice } = requestedInput(pb, { index: 0, count: partitionCount });
+          return await ports.fetcher.missingBytes(source, slice, bounded);
+        }),
       );
       return { missingBytes: BigInt(sizes.reduce((sum, bytes) => sum + bytes, 0)) };
     },
-    fetchInput: async function* ({ leaseId, input, bytesMax }, { signal }) {
+    fetchInput: async function* ({ leaseId, input, bytesMax, partitionIndex: index, partitionCount: count }, { signal }) {
       if (input === undefined || leaseId === "")
         throw new DomainError("invalid", "FIELD_REQUIRED", "The request needs a lease id and an input.", {
           hint: "Use the execution's id as lease id.",
         });
-      const request = { leaseId, source: inputSourceFromProto(input).source, bytesMax: Number(bytesMax) };
+      const request = { leaseId, ...requestedInput(input, { index, count }), bytesMax: Number(bytesMax) };
       for await (const event of fetchEvents(ports.fetcher, request, { clock, signal })) {
-        if ("path" in event) yield { event: { case: "ready", value: { ...event, sizeBytes: BigInt(event.sizeBytes) } } };
+        if ("path" in event) yield { event: { case: "ready", value: readyToProto(event) } };
         else yield { event: { case: "progress", value: { bytesDone: BigInt(event.bytesDone), bytesTotal: BigInt(event.bytesTotal) } } };
       }
     },
-    releaseInputs: ({ leaseId }) => {
+    releaseInputs: async ({ leaseId }) => {
       ports.cache.release(leaseId);
+      await ports.trees?.release(leaseId);
       return {};
     },
     getCacheState: () => {
@@ -48,15 +57,28 @@ export function fetchHandlers(ports: FetchPorts, { clock, estimateTimeoutMs }: F
         pinnedEntries,
         hits: BigInt(ports.fetcher.hits),
         misses: BigInt(ports.fetcher.misses),
+        hitBytes: BigInt(ports.fetcher.hitBytes),
+        movedBytes: BigInt(ports.fetcher.movedBytes),
       };
     },
   };
 }
 
+function requestedInput(pb: PbInputSource, { index, count }: PartitionPlace): Pick<FetchRequest, "source" | "slice"> {
+  const { source, partition } = inputSourceFromProto(pb);
+  return { source, slice: partition === undefined ? undefined : { partition, place: { index, count: Math.max(count, 1) } } };
+}
+
+function readyToProto({ sizeBytes, movedBytes, isWritable, ...ready }: ReadyInput): ReadyInit {
+  return { ...ready, sizeBytes: BigInt(sizeBytes), movedBytes: BigInt(movedBytes), writable: isWritable };
+}
+
+type ReadyInit = Omit<MessageInitShape<typeof FetchInputResponse_ReadySchema>, "$typeName">;
+
 /** Progress four times a second at most, then the ready input. Leaving the iteration leaves the fetch. */
 async function* fetchEvents(
   fetcher: InputFetcher,
-  request: Parameters<InputFetcher["fetch"]>[0],
+  request: FetchRequest,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): AsyncGenerator<FetchProgress | ReadyInput> {
   const left = new AbortController();

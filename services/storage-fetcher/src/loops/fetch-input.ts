@@ -1,5 +1,17 @@
 import { DomainError, hasReason, type Source } from "@skrei/domain";
-import type { CacheEntry, FetchTarget, InputCache, LocalPaths, SourceAdapter, SourceOf } from "../ports.ts";
+import { locatorOf } from "../domain/source-locator.ts";
+import type {
+  CacheEntry,
+  FetchTarget,
+  InputCache,
+  InputSlice,
+  InputSlicer,
+  LocalPaths,
+  SourceAdapter,
+  SourceOf,
+  TreeLeases,
+} from "../ports.ts";
+import { type FetchProgress, Flight, type FlightEnd } from "./flight.ts";
 
 /** Where a source's data is now. */
 export interface ReadyInput {
@@ -8,101 +20,138 @@ export interface ReadyInput {
   readonly digest: string;
   readonly sizeBytes: number;
   readonly wasCached: boolean;
+  /** Bytes that came from elsewhere for this. */
+  readonly movedBytes: number;
+  /** JSON of the files that a partition got; empty for an input that is not divided. */
+  readonly filesPath: string;
+  readonly isWritable: boolean;
 }
 
 export interface FetchRequest {
   readonly leaseId: string;
   readonly source: Source;
   readonly bytesMax: number;
-}
-
-export interface FetchProgress {
-  readonly bytesDone: number;
-  /** 0 when unknown. */
-  readonly bytesTotal: number;
+  /** Undefined: all of it. */
+  readonly slice: InputSlice | undefined;
 }
 
 export type SourceAdapters = { readonly [Kind in CachedKind]: SourceAdapter<Kind> };
 type CachedKind = Exclude<Source["type"], "local">;
 
+export interface InputFetcherParts {
+  readonly adapters: SourceAdapters;
+  readonly local: LocalPaths;
+  readonly cache: InputCache;
+  readonly slicer: InputSlicer;
+  /** Absent: the node has no publisher of its own. */
+  readonly trees: TreeLeases | undefined;
+}
+
 /** Makes sources local, each only once at a time however many ask for it. */
 export class InputFetcher {
-  readonly #adapters: SourceAdapters;
-  readonly #local: LocalPaths;
-  readonly #cache: InputCache;
+  readonly #parts: InputFetcherParts;
   readonly #flights = new Map<string, Flight>();
   hits = 0;
   misses = 0;
+  hitBytes = 0;
+  movedBytes = 0;
 
-  constructor({ adapters, local, cache }: { readonly adapters: SourceAdapters; readonly local: LocalPaths; readonly cache: InputCache }) {
-    this.#adapters = adapters;
-    this.#local = local;
-    this.#cache = cache;
+  constructor(parts: InputFetcherParts) {
+    this.#parts = parts;
   }
 
-  /** Bytes that a fetch would move. @throws DomainError to refuse a bid. */
-  async missingBytes(source: Source, signal: AbortSignal): Promise<number> {
+  /** Bytes that a fetch would move, as far as they are known. @throws DomainError to refuse a bid. */
+  async missingBytes(source: Source, slice: InputSlice | undefined, signal: AbortSignal): Promise<number> {
     if (source.type === "local") {
-      await this.#local.resolve(source.path);
+      await this.#parts.local.check(source);
       return 0;
     }
     const adapter = this.#adapterOf(source);
     adapter.check(source);
-    const key = adapter.keyOf(source) ?? this.#cache.findLocator(locatorOf(source))?.key;
-    return key !== undefined && this.#cache.has(key) ? 0 : await adapter.estimate(source, signal);
+    if (await this.#isOnNode(source, signal)) return 0;
+    const sizeBytes = await adapter.estimate(source, signal);
+    return slice !== undefined && adapter.divides?.(slice.partition) === true ? Math.ceil(sizeBytes / slice.place.count) : sizeBytes;
+  }
+
+  async #isOnNode(source: SourceOf<CachedKind>, signal: AbortSignal): Promise<boolean> {
+    const { cache, trees } = this.#parts;
+    const key = this.#adapterOf(source).keyOf(source) ?? cache.findLocator(locatorOf(source, undefined))?.key;
+    if (key === undefined) return false;
+    if (cache.has(key)) return true;
+    return source.type === "content" && trees !== undefined && (await trees.has(cidOf(key), signal));
   }
 
   /** Fetches and leases. The work goes on while anybody waits for it. `onProgress` is called for each step of it. */
   async fetch(request: FetchRequest, onProgress: (progress: FetchProgress) => void, signal: AbortSignal): Promise<ReadyInput> {
+    const { source, slice } = request;
+    const { input, isCut } = await this.#fetchWhole(request, onProgress, signal);
+    if (source.type !== "local") this.#count(input);
+    if (slice === undefined) return input;
+    if (input.isWritable)
+      throw new DomainError("invalid", "SOURCE_NOT_DIVISIBLE", "An input that the task may write to cannot be divided among partitions.", {
+        hint: "Leave the partition out, or make the input read-only.",
+      });
+    const sliced = await this.#parts.slicer.slice({ ...input, name: nameOf(source), isCut }, slice, { ...request, signal });
+    return { ...input, ...sliced };
+  }
+
+  /** All of it, or no more than the partition's part when the source can divide itself. */
+  async #fetchWhole(
+    request: FetchRequest,
+    onProgress: (progress: FetchProgress) => void,
+    signal: AbortSignal,
+  ): Promise<{ readonly input: ReadyInput; readonly isCut: boolean }> {
+    const { local, trees } = this.#parts;
     const { leaseId, bytesMax } = request;
-    if (request.source.type === "local") return { ...(await this.#local.resolve(request.source.path)), digest: "", wasCached: true };
+    if (request.source.type === "local") return { input: { ...ON_NODE, ...(await local.resolve(request.source)) }, isCut: false };
     const adapter = this.#adapterOf(request.source);
     adapter.check(request.source);
     const source = await this.#settle(request.source, signal);
-    const declared = adapter.keyOf(source);
-    const known = declared === undefined ? undefined : await this.#cache.lease(declared, leaseId);
-    if (known !== undefined) return this.#ready(known, { wasCached: true, bytesMax });
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      const { key, wasCached } = await this.#join(source, { bytesMax, onProgress, signal });
-      const entry = await this.#cache.lease(key, leaseId);
-      if (entry !== undefined) return this.#ready(entry, { wasCached, bytesMax });
-    }
-    throw new DomainError("exhausted", "CACHE_FULL", `What was fetched was removed again ${ATTEMPTS_MAX} times before it could be used.`, {
-      hint: "Raise cacheBytesMax; the cache is too small for the work of this node.",
-    });
+    const tree = source.type === "content" ? await trees?.lease(source.cid, leaseId, signal) : undefined;
+    const digest = adapter.keyOf(source) ?? "";
+    if (tree !== undefined) return { input: within({ ...ON_NODE, ...tree, digest }, bytesMax), isCut: false };
+    const divided = request.slice !== undefined && adapter.divides?.(request.slice.partition) === true ? request.slice : undefined;
+    const input = await this.#fetchCached({ source, slice: divided, leaseId }, { bytesMax, onProgress, signal });
+    return { input, isCut: divided !== undefined };
   }
 
   /** Data that has a digest is cached by it, however it was named. */
   async #settle(source: SourceOf<CachedKind>, signal: AbortSignal): Promise<SourceOf<CachedKind>> {
     const adapter = this.#adapterOf(source);
     if (adapter.settle === undefined || adapter.keyOf(source) !== undefined) return source;
-    const locator = locatorOf(source);
-    const knownKey = this.#cache.findLocator(locator)?.key;
+    const locator = locatorOf(source, undefined);
+    const knownKey = this.#parts.cache.findLocator(locator)?.key;
     const settled = await adapter.settle(source, knownKey, signal);
     const key = adapter.keyOf(settled);
-    if (key !== undefined && key !== knownKey) this.#cache.keepLocator(locator, { key, validators: { etag: "", lastModified: "" } });
+    if (key !== undefined && key !== knownKey) this.#parts.cache.keepLocator(locator, { key, validators: NO_VALIDATORS });
     return settled;
   }
 
-  #ready(
-    { key, path, sizeBytes }: CacheEntry,
-    { wasCached, bytesMax }: { readonly wasCached: boolean; readonly bytesMax: number },
-  ): ReadyInput {
-    if (sizeBytes > bytesMax)
-      throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The input has ${sizeBytes} bytes; ${bytesMax} are allowed.`, {
-        hint: "Ask for more disk in the job's resources.",
-      });
-    if (wasCached) this.hits += 1;
-    else this.misses += 1;
-    return { path, digest: key, sizeBytes, wasCached };
+  async #fetchCached({ source, slice, leaseId }: CachedRequest, waiter: Waiter): Promise<ReadyInput> {
+    const { cache } = this.#parts;
+    const declared = slice === undefined ? this.#adapterOf(source).keyOf(source) : undefined;
+    const known = declared === undefined ? undefined : await cache.lease(declared, leaseId);
+    if (known !== undefined) return ready(known, { wasCached: true, movedBytes: 0 }, waiter.bytesMax);
+    let movedBytes = 0;
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const end = await this.#join(source, slice, waiter);
+      movedBytes += end.movedBytes;
+      const entry = await cache.lease(end.key, leaseId);
+      if (entry !== undefined) return ready(entry, { wasCached: end.wasCached, movedBytes }, waiter.bytesMax);
+    }
+    throw new DomainError("exhausted", "CACHE_FULL", `What was fetched was removed again ${ATTEMPTS_MAX} times before it could be used.`, {
+      hint: "Raise cacheBytesMax; the cache is too small for the work of this node.",
+    });
   }
 
-  async #join(source: SourceOf<CachedKind>, { bytesMax, onProgress, signal }: Waiter): Promise<FlightEnd> {
-    const flightKey = this.#adapterOf(source).keyOf(source) ?? locatorOf(source);
+  async #join(source: SourceOf<CachedKind>, slice: InputSlice | undefined, { bytesMax, onProgress, signal }: Waiter): Promise<FlightEnd> {
+    const declared = slice === undefined ? this.#adapterOf(source).keyOf(source) : undefined;
+    const flightKey = declared ?? locatorOf(source, slice);
     for (;;) {
-      const flight = this.#flights.get(flightKey) ?? this.#start(flightKey, source, bytesMax);
+      const flight = this.#flights.get(flightKey) ?? this.#start(flightKey, { source, slice, bytesMax });
       try {
-        return await flight.wait(onProgress, signal);
+        const end = await flight.wait(onProgress, signal);
+        return { ...end, movedBytes: flight.claimMovedBytes(end) };
       } catch (error) {
         // The first to ask set a lower ceiling than ours.
         if (!hasReason(error, "SOURCE_TOO_LARGE") || flight.bytesMax >= bytesMax) throw error;
@@ -110,8 +159,8 @@ export class InputFetcher {
     }
   }
 
-  #start(flightKey: string, source: SourceOf<CachedKind>, bytesMax: number): Flight {
-    const flight = new Flight(bytesMax, async (target) => await this.#load(source, target));
+  #start(flightKey: string, { bytesMax, ...load }: LoadRequest & { readonly bytesMax: number }): Flight {
+    const flight = new Flight(bytesMax, async (target) => await this.#load(load, target));
     this.#flights.set(flightKey, flight);
     const remove = (): void => void this.#flights.delete(flightKey);
     flight.ended.then(remove, remove);
@@ -119,28 +168,46 @@ export class InputFetcher {
   }
 
   async #load(
-    source: SourceOf<CachedKind>,
+    { source, slice }: LoadRequest,
     { bytesMax, onBytes, signal }: Pick<FetchTarget, "bytesMax" | "onBytes" | "signal">,
   ): Promise<FlightEnd> {
-    await using reservation = this.#cache.reserve();
-    const locator = locatorOf(source);
-    const known = this.#cache.findLocator(locator);
-    const validators = known !== undefined && this.#cache.has(known.key) ? known.validators : undefined;
+    const { cache } = this.#parts;
+    await using reservation = cache.reserve();
+    const locator = locatorOf(source, slice);
+    const known = cache.findLocator(locator);
+    const validators = known !== undefined && cache.has(known.key) ? known.validators : undefined;
     const covered = (bytesDone: number, bytesTotal: number): void => {
       reservation.cover(Math.max(bytesDone, bytesTotal));
       onBytes(bytesDone, bytesTotal);
     };
-    const fetched = await this.#adapterOf(source).fetch(source, { path: reservation.path, bytesMax, onBytes: covered, signal, validators });
-    if (fetched.kind === "unchanged") return { key: known?.key ?? "", wasCached: true };
-    await this.#cache.commit(fetched.digest, reservation, fetched.sizeBytes);
-    this.#cache.keepLocator(locator, { key: fetched.digest, validators: fetched.validators });
-    return { key: fetched.digest, wasCached: false };
+    const target = { path: reservation.path, bytesMax, onBytes: covered, signal, validators, slice };
+    const fetched = await this.#adapterOf(source).fetch(source, target);
+    if (fetched.kind === "unchanged") return { key: known?.key ?? "", wasCached: true, movedBytes: 0 };
+    await cache.commit(fetched.digest, reservation, fetched.sizeBytes);
+    cache.keepLocator(locator, { key: fetched.digest, validators: fetched.validators });
+    return { key: fetched.digest, wasCached: false, movedBytes: fetched.sizeBytes };
+  }
+
+  #count({ wasCached, sizeBytes, movedBytes }: ReadyInput): void {
+    if (wasCached) this.hits += 1;
+    else this.misses += 1;
+    if (wasCached) this.hitBytes += sizeBytes;
+    this.movedBytes += movedBytes;
   }
 
   #adapterOf(source: SourceOf<CachedKind>): SourceAdapter<CachedKind> {
     // One adapter for each kind; the type system cannot see that source and adapter are of the same one.
-    return this.#adapters[source.type] as SourceAdapter<CachedKind>;
+    return this.#parts.adapters[source.type] as SourceAdapter<CachedKind>;
   }
+}
+
+interface LoadRequest {
+  readonly source: SourceOf<CachedKind>;
+  readonly slice: InputSlice | undefined;
+}
+
+interface CachedRequest extends LoadRequest {
+  readonly leaseId: string;
 }
 
 interface Waiter {
@@ -149,53 +216,40 @@ interface Waiter {
   readonly signal: AbortSignal;
 }
 
-interface FlightEnd {
-  readonly key: string;
-  readonly wasCached: boolean;
+function ready({ key, path, sizeBytes }: CacheEntry, how: Pick<ReadyInput, "wasCached" | "movedBytes">, bytesMax: number): ReadyInput {
+  return within({ ...ON_NODE, ...how, path, digest: key, sizeBytes }, bytesMax);
 }
 
-/** One fetch with all who wait for it. It is cancelled when the last of them leaves. */
-class Flight {
-  readonly bytesMax: number;
-  readonly ended: Promise<FlightEnd>;
-  readonly #controller = new AbortController();
-  readonly #waiting = new Set<(progress: FetchProgress) => void>();
-
-  constructor(bytesMax: number, load: (target: Pick<FetchTarget, "bytesMax" | "onBytes" | "signal">) => Promise<FlightEnd>) {
-    this.bytesMax = bytesMax;
-    const onBytes = (bytesDone: number, bytesTotal: number): void => {
-      for (const tell of this.#waiting) tell({ bytesDone, bytesTotal });
-    };
-    this.ended = load({ bytesMax, onBytes, signal: this.#controller.signal });
-  }
-
-  async wait(onProgress: (progress: FetchProgress) => void, signal: AbortSignal): Promise<FlightEnd> {
-    signal.throwIfAborted();
-    this.#waiting.add(onProgress);
-    const left = Promise.withResolvers<never>();
-    const leave = (): void => left.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    try {
-      return await Promise.race([this.ended, left.promise]);
-    } finally {
-      signal.removeEventListener("abort", leave);
-      this.#waiting.delete(onProgress);
-      if (this.#waiting.size === 0)
-        this.#controller.abort(new DomainError("cancelled", "CANCELLED", "Nobody waits for the fetch any more."));
-    }
-  }
+function within(input: ReadyInput, bytesMax: number): ReadyInput {
+  if (input.sizeBytes <= bytesMax) return input;
+  throw new DomainError("exhausted", "SOURCE_TOO_LARGE", `The input has ${input.sizeBytes} bytes; ${bytesMax} are allowed.`, {
+    hint: "Ask for more disk in the job's resources.",
+  });
 }
 
-/** What names a source apart from its data. */
-function locatorOf(source: SourceOf<CachedKind>): string {
+function cidOf(key: string): string {
+  return key.replace(/^cid:/u, "");
+}
+
+/** What a single file is called where it comes from. */
+function nameOf(source: Source): string {
   switch (source.type) {
-    case "http":
-      return `http:${source.url}`;
+    case "local":
     case "content":
-      return `content:${source.cid}/${source.path}`;
+      return lastSegment(source.path) || "data";
+    case "http":
+      return lastSegment(URL.parse(source.url)?.pathname ?? "") || "data";
+    case "s3":
+      return lastSegment(source.key) || "data";
     case "inline":
-      return "inline:";
+      return "data";
   }
 }
 
+function lastSegment(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+const ON_NODE = { path: "", digest: "", sizeBytes: 0, wasCached: true, movedBytes: 0, filesPath: "", isWritable: false } as const;
+const NO_VALIDATORS = { etag: "", lastModified: "" };
 const ATTEMPTS_MAX = 3;
