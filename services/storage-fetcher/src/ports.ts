@@ -1,4 +1,7 @@
-import type { InputPartition, LocalSource, PartitionPlace, Source } from "@skrei/domain";
+import type { InputPartition, LocalSource, Source } from "@skrei/domain";
+import type { InputSlice } from "./domain/input-slice.ts";
+
+export type { InputSlice } from "./domain/input-slice.ts";
 
 /** Time, passed in so that tests can move it. */
 export interface Clock {
@@ -6,12 +9,6 @@ export interface Clock {
   nowMs(): number;
   /** Resolves after `delayMs`; rejects with the signal's reason when aborted. */
   sleep(delayMs: number, signal: AbortSignal): Promise<void>;
-}
-
-/** The part of a divided input that one partition gets. With `count` 1 it gets all that the glob lets through. */
-export interface InputSlice {
-  readonly partition: InputPartition;
-  readonly place: PartitionPlace;
 }
 
 /** Where a fetch writes, and what it may write. */

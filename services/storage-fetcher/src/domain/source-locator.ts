@@ -1,5 +1,5 @@
 import type { Source } from "@skrei/domain";
-import type { InputSlice } from "../ports.ts";
+import type { InputSlice } from "./input-slice.ts";
 
 /** What names a source, or a part of one, apart from its data. */
 export function locatorOf(source: Exclude<Source, { readonly type: "local" }>, slice: InputSlice | undefined): string {
