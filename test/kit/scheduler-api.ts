@@ -93,6 +93,8 @@ const CONFIG: SchedulerApiConfig = {
   busToken: "bus-token",
   heartbeatIntervalMs: 1_000,
   approvesNodes: true,
+  jobRetentionMs: 3_600_000,
+  uploadRetentionMs: 3_600_000,
 };
 
 /** The real API, leader and SQLite store of a scheduler; only the agents are scripted. */

@@ -29,6 +29,7 @@ export const SchedulerConfig = z
     advertisedNatsUrls: listField(z.string()).default([]).describe("NATS servers as nodes reach them; natsUrl by default"),
     publisherUrl: httpUrl.optional().describe("the cluster's publisher as this process reaches it"),
     publicPublisherUrl: httpUrl.optional().describe("the cluster's publisher as clients and nodes reach it; publisherUrl by default"),
+    publishToken: z.string().default("").describe("the cluster's token for its publisher; empty: data is neither listed nor let go"),
     joinToken: z.string().min(16).describe("secret that lets a node join"),
     linkSecret: z.string().default("").describe("key of download and upload links, shared with the publisher; empty: no links"),
     accessToken: z
@@ -44,6 +45,10 @@ export const SchedulerConfig = z
     sweepIntervalMs: ms.default(5_000).describe("how often everything that waits is looked at though nothing woke it; a safety net"),
     leaseTtlMs: ms.default(3_000).describe("how long a scheduler leads after it was last heard by the store"),
     jobRetentionMs: ms.default(30 * 86_400_000).describe("how long an ended job is kept"),
+    resultReconcileIntervalMs: ms.default(60_000).describe("how often results and uploads that nothing needs are let go"),
+    uploadRetentionMs: ms
+      .default(7 * 86_400_000)
+      .describe("how long an upload is kept after it came, or after the last job that reads it was not ended"),
     nodeRetentionMs: ms.default(7 * 86_400_000).describe("how long a lost node is kept"),
     logLevel: logLevelField,
   })

@@ -8,6 +8,7 @@ import { reflectionRoutes } from "@skrei/platform/reflection.ts";
 import { runMain } from "@skrei/platform/run-main.ts";
 import { Health } from "@skrei/proto/grpc/health/v1/health_pb.ts";
 import { AgentService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { DataService } from "@skrei/proto/skrei/data/v1/data_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
@@ -16,7 +17,7 @@ import { SchedulerConfig } from "./config.ts";
 import { openStore } from "./open-store.ts";
 import { createSchedulerService } from "./service.ts";
 
-const SERVICES = [JobService, NodeService, NetworkService, ResultService, AgentService];
+const SERVICES = [JobService, NodeService, NetworkService, ResultService, DataService, AgentService];
 
 await runMain({
   service: "scheduler",

@@ -4,12 +4,14 @@ import { systemClock, systemRandomness } from "@skrei/platform/clock.ts";
 import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { createBusAgents } from "./adapters/bus-agents.ts";
+import { createContentStoreClient } from "./adapters/content-store-client.ts";
 import type { SchedulerApiDeps } from "./api/deps.ts";
 import { createAgentRoutes, createSchedulerRoutes } from "./api/routes.ts";
 import type { SchedulerConfig } from "./config.ts";
 import { reservedUrls } from "./domain/reserved-urls.ts";
 import { createLeader } from "./loops/leader.ts";
-import type { Clock, LeaderCommands, Randomness, StateStore } from "./ports.ts";
+import type { LeaderParts } from "./loops/term-context.ts";
+import type { Clock, ContentStorePort, LeaderCommands, Randomness, StateStore } from "./ports.ts";
 
 export interface SchedulerDependencies {
   readonly logger: Logger;
@@ -40,8 +42,9 @@ export function createSchedulerService(config: SchedulerConfig, dependencies: Sc
   const agents = createBusAgents(bus);
   let agentServer: AsyncDisposable | undefined;
   const holder = config.instance ?? `scheduler-${Buffer.from(randomness.randomBytes()).toString("hex")}`;
+  const contentStore = contentStoreOf(config, dependencies);
   const leader = createLeader(
-    { options: config, store, agents, clock, randomness, logger, holder },
+    { options: config, store, agents, clock, randomness, logger, holder, ...retentionOf(config, contentStore) },
     {
       onLead: async () => {
         agentServer = await bus.serve({ kind: "scheduler" }, agentRoutes);
@@ -52,7 +55,7 @@ export function createSchedulerService(config: SchedulerConfig, dependencies: Sc
       },
     },
   );
-  const api = apiDeps(config, dependencies, { commands: leader.commands, agents, clock, randomness });
+  const api = apiDeps(config, dependencies, { commands: leader.commands, agents, clock, randomness, ...contentStore });
   const agentRoutes = createAgentRoutes(api);
   return {
     start: async () =>
@@ -69,14 +72,28 @@ export function createSchedulerService(config: SchedulerConfig, dependencies: Sc
   };
 }
 
-type ApiParts = Pick<SchedulerApiDeps, "commands" | "agents" | "clock" | "randomness">;
+type ContentStorePart = { readonly contentStore: ContentStorePort } | undefined;
+
+function contentStoreOf({ publishToken }: SchedulerConfig, { publisherTransport }: SchedulerDependencies): ContentStorePart {
+  if (publisherTransport === undefined || publishToken === "") return undefined;
+  return { contentStore: createContentStoreClient(publisherTransport(), publishToken) };
+}
+
+function retentionOf(
+  { resultReconcileIntervalMs: intervalMs, uploadRetentionMs }: SchedulerConfig,
+  part: ContentStorePart,
+): Pick<LeaderParts, "resultRetention"> {
+  return part === undefined ? {} : { resultRetention: { ...part, intervalMs, uploadRetentionMs } };
+}
+
+type ApiParts = Pick<SchedulerApiDeps, "commands" | "agents" | "clock" | "randomness" | "contentStore">;
 
 function apiDeps(
   config: SchedulerConfig,
   { logger, store, advertisedBusUrls = [], publisherTransport }: SchedulerDependencies,
   parts: ApiParts,
 ): SchedulerApiDeps {
-  const { cluster, joinToken, linkSecret, heartbeatIntervalMs, approvesNodes, accessToken } = config;
+  const { cluster, joinToken, linkSecret, heartbeatIntervalMs, approvesNodes, accessToken, jobRetentionMs, uploadRetentionMs } = config;
   return {
     ...parts,
     logger,
@@ -88,6 +105,8 @@ function apiDeps(
       linkSecret,
       heartbeatIntervalMs,
       approvesNodes,
+      jobRetentionMs,
+      uploadRetentionMs,
       publisherUrl: config.publisherUrl ?? "",
       publicPublisherUrl: config.publicPublisherUrl ?? config.publisherUrl ?? "",
       busUrls: advertisedBusUrls,

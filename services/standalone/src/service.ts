@@ -11,6 +11,7 @@ import type { Logger } from "@skrei/platform/logger.ts";
 import { reflectionRoutes } from "@skrei/platform/reflection.ts";
 import { systemClock } from "@skrei/platform/clock.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import { DataService } from "@skrei/proto/skrei/data/v1/data_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
@@ -33,7 +34,7 @@ import { describeReady } from "./ready-record.ts";
 import type { ReadyRecord } from "./ready-record.ts";
 
 const HOST = "127.0.0.1";
-const SERVICES = [JobService, NodeService, NetworkService, ResultService, BlockService];
+const SERVICES = [JobService, NodeService, NetworkService, ResultService, DataService, BlockService];
 const LEAD_LOOK_MS = 5;
 const LEAD_TIMEOUT_MS = 10_000;
 
@@ -114,7 +115,7 @@ function createParts(given: {
     { logger },
   );
   const storeUrl = folder.isKept ? `sqlite:${join(folder.path, "scheduler.db")}` : "sqlite::memory:";
-  const config = SchedulerConfig.parse({ storeUrl, joinToken, linkSecret, publisherUrl: url });
+  const config = SchedulerConfig.parse({ storeUrl, joinToken, linkSecret, publishToken, publisherUrl: url });
   const publisherTransport = createMemoryTransport(publisher.routes, logger);
   const scheduler = createSchedulerService(config, {
     logger,

@@ -2,6 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { DomainError } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { AgentService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { DataService } from "@skrei/proto/skrei/data/v1/data_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
@@ -16,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-const methods = [JobService, NodeService, NetworkService, ResultService].flatMap((service: DescService) =>
+const methods = [JobService, NodeService, NetworkService, ResultService, DataService].flatMap((service: DescService) =>
   service.methods.map((method) => [`${service.typeName}/${method.name}`, service, method] as const),
 );
 

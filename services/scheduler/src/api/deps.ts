@@ -1,6 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Logger } from "@skrei/platform/logger.ts";
-import type { AgentPort, Clock, LeaderCommands, Randomness, StateStore } from "../ports.ts";
+import type { AgentPort, Clock, ContentStorePort, LeaderCommands, Randomness, StateStore } from "../ports.ts";
 
 /** What the API needs to know of this cluster. */
 export interface SchedulerApiConfig {
@@ -21,6 +21,9 @@ export interface SchedulerApiConfig {
   /** Credential of nodes for the bus; empty when it needs none. */
   readonly busToken: string;
   readonly heartbeatIntervalMs: number;
+  /** How long an ended job is kept, and with it its results at most. */
+  readonly jobRetentionMs: number;
+  readonly uploadRetentionMs: number;
   /** New nodes are approved at once. */
   readonly approvesNodes: boolean;
   /** When set, users send it as `authorization: Bearer`. */
@@ -35,6 +38,8 @@ export interface SchedulerApiDeps {
   readonly randomness: Randomness;
   readonly logger: Logger;
   readonly config: SchedulerApiConfig;
+  /** The cluster's publisher with the cluster's token; none: DataService is not available. */
+  readonly contentStore?: ContentStorePort;
   /** The cluster's publisher, for output of nodes that are gone; used when `publisherUrl` or `linkSecret` is empty. Authenticates itself. */
   readonly publisherTransport?: () => Transport;
 }

@@ -2,11 +2,13 @@ import { DomainError, isJobEnded, LIMITS } from "@skrei/domain";
 import type { Job, JobOutput } from "@skrei/domain";
 import { dagBytesOf } from "@skrei/unixfs/node.ts";
 import { resultOf } from "@skrei/wire/result.ts";
+import { inTurns } from "../domain/in-turns.ts";
+import { checkResultIsKept } from "../domain/result-expiry.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { findJob } from "./find-job.ts";
 import { outputOfResult } from "./output-of-result.ts";
 import { partitionFolder, type PartitionEntry } from "./partition-folder.ts";
-import { executionsOf } from "./result-service.ts";
+import { executionsOf } from "./executions-of.ts";
 import { wrongJobField } from "./wrong-job-field.ts";
 
 /** What a job produced, by its content id. */
@@ -32,6 +34,7 @@ export interface JobLookups {
 export async function findJobOutput(deps: SchedulerApiDeps, wanted: JobOutput, lookups: JobLookups): Promise<FoundOutput> {
   const job = await findJob(deps.store, wanted.job);
   if (!isJobEnded(job.state)) throw stillRunning(job);
+  checkResultIsKept(job, deps.clock.nowMs());
   const results = await acceptedResults(deps, job);
   const query = { job, output: wanted.output, signal: lookups.signal };
   const partition = wanted.partition ?? (job.spec.count === 1 ? 0 : undefined);
@@ -50,7 +53,7 @@ export async function findJobOutput(deps: SchedulerApiDeps, wanted: JobOutput, l
     const { cid, load } = await outputOfResult(deps, { ...query, root });
     return { name: String(name), cid, dagBytes: dagBytesOf(cid, await load(cid)) };
   };
-  return { job, cid: await partitionFolder(deps, await inTurns([...results], entryOf), lookups) };
+  return { job, cid: await partitionFolder(deps, await inTurns([...results], READ_AT_ONCE, entryOf), lookups) };
 }
 
 function stillRunning({ id, state }: Job): DomainError {
@@ -107,12 +110,6 @@ function othersOf(results: ReadonlyMap<number, string>): string {
   return `Name one partition that has a result: ${shown.join(", ")}${results.size > NAMES_SHOWN ? ", …" : ""}.`;
 }
 
-/** Blocks of many results are read at once, but not of all. */
-async function inTurns<From, To>(items: readonly From[], run: (item: From) => Promise<To>): Promise<To[]> {
-  const done: To[] = [];
-  for (let at = 0; at < items.length; at += READ_AT_ONCE) done.push(...(await Promise.all(items.slice(at, at + READ_AT_ONCE).map(run))));
-  return done;
-}
-
 const NAMES_SHOWN = 20;
+/** Blocks of many results are read at once, but not of all. */
 const READ_AT_ONCE = 16;

@@ -1,5 +1,5 @@
 import { DomainError, LIMITS } from "@skrei/domain";
-import type { InputSource, JobOutput, JobSpec, RequestedInput, Violation } from "@skrei/domain";
+import type { InputSource, JobOutput, JobSpec, Publisher, RequestedInput, Violation } from "@skrei/domain";
 import type { JobSpec as PbJobSpec } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { parseRequestedSpec } from "@skrei/wire/parse-job-spec.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
@@ -23,6 +23,7 @@ export class SpecResolver {
    */
   async resolve(pb: PbJobSpec | undefined): Promise<JobSpec> {
     const { task, ...spec } = parseRequestedSpec(pb);
+    checkRetention(task.publisher, this.#deps.config.jobRetentionMs);
     const inputs: InputSource[] = [];
     const refusals: DomainError[] = [];
     for (const [index, input] of task.inputs.entries()) {
@@ -54,6 +55,17 @@ export class SpecResolver {
     this.#found.set(key, finding);
     return finding;
   }
+}
+
+/** A result goes with its job at the latest. */
+function checkRetention({ retentionMs = 0 }: Publisher, retentionMsMax: number): void {
+  if (retentionMs <= retentionMsMax) return;
+  const message = `found ${retentionMs / 1000} s; allowed: at most ${retentionMsMax / 1000} s, for which this cluster keeps ended jobs`;
+  throw new DomainError("invalid", "SPEC_INVALID", `The spec has a problem: task.publisher.retention: ${message}.`, {
+    violations: [{ field: "task.publisher.retention", message, reason: "FIELD_INVALID" }],
+    metadata: { problems: "1", retentionSecondsMax: String(retentionMsMax / 1000) },
+    hint: "Ask for a shorter retention, or pin the result by a name when it is there.",
+  });
 }
 
 /** Where the data came from, for people and manifests: the spec keeps only its content id. */

@@ -1,10 +1,12 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { AgentService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { DataService } from "@skrei/proto/skrei/data/v1/data_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
 import { NodeService } from "@skrei/proto/skrei/node/v1/node_service_pb.ts";
 import { createAgentService } from "./agent-service.ts";
+import { createDataService } from "./data-service.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { createJobService } from "./job-service.ts";
 import { createNetworkService } from "./network-service.ts";
@@ -20,6 +22,7 @@ export function createSchedulerRoutes(deps: SchedulerApiDeps): (router: ConnectR
     router.service(NodeService, requireAccess<typeof NodeService>(createNodeService(deps), accessToken));
     router.service(NetworkService, requireAccess<typeof NetworkService>(createNetworkService(deps), accessToken));
     router.service(ResultService, requireAccess<typeof ResultService>(createResultService(deps), accessToken));
+    router.service(DataService, requireAccess<typeof DataService>(createDataService(deps), accessToken));
     createAgentRoutes(deps)(router);
   };
 }

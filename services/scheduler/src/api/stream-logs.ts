@@ -7,7 +7,7 @@ import { executionLog, untilAfter } from "./execution-log.ts";
 import { findJob } from "./find-job.ts";
 import { mergeStreams } from "./merge-streams.ts";
 import type { StreamMerge } from "./merge-streams.ts";
-import { executionsOf } from "./result-service.ts";
+import { executionsOf } from "./executions-of.ts";
 
 /**
  * Output of one execution, or of the newest of each partition. With `follow` it goes on with executions that are placed later and

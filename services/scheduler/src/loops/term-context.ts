@@ -1,5 +1,5 @@
 import type { Logger } from "@skrei/platform/logger.ts";
-import type { AgentPort, Clock, Randomness, StateStore } from "../ports.ts";
+import type { AgentPort, Clock, ContentStorePort, Randomness, StateStore } from "../ports.ts";
 import type { Assigner } from "./assigner.ts";
 import type { Committer } from "./committer.ts";
 import type { DeadlineLoop } from "./deadline-loop.ts";
@@ -22,6 +22,12 @@ export interface LeaderOptions {
   readonly approvesNodes: boolean;
 }
 
+export interface ResultRetentionOptions {
+  readonly contentStore: ContentStorePort;
+  readonly intervalMs: number;
+  readonly uploadRetentionMs: number;
+}
+
 /** What a scheduler needs of the world, whether it leads or not. */
 export interface LeaderParts {
   readonly options: LeaderOptions;
@@ -32,6 +38,8 @@ export interface LeaderParts {
   readonly logger: Logger;
   /** Tells replicas apart in the lease. */
   readonly holder: string;
+  /** None: nothing is ever let go. */
+  readonly resultRetention?: ResultRetentionOptions;
 }
 
 /** One term of leadership: its memory and its loops. Dropped as a whole when the term ends. */

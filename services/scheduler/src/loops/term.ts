@@ -1,5 +1,6 @@
 import { isExecutionEnded, isJobEnded, NO_NODE_NETWORK } from "@skrei/domain";
-import type { Execution, Node, NodeId } from "@skrei/domain";
+import type { Execution, Job, Node, NodeId } from "@skrei/domain";
+import { readRootsOf } from "../domain/read-roots.ts";
 import type { LiveState as StoredState } from "../ports.ts";
 import { Assigner } from "./assigner.ts";
 import { Committer } from "./committer.ts";
@@ -9,6 +10,7 @@ import { watchSilence } from "./node-commands.ts";
 import type { Broadcast } from "./notifier.ts";
 import { Placer } from "./placer.ts";
 import { refreshJob, watchDeadlines, watchExecution } from "./progress.ts";
+import { runResultRetention } from "./result-retention.ts";
 import { runRetention } from "./retention.ts";
 import type { LeaderParts, TermContext } from "./term-context.ts";
 
@@ -55,7 +57,17 @@ export async function runTerm(term: TermContext): Promise<void> {
   for (const entry of term.live.jobs.values()) placer.enqueue(entry);
   committer.notify();
   placer.wake();
-  await Promise.all([committer.run(signal), deadlines.run(signal), placer.run(signal), runRetention(term)]);
+  await Promise.all([committer.run(signal), deadlines.run(signal), placer.run(signal), runRetention(term), letResultsGo(term)]);
+}
+
+async function letResultsGo({ resultRetention, store, live, clock, logger, signal }: TermContext): Promise<void> {
+  if (resultRetention === undefined) return;
+  const readRoots = (): ReadonlySet<string> => readRootsOf(jobsOf(live));
+  await runResultRetention({ ...resultRetention, store, clock, logger, signal, readRoots });
+}
+
+function* jobsOf({ jobs }: LiveState): Generator<Job> {
+  for (const { job } of jobs.values()) yield job;
 }
 
 async function restore(term: TermContext, stored: StoredState): Promise<void> {

@@ -21,8 +21,8 @@ export interface Result {
   readonly expiresAtMs: number | undefined;
 }
 
-/** Undefined for an execution that has published nothing. `retentionMs` is its job's. */
-export function resultOf(execution: Execution, retentionMs?: number): Result | undefined {
+/** Undefined for an execution that has published nothing. */
+export function resultOf(execution: Execution, expiresAtMs?: number): Result | undefined {
   if (execution.resultCid === undefined || !isPublished(execution)) return undefined;
   return {
     jobId: execution.jobId,
@@ -35,7 +35,7 @@ export function resultOf(execution: Execution, retentionMs?: number): Result | u
     isAccepted: execution.state === "completed",
     endedAtMs: execution.endedAtMs,
     deliveryUrl: execution.deliveryUrl ?? "",
-    expiresAtMs: retentionMs === undefined || execution.endedAtMs === undefined ? undefined : execution.endedAtMs + retentionMs,
+    expiresAtMs,
   };
 }
 
