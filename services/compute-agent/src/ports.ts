@@ -5,7 +5,6 @@ import type {
   EngineName,
   ExecutionId,
   InputSource,
-  JobId,
   Network,
   NetworkUse,
   NodeEngine,
@@ -19,10 +18,14 @@ import type {
 
 import type { Report } from "./domain/assignment.ts";
 import type { ExecutionRecord } from "./domain/execution-record.ts";
+import type { DividedInput } from "./domain/inputs-file.ts";
+import type { Provenance } from "./domain/provenance.ts";
 import type { Door, HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
 
 export type { Assignment, JobTask, Report } from "./domain/assignment.ts";
 export type { ExecutionRecord } from "./domain/execution-record.ts";
+export type { DividedInput } from "./domain/inputs-file.ts";
+export type { Provenance } from "./domain/provenance.ts";
 export { NO_DOOR } from "./domain/run.ts";
 export type { Door, HeldRun, Mount, RunEnd, RunLimits, RunSpec } from "./domain/run.ts";
 
@@ -136,19 +139,6 @@ export interface EgressRequest {
   readonly network: Network;
   /** Empty when none is meant. */
   readonly executionId: string;
-}
-
-export interface Provenance {
-  readonly jobId: JobId;
-  readonly jobVersion: number;
-  readonly partition: number;
-  readonly nodeId: NodeId;
-  readonly engine: EngineName;
-  readonly imageDigest: string;
-  readonly inputDigests: Readonly<Record<string, string>>;
-  readonly exitCode: number;
-  readonly startedAtMs: number;
-  readonly endedAtMs: number;
 }
 
 /** The publisher of this node. */
@@ -287,6 +277,8 @@ export interface WorkFolders {
   /** Makes them, empty, with one folder for each output that the task can write to. */
   create(executionId: ExecutionId, outputNames: readonly string[]): Promise<void>;
   writeExitCode(executionId: ExecutionId, exitCode: number): Promise<void>;
+  /** Gives the path of a file that says what the partition got, for the task to read. It goes with the folders. */
+  writeInputsFile(executionId: ExecutionId, partition: PartitionPlace, inputs: readonly DividedInput[]): Promise<string>;
   /** Follows no link. Unknown executions are fine. */
   remove(executionId: ExecutionId): Promise<void>;
   list(): Promise<readonly ExecutionId[]>;

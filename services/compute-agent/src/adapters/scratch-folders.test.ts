@@ -46,3 +46,37 @@ test("removing follows no link, and takes what the task had locked", async () =>
   expect(await folders.list()).toEqual([]);
   expect(await readFile(join(precious, "file"), "utf8")).toBe("still here");
 });
+
+const divided = { target: "/in", alias: "parts", digest: "cid:x", sizeBytes: 7 };
+const place = { index: 1, count: 2 };
+
+test("what a partition got is one file that any user may read, and goes with the folders", async () => {
+  await folders.create(executionId, []);
+  const filesPath = join(folder, "list.json");
+  const files = [{ path: "a", sizeBytes: 7, offset: 7, sourceBytes: 14 }];
+  await writeFile(filesPath, JSON.stringify({ files, count: 1, isCut: false }));
+  const path = await folders.writeInputsFile(executionId, place, [{ ...divided, filesPath }]);
+  expect(JSON.parse(await readFile(path, "utf8"))).toEqual({
+    partition: place,
+    inputs: [{ ...divided, files, count: 1, isCut: false }],
+  });
+  expect((await stat(path)).mode & 0o777).toBe(0o444);
+  await folders.remove(executionId);
+  await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a list that is too long to be taken apart still tells how many files there are", async () => {
+  await folders.create(executionId, []);
+  const filesPath = join(folder, "list.json");
+  const files = Array.from({ length: 20_000 }, () => ({ path: "n".repeat(1_000), sizeBytes: 1 }));
+  await writeFile(filesPath, JSON.stringify({ files, count: 30_000, isCut: true }));
+  const path = await folders.writeInputsFile(executionId, place, [{ ...divided, filesPath }]);
+  expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({ inputs: [{ files: [], count: 30_000, isCut: true }] });
+});
+
+test("a list that is none is no fault of the task", async () => {
+  await folders.create(executionId, []);
+  const filesPath = join(folder, "list.json");
+  await writeFile(filesPath, "{");
+  await expect(folders.writeInputsFile(executionId, place, [{ ...divided, filesPath }])).rejects.toMatchObject({ kind: "unavailable" });
+});

@@ -1,8 +1,9 @@
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseExecutionId, type ExecutionId } from "@skrei/domain";
+import { parseExecutionId, type ExecutionId, type PartitionPlace } from "@skrei/domain";
 import { removeTree } from "@skrei/platform/remove-tree.ts";
-import type { WorkFolder, WorkFolders } from "../ports.ts";
+import type { DividedInput, WorkFolder, WorkFolders } from "../ports.ts";
+import { writeInputsFile } from "./inputs-file.ts";
 
 /** One folder per execution: `result/` (with `outputs/<name>/`) and `scratch/`. */
 export class ScratchFolders implements WorkFolders {
@@ -36,6 +37,12 @@ export class ScratchFolders implements WorkFolders {
 
   async writeExitCode(executionId: ExecutionId, exitCode: number): Promise<void> {
     await writeFile(join(this.of(executionId).resultFolder, "exitCode"), String(exitCode));
+  }
+
+  async writeInputsFile(executionId: ExecutionId, partition: PartitionPlace, inputs: readonly DividedInput[]): Promise<string> {
+    const path = join(this.#folder, executionId, "inputs.json");
+    await writeInputsFile(path, partition, inputs);
+    return path;
   }
 
   async remove(executionId: ExecutionId): Promise<void> {

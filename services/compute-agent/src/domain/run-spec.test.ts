@@ -30,6 +30,7 @@ const assignment = {
 const parts: PreparedParts = {
   nodeId: "n-1" as NodeId,
   inputs: [{ path: "/cache/1", isWritable: false }],
+  inputsFile: "",
   outputsFolder: "/node/outputs",
   scratchFolder: "/node/scratch",
   door: {
@@ -51,6 +52,23 @@ test("a task sees its inputs read-only and its outputs writable", () => {
     door: parts.door,
     epoch: 5,
   });
+});
+
+test("a task may change the node's own data where the node says so", () => {
+  const inputs = [{ path: "/data", isWritable: true }];
+  expect(buildRunSpec(assignment, { ...parts, inputs }).mounts[0]).toEqual({
+    hostPath: "/data",
+    target: "/in",
+    isReadOnly: false,
+    isHostData: true,
+  });
+});
+
+test("a task with a divided input finds a file that says what its partition got", () => {
+  const { mounts, env } = buildRunSpec(assignment, { ...parts, inputsFile: "/node/inputs.json" });
+  expect(mounts).toContainEqual({ hostPath: "/node/inputs.json", target: "/skrei/inputs.json", isReadOnly: true });
+  expect(env).toMatchObject({ SKREI_INPUTS_FILE: "/skrei/inputs.json" });
+  expect(buildRunSpec(assignment, parts).env).not.toHaveProperty("SKREI_INPUTS_FILE");
 });
 
 test("a task is told about itself under both names, and cannot forge it", () => {

@@ -1,5 +1,6 @@
 import { DomainError, type NodeId } from "@skrei/domain";
 import type { Assignment } from "./assignment.ts";
+import { INPUTS_FILE } from "./inputs-file.ts";
 import type { Door, Mount, RunSpec } from "./run.ts";
 import { systemEnvironment } from "./system-environment.ts";
 
@@ -8,6 +9,8 @@ export interface PreparedParts {
   readonly nodeId: NodeId;
   /** In the order of the task's inputs. */
   readonly inputs: readonly { readonly path: string; readonly isWritable: boolean }[];
+  /** Says what the partition got of divided inputs; empty when none is. */
+  readonly inputsFile: string;
   /** Holds one folder for each output, by name. */
   readonly outputsFolder: string;
   readonly scratchFolder: string;
@@ -23,7 +26,7 @@ export function buildRunSpec(assignment: Assignment, parts: PreparedParts): RunS
     jobId,
     epoch: assignment.epoch,
     engine: task.engine,
-    env: { ...task.env, ...parts.door.env, ...systemEnvironment(assignment, parts.nodeId) },
+    env: { ...task.env, ...parts.door.env, ...systemEnvironment(assignment, parts) },
     mounts: mountTable(assignment, parts),
     limits: { ...task.resources, timeoutMs: task.timeouts.executionMs },
     door: parts.door,
@@ -58,5 +61,7 @@ function mountTable({ job: { task } }: Assignment, parts: PreparedParts): readon
     target: path,
     isReadOnly: false,
   }));
-  return [...inputs, ...outputs];
+  const inputsFile: readonly Mount[] =
+    parts.inputsFile === "" ? [] : [{ hostPath: parts.inputsFile, target: INPUTS_FILE, isReadOnly: true }];
+  return [...inputs, ...inputsFile, ...outputs];
 }

@@ -1,8 +1,12 @@
 import type { NodeId } from "@skrei/domain";
 import type { Assignment } from "./assignment.ts";
+import { INPUTS_FILE } from "./inputs-file.ts";
 
 /** What every task is told about itself, as `SKREI_…` and under the names that Bacalhau's tasks know. */
-export function systemEnvironment(assignment: Assignment, nodeId: NodeId): Readonly<Record<string, string>> {
+export function systemEnvironment(
+  assignment: Assignment,
+  { nodeId, inputsFile }: { readonly nodeId: NodeId; readonly inputsFile: string },
+): Readonly<Record<string, string>> {
   const values = {
     EXECUTION_ID: assignment.executionId,
     JOB_ID: assignment.job.jobId,
@@ -16,5 +20,6 @@ export function systemEnvironment(assignment: Assignment, nodeId: NodeId): Reado
     env[`SKREI_${name}`] = value;
     env[`BACALHAU_${name}`] = value;
   }
-  return env;
+  // Bacalhau has nothing like it.
+  return inputsFile === "" ? env : { ...env, SKREI_INPUTS_FILE: INPUTS_FILE };
 }

@@ -22,7 +22,8 @@ export async function prepareRun(record: ExecutionRecord, { parts, log, signal }
   await executor.remove(executionId);
   const [door, inputs] = await allOrNone(signal, [(both) => openDoor(record, parts, both), (both) => fetchInputs(record, parts, both)]);
   const { outputsFolder, scratchFolder } = folders.of(executionId);
-  const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputs, outputsFolder, scratchFolder, door });
+  const inputsFile = await writeInputsFile(record, parts, inputs);
+  const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputs, inputsFile, outputsFolder, scratchFolder, door });
   held.note(executionId, { run, inputs: task.inputs.map((input, index) => useOf(input, inputs[index])) });
   const startedAtMs = await launch(run, { executor, sink, parts, signal });
   held.advance(executionId, "started", { startedAtMs });
@@ -83,6 +84,21 @@ async function fetchInputs(
       inputs.fetch({ ...request, input, onProgress: (progress) => notes.progress(progress, index) }, all),
   );
   return await allOrNone(signal, fetches);
+}
+
+/** Empty when no input is divided. */
+async function writeInputsFile(
+  { assignment }: ExecutionRecord,
+  { folders }: ExecutionParts,
+  inputs: readonly FetchedInput[],
+): Promise<string> {
+  const { executionId, partition, job } = assignment;
+  const divided = inputs.flatMap(({ digest, sizeBytes, filesPath }, index) => {
+    const { target = "", alias = "" } = job.task.inputs[index] ?? {};
+    return filesPath === "" ? [] : [{ target, alias, digest, sizeBytes, filesPath }];
+  });
+  if (divided.length === 0) return "";
+  return await folders.writeInputsFile(executionId, { index: partition, count: job.partitionCount }, divided);
 }
 
 /** The first failure ends the rest and is what is thrown, but not before the rest has ended: what they made can be cleared away then. */
