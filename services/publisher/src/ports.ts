@@ -14,6 +14,13 @@ export interface Block {
   readonly data: Uint8Array;
 }
 
+/** A file or folder that may be read in place. */
+export interface LeasedTree {
+  /** Absolute; a real file or folder, nobody may write it and all may read it. */
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
 /** Result folders that stay ordinary files, and blocks from elsewhere, read by content id. Safe for concurrent use. */
 export interface ContentStore {
   /**
@@ -30,8 +37,15 @@ export interface ContentStore {
   keepManifest(executionId: string, manifest: Uint8Array): Promise<string>;
   /** Resolves when the files of a staged result are on the disk. */
   sync(executionId: string): Promise<void>;
-  /** Removes a result and what nothing else needs. Unknown ids are fine. */
+  /** Removes a result and what nothing else needs; of one that is read in place the files stay until then. Unknown ids are fine. */
   drop(executionId: string): Promise<void>;
+  /**
+   * A file or folder that a staged result's parts name, or the whole, where it lies: sealed, real, and kept until the lease ends, also
+   * over a restart. @throws DomainError notFound/BLOCK_MISSING, invalid/CONTENT_ID_INVALID.
+   */
+  leaseTree(cid: string, leaseId: string, nowMs: number): LeasedTree;
+  /** Ends a lease with all its trees. Unknown leases are fine. */
+  releaseTrees(leaseId: string): Promise<void>;
   /** Those of `cids` that cannot be read here. @throws DomainError invalid/CONTENT_ID_INVALID. */
   missing(cids: readonly string[]): readonly string[];
   /**

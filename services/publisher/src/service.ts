@@ -12,6 +12,7 @@ import { openManifestKey } from "./adapters/manifest-key.ts";
 import { createUpstreamStore } from "./adapters/upstream-blocks.ts";
 import { blockHandlers } from "./api/block-routes.ts";
 import { createGateway } from "./api/gateway.ts";
+import { leaseHandlers } from "./api/lease-routes.ts";
 import { publishHandlers } from "./api/publish-routes.ts";
 import type { PublisherConfig } from "./config.ts";
 import { runBlockSweep } from "./loops/block-sweep.ts";
@@ -81,7 +82,7 @@ export function createPublisherService(
     isReady: () => parts !== undefined,
     publicKey: () => running().signer.publicKey,
     routes: (router) => {
-      router.service(PublishService, publishHandlers(ports));
+      router.service(PublishService, { ...publishHandlers(ports), ...leaseHandlers(ports, clock) });
       router.service(BlockService, blockHandlers(ports, config, clock));
     },
     fallback: createGateway(ports, { keys: config, clock, logger }),

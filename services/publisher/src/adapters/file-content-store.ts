@@ -4,13 +4,14 @@ import { syncFiles } from "@skrei/platform/sync-files.ts";
 import { type ContentId, parseCid, rawCid, verifyBlock } from "@skrei/unixfs/cid.ts";
 import { walkDag } from "@skrei/unixfs/read-dag.ts";
 import { hash } from "node:crypto";
-import type { Block, Clock, ContentStore } from "../ports.ts";
+import type { Block, Clock, ContentStore, LeasedTree } from "../ports.ts";
 import type { StagedResult } from "../domain/staged-result.ts";
 import { BlockTable } from "./block-table.ts";
 import { Pace } from "./pace.ts";
 import { ownerOf, ResultFolders, type StageRequest } from "./result-folders.ts";
 import { StoreDatabase } from "./store-database.ts";
 import { asStoreError, storeLayout } from "./store-layout.ts";
+import { TreeLeases } from "./tree-leases.ts";
 import { Turns } from "./turns.ts";
 
 export interface StoreOptions {
@@ -20,19 +21,27 @@ export interface StoreOptions {
   readonly clock: Clock;
 }
 
+interface StoreParts {
+  readonly blocks: BlockTable;
+  readonly results: ResultFolders;
+  readonly leases: TreeLeases;
+}
+
 /** The content store: an index in SQLite over ordinary files. One process at a time. */
 export class FileContentStore implements ContentStore, Disposable {
   readonly #database: StoreDatabase;
   readonly #blocks: BlockTable;
   readonly #results: ResultFolders;
+  readonly #leases: TreeLeases;
   readonly #staging = new Map<string, Promise<StagedResult>>();
   /** Pins, drops and sweeps look at what others need, so they take turns. */
   readonly #turns = new Turns();
 
-  private constructor(database: StoreDatabase, blocks: BlockTable, results: ResultFolders) {
+  private constructor(database: StoreDatabase, parts: StoreParts) {
     this.#database = database;
-    this.#blocks = blocks;
-    this.#results = results;
+    this.#blocks = parts.blocks;
+    this.#results = parts.results;
+    this.#leases = parts.leases;
   }
 
   /** Opens the store, made if need be, and finishes what a crash interrupted. */
@@ -45,7 +54,7 @@ export class FileContentStore implements ContentStore, Disposable {
       const blocks = new BlockTable({ database, layout, freeBytesMin, clock });
       await blocks.open();
       const results = new ResultFolders({ database, blocks, layout });
-      const store = new FileContentStore(database, blocks, results);
+      const store = new FileContentStore(database, { blocks, results, leases: new TreeLeases({ database, layout }) });
       await store.#resume();
       return store;
     } catch (error) {
@@ -95,8 +104,17 @@ export class FileContentStore implements ContentStore, Disposable {
         return this.#database.all<{ root: Uint8Array }>("DELETE FROM pin WHERE owner = ? RETURNING root", ownerOf(executionId));
       });
       for (const { root } of roots) await this.#releaseRoot(root);
-      await this.#finishDrop(executionId);
+      if (!this.#leases.isLeased(executionId)) await this.#finishDrop(executionId);
     });
+  }
+
+  leaseTree(cid: string, leaseId: string, nowMs: number): LeasedTree {
+    return this.#leases.lease(parseCid(cid), leaseId, nowMs);
+  }
+
+  async releaseTrees(leaseId: string): Promise<void> {
+    this.#leases.release(leaseId);
+    await this.#turns.take(async () => await this.#finishDrops());
   }
 
   missing(cids: readonly string[]): readonly string[] {
@@ -160,7 +178,12 @@ export class FileContentStore implements ContentStore, Disposable {
 
   async #resume(): Promise<void> {
     await this.#results.open();
-    for (const executionId of this.#results.dropping()) await this.#finishDrop(executionId);
+    await this.#finishDrops();
+  }
+
+  /** Those that a crash or a reader held up. */
+  async #finishDrops(): Promise<void> {
+    for (const executionId of this.#results.dropping()) if (!this.#leases.isLeased(executionId)) await this.#finishDrop(executionId);
   }
 
   async #finishDrop(executionId: string): Promise<void> {

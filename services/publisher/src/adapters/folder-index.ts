@@ -12,6 +12,8 @@ import type { StoreDatabase } from "./store-database.ts";
 export class FolderIndex implements FolderSink {
   readonly parts: ResultPart[] = [];
   readonly skippedPaths: string[] = [];
+  /** Parts whose folder on the disk is not just what their content id says; "" is the whole. */
+  readonly #impure = new Set<string>();
   readonly #database: StoreDatabase;
   readonly #blocks: BlockTable;
   readonly #folder: number;
@@ -52,7 +54,19 @@ export class FolderIndex implements FolderSink {
   }
 
   skipped(path: string): void {
+    this.unsealed(path);
     if (this.skippedPaths.length < SKIPPED_MAX) this.skippedPaths.push(path);
+  }
+
+  unsealed(path: string): void {
+    const [first = "", second = ""] = path.split("/", 2);
+    for (const part of ["", first, `${first}/${second}`]) this.#impure.add(part);
+  }
+
+  /** The whole and the parts that may be read in place. */
+  trees(whole: DagEntry): ResultPart[] {
+    const root = { path: "", cid: whole.cid.toString(), sizeBytes: whole.sizeBytes };
+    return [root, ...this.parts].filter(({ path }) => !this.#impure.has(path));
   }
 
   flush(): void {

@@ -20,6 +20,8 @@ export interface FolderSink {
   entry(path: string, entry: DagEntry): void;
   /** FIFO, socket, device, unreadable, or a name that is not UTF-8. */
   skipped(path: string): void;
+  /** A file or folder that belongs to another user, so that it could not be sealed. */
+  unsealed(path: string): void;
 }
 
 /**
@@ -63,7 +65,7 @@ export class FolderReader {
         if (named !== undefined) entries.push(named);
         if (this.#pace.isDue) await this.#pace.rest();
       }
-      seal(fd, 0o555);
+      if (!seal(fd, 0o555)) this.#sink.unsealed(path);
       const folder = buildFolderDag(entries, this.#emit);
       this.#sink.entry(path, folder);
       return folder;
@@ -107,7 +109,7 @@ export class FolderReader {
     if (fd === undefined) return this.#skip(path);
     try {
       this.#checkSize(fstatSync(fd).size);
-      seal(fd, 0o444);
+      if (!seal(fd, 0o444)) this.#sink.unsealed(path);
       this.#sink.file(path);
       const entry = buildFileDag(await this.#readLeaves(fd), this.#emit);
       this.#bytes += entry.sizeBytes;
@@ -177,12 +179,14 @@ function readChunk(fd: number, chunk: Buffer, at: number): number {
   return filled;
 }
 
-function seal(fd: number, mode: number): void {
+/** False for files of another user, which cannot be sealed by us; every read is checked against its hash anyway. */
+function seal(fd: number, mode: number): boolean {
   try {
     fchmodSync(fd, mode);
+    return true;
   } catch (error) {
-    // Files of another user cannot be sealed by us; every read is checked against its hash anyway.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+    return false;
   }
 }
 

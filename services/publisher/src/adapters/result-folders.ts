@@ -99,6 +99,11 @@ export class ResultFolders {
 
   async #takeOver(executionId: string, folder: string): Promise<void> {
     const home = this.homeOf(executionId);
+    if (this.dropping().includes(executionId)) {
+      throw new DomainError("precondition", "DATA_IN_USE", `The result of execution ${executionId} was dropped and is still being read.`, {
+        hint: "Stage it when its reader has ended.",
+      });
+    }
     if (await isFolder(folder)) {
       // What an earlier try left is older than what the caller offers now.
       await removeTree(home);
@@ -118,11 +123,22 @@ export class ResultFolders {
         this.#database.first<{ id: number }>("INSERT INTO folder (execution_id, state) VALUES (?, 'staging') RETURNING id", executionId),
       )?.id ?? 0;
     const index = new FolderIndex({ database: this.#database, blocks: this.#blocks, folder });
-    const { cid, sizeBytes } = await new FolderReader(index, bytesMax, signal).read(this.homeOf(executionId));
+    const whole = await new FolderReader(index, bytesMax, signal).read(this.homeOf(executionId));
     index.flush();
+    const { cid, sizeBytes } = whole;
     const { parts, skippedPaths } = index;
     const result: StagedResult = { executionId, cid: cid.toString(), sizeBytes, skippedPaths, parts, manifestCid: "" };
-    this.#database.changeLazily(() => this.#insertResult(folder, cid, result));
+    this.#database.changeLazily(() => {
+      this.#insertResult(folder, cid, result);
+      for (const tree of index.trees(whole))
+        this.#database.run(
+          "INSERT INTO tree (cid, folder, path, size_bytes) VALUES (?, ?, ?, ?)",
+          tree.cid,
+          folder,
+          tree.path,
+          tree.sizeBytes,
+        );
+    });
     return result;
   }
 
@@ -132,7 +148,7 @@ export class ResultFolders {
     this.#database.run("UPDATE OR IGNORE member SET root = ? WHERE root = ?", digest, provisionalRoot(folder));
     this.#database.run("DELETE FROM member WHERE root = ?", provisionalRoot(folder));
     this.#database.run("INSERT OR IGNORE INTO pin (owner, root) VALUES (?, ?)", ownerOf(executionId), digest);
-    this.#database.run("UPDATE folder SET state = 'staged' WHERE id = ?", folder);
+    this.#database.run("UPDATE folder SET state = 'staged', size_bytes = ? WHERE id = ?", sizeBytes, folder);
     const values = [executionId, folder, result.cid, digest, sizeBytes, JSON.stringify(skippedPaths), JSON.stringify(parts)] as const;
     this.#database.run(
       "INSERT INTO result (execution_id, folder, cid, root, size_bytes, skipped, parts, manifest_cid) VALUES (?, ?, ?, ?, ?, ?, ?, '')",
@@ -146,6 +162,7 @@ export class ResultFolders {
     const packs = this.#database.change(() => {
       this.#database.run("DELETE FROM file_block WHERE file IN (SELECT id FROM file WHERE folder = ?)", folder);
       this.#database.run("DELETE FROM file WHERE folder = ?", folder);
+      this.#database.run("DELETE FROM tree WHERE folder = ?", folder);
       this.#database.run("DELETE FROM folder WHERE id = ?", folder);
       return this.#blocks.removeMembers(provisionalRoot(folder));
     });

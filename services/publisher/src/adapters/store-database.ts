@@ -1,4 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DomainError } from "@skrei/domain";
+import { SCHEMA_STEPS } from "./store-schema.ts";
 
 /** The index of the store. One process at a time; each commit is on the disk when it returns, unless it says that it need not be. */
 export class StoreDatabase implements Disposable {
@@ -9,11 +11,17 @@ export class StoreDatabase implements Disposable {
     this.#database = new DatabaseSync(path);
     // FULL, not the NORMAL that WAL suggests: what was acknowledged must survive a power cut.
     this.#database.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384;");
-    this.#database.exec(SCHEMA);
+    try {
+      this.#migrate(path);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
   }
 
-  run(sql: string, ...values: readonly Value[]): void {
-    this.#prepare(sql).run(...values);
+  /** Returns how many rows changed. */
+  run(sql: string, ...values: readonly Value[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
   }
 
   /** Rows as objects; `T` states what the columns hold. */
@@ -52,6 +60,25 @@ export class StoreDatabase implements Disposable {
     if (this.#database.isOpen) this.#database.close();
   }
 
+  /** Stores made before versions were written say 0 and have what the first step makes, so that step may be repeated. */
+  #migrate(path: string): void {
+    const version = this.first<{ user_version: number }>("PRAGMA user_version")?.user_version ?? 0;
+    if (version > SCHEMA_STEPS.length) {
+      throw new DomainError(
+        "invalid",
+        "CONFIG_INVALID",
+        `The store ${path} has version ${version}; this program knows ${SCHEMA_STEPS.length}.`,
+        {
+          hint: "Start the program that wrote it, or a newer one.",
+        },
+      );
+    }
+    for (const [index, step] of SCHEMA_STEPS.entries()) {
+      if (index < version) continue;
+      this.change(() => this.#database.exec(`${step} PRAGMA user_version = ${index + 1};`));
+    }
+  }
+
   #prepare(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
@@ -62,24 +89,3 @@ export class StoreDatabase implements Disposable {
 }
 
 export type Value = string | number | Uint8Array | null;
-
-/*
- * block: blocks that the store owns, in the row or in a pack file. file_block: blocks that are parts of result files.
- * member: what a pinned root needs of others; of a staged result only its owned blocks, since its folder holds the rest.
- */
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS block (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, data BLOB, pack INTEGER, at INTEGER, stored_ms INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS block_pack ON block (pack) WHERE pack IS NOT NULL;
-CREATE TABLE IF NOT EXISTS pack (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS folder (id INTEGER PRIMARY KEY, execution_id TEXT NOT NULL UNIQUE, state TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS file (id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, path TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS file_folder ON file (folder);
-CREATE TABLE IF NOT EXISTS file_block (digest BLOB NOT NULL, file INTEGER NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (digest, file, at)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS file_block_file ON file_block (file);
-CREATE TABLE IF NOT EXISTS result (execution_id TEXT PRIMARY KEY, folder INTEGER NOT NULL, cid TEXT NOT NULL, root BLOB NOT NULL, size_bytes INTEGER NOT NULL, skipped TEXT NOT NULL, parts TEXT NOT NULL, manifest_cid TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS result_root ON result (root);
-CREATE TABLE IF NOT EXISTS pin (owner TEXT NOT NULL, root BLOB NOT NULL, PRIMARY KEY (owner, root)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS pin_root ON pin (root);
-CREATE TABLE IF NOT EXISTS member (root BLOB NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (root, digest)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS member_digest ON member (digest);
-`;

@@ -5,7 +5,7 @@ import type { Provenance } from "../domain/manifest.ts";
 import { publishResult, type PublishPorts } from "../loops/publish-result.ts";
 
 /** PublishService: staged and published results of this node. */
-export function publishHandlers(ports: PublishPorts): ServiceImpl<typeof PublishService> {
+export function publishHandlers(ports: PublishPorts): Omit<ServiceImpl<typeof PublishService>, "leaseTree" | "releaseTrees"> {
   return {
     stageResult: async ({ executionId, folder, bytesMax }, { signal }) => {
       const staged = await ports.store.stage({ executionId, folder: absolute(folder), bytesMax: Number(bytesMax) }, signal);
