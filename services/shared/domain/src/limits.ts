@@ -15,6 +15,13 @@ export const LIMITS = {
   metaValueBytesMax: KIB,
   constraintsMax: 32,
   inputsMax: 64,
+  /** As S3 limits it. */
+  objectKeyBytesMax: KIB,
+  /** Regular expressions and date layouts. */
+  patternCharsMax: 1_024,
+  /** Lines at the head of a divided file that every partition gets. */
+  headerLinesMax: 100,
+  recordBytesMax: 1_024 * GIB,
   outputsMax: 32,
   envMax: 256,
   envValueBytesMax: 32 * KIB,

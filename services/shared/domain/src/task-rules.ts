@@ -1,27 +1,12 @@
-import type { DockerEngine, Engine, InputSource, JobOutput, OutputPath, Source, Task, Timeouts, WasmEngine } from "./job-spec.ts";
+import { addInputViolations } from "./input-rules.ts";
+import type { DraftInput } from "./input-rules.ts";
+import type { DockerEngine, Engine, OutputPath, Task, Timeouts, WasmEngine } from "./job-spec.ts";
 import { LIMITS } from "./limits.ts";
+import { addPublisherViolations } from "./publisher-rules.ts";
 import type { Resources } from "./resources.ts";
-import {
-  absolutePathRule,
-  contentIdRule,
-  envNameRule,
-  imageRule,
-  isAtOrBelow,
-  jobReferenceRule,
-  nameRule,
-  outputNameRule,
-  relativePathRule,
-  sha256Rule,
-  targetRule,
-  textRule,
-  urlRule,
-} from "./spec-grammar.ts";
+import { absolutePathRule, envNameRule, imageRule, isAtOrBelow, nameRule, outputNameRule, targetRule, textRule } from "./spec-grammar.ts";
 import { quote } from "./violations.ts";
 import type { Violations } from "./violations.ts";
-
-export interface DraftInput extends Omit<InputSource, "source"> {
-  readonly source: Source | JobOutput | undefined;
-}
 
 /** A task with defaults, whose engine and sources may still be missing; whoever made the draft has reported those. */
 export interface DraftTask extends Omit<Task, "engine" | "inputs"> {
@@ -38,10 +23,12 @@ export function addTaskViolations(task: DraftTask, violations: Violations): void
     addInputViolations(task.inputs, violations);
     addOutputViolations(task.outputs, violations);
     addNestingViolations(task, violations);
+    addReservedViolations(task, violations);
   }
   if (task.engine?.name === "docker") addDockerViolations(task.engine, violations);
   if (task.engine?.name === "wasm" && hasFewInputs) addWasmViolations(task.engine, task.inputs, violations);
   addResourceViolations(task.resources, violations);
+  addPublisherViolations(task.publisher, violations);
   addTimeoutViolations(task.timeouts, violations);
 }
 
@@ -57,49 +44,6 @@ function addEnvViolations(env: Task["env"], violations: Violations): void {
   }
 }
 
-function addInputViolations(inputs: readonly DraftInput[], violations: Violations): void {
-  let inlineBytes = 0;
-  for (const [index, { alias, target, source }] of inputs.entries()) {
-    const field = `task.inputs[${index}]`;
-    if (alias.length > 255 || /\p{Cc}/u.test(alias) || !alias.isWellFormed())
-      violations.found(`${field}.alias`, alias, "at most 255 characters, none of them control characters");
-    violations.text(`${field}.target`, target, targetRule);
-    if (source === undefined) continue;
-    addSourceViolations(field, source, violations);
-    if (source.type === "inline") inlineBytes += base64Bytes(source.dataBase64);
-  }
-  if (inlineBytes > LIMITS.inlineBytesMax) {
-    violations.found(
-      "task.inputs",
-      `${inlineBytes} bytes inline`,
-      `at most ${LIMITS.inlineBytesMax} bytes inline in all; upload larger data and refer to its content id`,
-    );
-  }
-}
-
-function addSourceViolations(field: string, source: Source | JobOutput, violations: Violations): void {
-  switch (source.type) {
-    case "inline":
-      return;
-    case "content":
-      violations.text(`${field}.content.cid`, source.cid, contentIdRule);
-      return violations.text(`${field}.content.path`, source.path, relativePathRule);
-    case "local":
-      return violations.text(`${field}.local.path`, source.path, absolutePathRule);
-    case "http":
-      violations.text(`${field}.http.url`, source.url, urlRule);
-      return violations.text(`${field}.http.sha256`, source.sha256, sha256Rule);
-    case "job":
-      return addJobOutputViolations(`${field}.job`, source, violations);
-  }
-}
-
-function addJobOutputViolations(field: string, { job, output, partition }: JobOutput, violations: Violations): void {
-  violations.text(`${field}.job`, job, jobReferenceRule);
-  if (output !== "") violations.text(`${field}.output`, output, outputNameRule);
-  if (partition !== undefined) violations.integer(`${field}.partition`, partition, { min: 0, max: LIMITS.partitionsMax - 1 });
-}
-
 function addOutputViolations(outputs: readonly OutputPath[], violations: Violations): void {
   const indexes = new Map<string, number>();
   for (const [index, { name, path }] of outputs.entries()) {
@@ -112,11 +56,8 @@ function addOutputViolations(outputs: readonly OutputPath[], violations: Violati
 }
 
 /** A mount inside a mount would hide files, or write into an input. Says it once a path, of the later one. */
-function addNestingViolations({ inputs, outputs }: Pick<DraftTask, "inputs" | "outputs">, violations: Violations): void {
-  const places = [
-    ...inputs.map(({ target }, index) => ({ field: `task.inputs[${index}].target`, path: target })),
-    ...outputs.map(({ path }, index) => ({ field: `task.outputs[${index}].path`, path })),
-  ].filter(({ path }) => targetRule(path) === undefined);
+function addNestingViolations(task: DraftTask, violations: Violations): void {
+  const places = placesOf(task);
   for (const [index, place] of places.entries()) {
     const other = places.slice(0, index).find(({ path }) => isAtOrBelow(path, place.path) || isAtOrBelow(place.path, path));
     if (other === undefined) continue;
@@ -127,6 +68,24 @@ function addNestingViolations({ inputs, outputs }: Pick<DraftTask, "inputs" | "o
     );
   }
 }
+
+/** Where a task finds what it got of a divided input, nothing of its own may lie. */
+function addReservedViolations(task: DraftTask, violations: Violations): void {
+  if (task.inputs.every(({ partition }) => partition === undefined)) return;
+  for (const { field, path } of placesOf(task)) {
+    if (isAtOrBelow(path, INPUTS_FOLDER))
+      violations.found(field, path, `a path outside ${INPUTS_FOLDER}, where a task finds what it got of its divided inputs`);
+  }
+}
+
+function placesOf({ inputs, outputs }: DraftTask): readonly { readonly field: string; readonly path: string }[] {
+  return [
+    ...inputs.map(({ target }, index) => ({ field: `task.inputs[${index}].target`, path: target })),
+    ...outputs.map(({ path }, index) => ({ field: `task.outputs[${index}].path`, path })),
+  ].filter(({ path }) => targetRule(path) === undefined);
+}
+
+const INPUTS_FOLDER = "/skrei";
 
 function addDockerViolations({ image, entrypoint, parameters, workingDirectory }: DockerEngine, violations: Violations): void {
   violations.text("task.docker.image", image, imageRule);
@@ -173,8 +132,4 @@ function addTimeoutViolations({ executionMs, queueMs, totalMs }: Timeouts, viola
   if (totalMs > 0 && executionMs + queueMs > totalMs) {
     violations.found("task.timeouts.total", `${totalMs} ms`, `at least execution and queue together, ${executionMs + queueMs} ms`);
   }
-}
-
-function base64Bytes(base64: string): number {
-  return Math.floor((base64.replace(/=+$/u, "").length * 3) / 4);
 }

@@ -44,7 +44,7 @@ describe("a spec from a stranger", () => {
         outputs: [],
         resources: { cpuMillis: 500, memoryBytes: 536_870_912, diskBytes: 1_073_741_824 },
         network: { mode: "none", domains: [], egressBytesMax: 0 },
-        publisher: { type: "cluster" },
+        publisher: { type: "default" },
         timeouts: { executionMs: 86_400_000, queueMs: 0, totalMs: 0 },
       },
       retry: { attemptsMax: 3, backoffMs: 1_000, backoffMsMax: 60_000, retriesUserFailures: false, retryExitCodes: [] },

@@ -1,9 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
-import type { Duration } from "@bufbuild/protobuf/wkt";
 import { addSpecViolations, DEFAULTS, DomainError, LIMITS, Violations } from "@skrei/domain";
 import type {
   Constraint,
-  DraftInput,
   DraftSpec,
   DraftTask,
   Engine,
@@ -23,13 +21,12 @@ import type {
   Timeouts as PbTimeouts,
 } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintFromProto } from "./constraint.ts";
+import { draftDuration } from "./draft-duration.ts";
+import { draftInputs } from "./draft-input.ts";
 import { draftNetwork } from "./draft-network.ts";
-import { draftPartition } from "./draft-partition.ts";
 import { draftPublisher } from "./draft-publisher.ts";
-import { requestedSourceFromProto } from "./input-source.ts";
 import { JOB_TYPE_FROM_PROTO } from "./job-type.ts";
 import { engineFromProto } from "./task.ts";
-import { msFromDuration } from "./time.ts";
 
 /**
  * A spec from a stranger: everything is checked, every default filled in.
@@ -115,20 +112,6 @@ function draftTask(pb: PbTask, violations: Violations): DraftTask {
   };
 }
 
-function draftInputs(pb: PbTask, violations: Violations): readonly DraftInput[] {
-  return pb.inputs.map(({ alias, target, source, partition: pbPartition }, index) => {
-    if (source.case === undefined)
-      violations.add(`task.inputs[${index}]`, "has no source; allowed: inline, content, local, http, s3 or job", "FIELD_REQUIRED");
-    const partition = draftPartition(`task.inputs[${index}].partition`, pbPartition, violations);
-    return {
-      alias,
-      target: target === "" ? "/inputs" : target,
-      source: requestedSourceFromProto(source),
-      ...(partition !== undefined && { partition }),
-    };
-  });
-}
-
 function withEngineDefaults(engine: Engine): Engine {
   return engine.name === "wasm" && engine.entrypoint === "" ? { ...engine, entrypoint: "_start" } : engine;
 }
@@ -142,23 +125,23 @@ function withResourceDefaults(pb: PbTask["resources"]): Resources {
 }
 
 function draftTimeouts(pb: PbTimeouts | undefined, violations: Violations): Timeouts {
-  const queueMs = durationOr(0, { field: "task.timeouts.queue", duration: pb?.queue, violations });
-  const totalMs = durationOr(0, { field: "task.timeouts.total", duration: pb?.total, violations });
+  const queueMs = draftDuration(0, { field: "task.timeouts.queue", duration: pb?.queue, violations });
+  const totalMs = draftDuration(0, { field: "task.timeouts.total", duration: pb?.total, violations });
   // A total shorter than the default bounds the default, else everybody who sets a total had to set both.
   const defaultMs = totalMs > 0 ? Math.min(DEFAULTS.executionTimeoutMs, Math.max(0, totalMs - queueMs)) : DEFAULTS.executionTimeoutMs;
   return {
-    executionMs: durationOr(defaultMs, { field: "task.timeouts.execution", duration: pb?.execution, violations }),
+    executionMs: draftDuration(defaultMs, { field: "task.timeouts.execution", duration: pb?.execution, violations }),
     queueMs,
     totalMs,
   };
 }
 
 function draftRetry(pb: PbRetryPolicy | undefined, violations: Violations): RetryPolicy {
-  const backoffMs = durationOr(DEFAULTS.backoffMs, { field: "retry.backoff", duration: pb?.backoff, violations });
+  const backoffMs = draftDuration(DEFAULTS.backoffMs, { field: "retry.backoff", duration: pb?.backoff, violations });
   return {
     attemptsMax: pb?.maxAttempts || DEFAULTS.attemptsMax,
     backoffMs,
-    backoffMsMax: durationOr(Math.max(DEFAULTS.backoffMsMax, backoffMs), {
+    backoffMsMax: draftDuration(Math.max(DEFAULTS.backoffMsMax, backoffMs), {
       field: "retry.backoffMax",
       duration: pb?.backoffMax,
       violations,
@@ -166,22 +149,6 @@ function draftRetry(pb: PbRetryPolicy | undefined, violations: Violations): Retr
     retriesUserFailures: pb?.retryUserFailures ?? false,
     retryExitCodes: [...(pb?.retryExitCodes ?? [])],
   };
-}
-
-interface DurationField {
-  readonly field: string;
-  readonly duration: Duration | undefined;
-  readonly violations: Violations;
-}
-
-/** Absent is the default; zero is zero, that is no limit. */
-function durationOr(defaultMs: number, { field, duration, violations }: DurationField): number {
-  if (duration === undefined) return defaultMs;
-  const ms = msFromDuration(duration);
-  // Number.isSafeInteger keeps sums of such values exact; the rules say the real range.
-  if (duration.nanos >= 0 && duration.nanos < 1_000_000_000 && ms >= 0 && Number.isSafeInteger(ms)) return ms;
-  violations.found(field, `${duration.seconds} s and ${duration.nanos} ns`, "a duration that is not negative, such as 90s");
-  return defaultMs;
 }
 
 function completeSpec({ task, ...spec }: DraftSpec): RequestedSpec | undefined {
