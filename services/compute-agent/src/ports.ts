@@ -8,7 +8,6 @@ import type {
   Network,
   NetworkUse,
   NodeEngine,
-  NodeId,
   NodeNetwork,
   PartitionPlace,
   Publisher,
