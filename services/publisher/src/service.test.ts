@@ -160,6 +160,19 @@ test("streams a CAR whose blocks all verify and follow their parents", async () 
   expect(entity.length).toBe(2);
 });
 
+test("gives exactly the blocks that hold the bytes asked for, as a CAR and by path", async () => {
+  const path = `/ipfs/${published.cid}/outputs/model/weights.bin`;
+  const whole = readCar((await get(`${path}?format=car&dag-scope=entity`)).body);
+  const { body, headers } = await get(`${path}?format=car&entity-bytes=0:9`);
+  const part = readCar(body);
+  expect(part.filter(({ cid }) => cid.code === 0x55)).toHaveLength(1);
+  expect(part.length).toBe(whole.length - whole.filter(({ cid }) => cid.code === 0x55).length + 1);
+  expect(headers["x-ipfs-roots"]?.split(",")).toHaveLength(4);
+  expect(headers["x-ipfs-roots"]).toMatch(new RegExp(`^${published.cid},`, "u"));
+  expect(headers["x-ipfs-path"]).toBe(path);
+  expect((await get(`${path}?format=car&entity-bytes=ten`)).status).toBe(400);
+});
+
 test("gives raw blocks below the root of the link, and nothing beside it", async () => {
   const { body } = await get(`/ipfs/${published.cid}?format=raw`);
   const [below] = linksOf(parseCid(published.cid), body);

@@ -1,15 +1,17 @@
 import { hash } from "node:crypto";
+import { carHeader, carSectionHead } from "@skrei/unixfs/car.ts";
 import type { ContentId } from "@skrei/unixfs/cid.ts";
 import { decodeNode } from "@skrei/unixfs/node.ts";
-import { type LoadBlock, walkDag } from "@skrei/unixfs/read-dag.ts";
-import type { DagScope } from "./gateway-request.ts";
+import { type LoadBlock, walkDag, walkFile } from "@skrei/unixfs/read-dag.ts";
+import { parseEntityBytes } from "../domain/byte-range.ts";
 import type { Exchange } from "./gateway-exchange.ts";
+import type { GatewayRequest } from "./gateway-request.ts";
 import { contentHeaders, isUnchanged, sendPieces } from "./gateway-send.ts";
 
 /** A CAR (version 1): the blocks on the way to the target, then those that `dag-scope` names, depth first, each once. */
 export async function sendCar(exchange: Exchange, wayThere: readonly ContentId[]): Promise<void> {
   const { request, response, target } = exchange;
-  const etag = `W/"${[request.root.toString(), target.toString(), request.dagScope].join(".")}.car"`;
+  const etag = `W/"${[request.root.toString(), target.toString(), request.dagScope, request.entityBytes].filter(Boolean).join(".")}.car"`;
   if (isUnchanged(exchange, etag)) return;
   const headers = { "content-disposition": `attachment; filename="${target.toString()}.car"` };
   response.writeHead(200, contentHeaders(etag, "application/vnd.ipld.car; version=1; order=dfs; dups=n", headers));
@@ -35,7 +37,7 @@ async function* blockPieces({ request, load }: Pick<Exchange, "request" | "load"
   for (const [index, cid] of request.blocks.entries()) {
     const block = index === 0 ? first : await load(cid);
     // Apart from its head, so that a block of 1 MiB is not copied once more.
-    yield Buffer.concat([varint(cid.bytes.length + block.length), cid.bytes]);
+    yield carSectionHead(cid, block.length);
     yield block;
   }
 }
@@ -51,7 +53,7 @@ async function* carPieces({ request, load, target }: Exchange, wayThere: readonl
     sent.add(cid.toString());
     yield carSection(cid, await load(cid));
   }
-  for await (const { cid, block } of scoped(load, target, request.dagScope)) {
+  for await (const { cid, block } of scoped(load, target, request)) {
     if (block !== undefined && !sent.has(cid.toString())) yield carSection(cid, block);
   }
 }
@@ -59,12 +61,15 @@ async function* carPieces({ request, load, target }: Exchange, wayThere: readonl
 async function* scoped(
   load: LoadBlock,
   target: ContentId,
-  scope: DagScope,
+  { dagScope, entityBytes }: GatewayRequest,
 ): AsyncGenerator<{ cid: ContentId; block: Uint8Array | undefined }> {
   const block = await load(target);
-  const { kind } = decodeNode(target, block);
-  if (scope === "all" || (scope === "entity" && kind === "file")) yield* walkDag(load, target, { loadsLeaves: true });
-  else if (scope === "entity" && kind === "shard") yield* shardBlocks(load, target);
+  const node = decodeNode(target, block);
+  const isEntity = dagScope === "entity";
+  const range = isEntity && node.kind === "file" ? parseEntityBytes(entityBytes, node.sizeBytes) : undefined;
+  if (range !== undefined) yield* walkFile(load, target, range);
+  else if (dagScope === "all" || (isEntity && node.kind === "file")) yield* walkDag(load, target, { loadsLeaves: true });
+  else if (isEntity && node.kind === "shard") yield* shardBlocks(load, target);
   else yield { cid: target, block };
 }
 
@@ -77,21 +82,6 @@ async function* shardBlocks(load: LoadBlock, cid: ContentId): AsyncGenerator<{ c
   for (const link of node.links) if (link.name.length === node.prefixLength) yield* shardBlocks(load, link.cid);
 }
 
-/** DAG-CBOR of `{roots: [root], version: 1}`, by hand: it is the only CBOR here. */
-function carHeader(root: ContentId): Uint8Array {
-  const roots = [0xa2, 0x65, ...Buffer.from("roots"), 0x81, 0xd8, 0x2a, 0x58, root.bytes.length + 1, 0x00, ...root.bytes];
-  const header = Buffer.from([...roots, 0x67, ...Buffer.from("version"), 0x01]);
-  return Buffer.concat([varint(header.length), header]);
-}
-
 function carSection(cid: ContentId, block: Uint8Array): Uint8Array {
-  return Buffer.concat([varint(cid.bytes.length + block.length), cid.bytes, block]);
-}
-
-/** Unsigned LEB128. */
-function varint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return Uint8Array.from([...bytes, rest]);
+  return Buffer.concat([carSectionHead(cid, block.length), block]);
 }

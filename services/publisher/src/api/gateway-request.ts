@@ -1,9 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { DomainError } from "@skrei/domain";
 import { type ContentId, parseCid } from "@skrei/unixfs/cid.ts";
+import { parseEntityBytes } from "../domain/byte-range.ts";
 
 type GatewayFormat = "unixfs" | "raw" | "car" | "json";
-export type DagScope = "block" | "entity" | "all";
+type DagScope = "block" | "entity" | "all";
 
 /** What a caller of the gateway asks for. */
 export interface GatewayRequest {
@@ -12,6 +13,8 @@ export interface GatewayRequest {
   readonly token: string;
   readonly format: GatewayFormat;
   readonly dagScope: DagScope;
+  /** Of a CAR of one file: only the blocks of these bytes; empty for all of it. */
+  readonly entityBytes: string;
   /** Of a CAR: exactly these blocks, instead of `dagScope`. */
   readonly blocks: readonly ContentId[];
   readonly isHead: boolean;
@@ -33,7 +36,9 @@ export function parseGatewayRequest(incoming: IncomingMessage): GatewayRequest {
     path: names.filter((name) => name !== "").map(decodeName),
     token: searchParams.get("token") ?? bearerOf(incoming),
     format: parseFormat(searchParams.get("format"), incoming.headers.accept ?? ""),
-    dagScope: parseScope(searchParams.get("dag-scope")),
+    // Bytes of an entity are meant for the entity, whatever else is said.
+    dagScope: searchParams.has("entity-bytes") ? "entity" : parseScope(searchParams.get("dag-scope")),
+    entityBytes: parseEntity(searchParams.get("entity-bytes")),
     blocks: parseBlocks(searchParams.get("blocks")),
     isHead: incoming.method === "HEAD",
     range: incoming.headers.range,
@@ -70,6 +75,13 @@ function parseScope(scope: string | null): DagScope {
   if (scope === "block" || scope === "entity") return scope;
   throw new DomainError("invalid", "FIELD_INVALID", `The dag-scope ${scope.slice(0, 32)} is not known.`, {
     hint: "Use block, entity or all.",
+  });
+}
+
+function parseEntity(bytes: string | null): string {
+  if (bytes === null || parseEntityBytes(bytes, 1) !== undefined) return bytes ?? "";
+  throw new DomainError("invalid", "FIELD_INVALID", `The entity-bytes ${bytes.slice(0, 32)} are no range.`, {
+    hint: "Use from:to, such as 0:1048575 or -1024:*.",
   });
 }
 

@@ -10,7 +10,7 @@ import { sendBlocks, sendCar } from "./gateway-car.ts";
 import type { Exchange } from "./gateway-exchange.ts";
 import { sendFile } from "./gateway-file.ts";
 import { sendFolder } from "./gateway-folder.ts";
-import { parseGatewayRequest } from "./gateway-request.ts";
+import { type GatewayRequest, parseGatewayRequest } from "./gateway-request.ts";
 import { sendError, sendWhole } from "./gateway-send.ts";
 
 export interface GatewayOptions {
@@ -50,16 +50,29 @@ async function answer(
     visited.set(cid.toString(), cid);
     return await load(cid);
   };
-  const target = await resolvePath(loadNoted, request.root, request.path);
-  if (target === undefined)
-    throw new DomainError("notFound", "RESULT_NOT_FOUND", `There is no ${request.path.join("/")} below ${request.root.toString()}.`, {
-      hint: "List the folder above it.",
-    });
+  const steps = await stepsTo(loadNoted, request);
+  const target = steps.at(-1) ?? request.root;
+  response.setHeader("x-ipfs-path", ["/ipfs", request.root.toString(), ...request.path.map(encodeURIComponent)].join("/"));
+  response.setHeader("x-ipfs-roots", steps.join(","));
   const exchange: Exchange = { request, response, load, target };
   if (request.format === "raw")
     return sendWhole(exchange, { etag: `"${target.toString()}.raw"`, type: "application/vnd.ipld.raw", body: await load(target) });
   if (request.format === "car") return await sendCar(exchange, [...visited.values()]);
   await sendUnixfs(exchange);
+}
+
+/** The root and what each name of the path leads to. */
+async function stepsTo(load: LoadBlock, { root, path }: GatewayRequest): Promise<readonly ContentId[]> {
+  const steps = [root];
+  for (const name of path) {
+    const next = await resolvePath(load, steps.at(-1) ?? root, [name]);
+    if (next === undefined)
+      throw new DomainError("notFound", "RESULT_NOT_FOUND", `There is no ${path.join("/")} below ${root.toString()}.`, {
+        hint: "List the folder above it.",
+      });
+    steps.push(next);
+  }
+  return steps;
 }
 
 function checkBelow(store: ContentStore, root: string, cid: ContentId): void {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseRange } from "./byte-range.ts";
+import { parseEntityBytes, parseRange } from "./byte-range.ts";
 
 test.each([
   ["bytes=0-9", 100, { start: 0, end: 10 }],
@@ -18,6 +18,20 @@ test.each([
   [undefined, 100, undefined],
 ])("reads %s of %d bytes", (header, sizeBytes, range) => {
   expect(parseRange(header, sizeBytes)).toEqual(range);
+});
+
+test.each([
+  ["0:*", { start: 0, end: 100 }],
+  ["10:19", { start: 10, end: 20 }],
+  ["-5:-1", { start: 95, end: 100 }],
+  ["-500:-2", { start: 0, end: 99 }],
+  ["90:500", { start: 90, end: 100 }],
+  ["200:300", { start: 100, end: 100 }],
+  ["50:10", { start: 50, end: 50 }],
+  ["5", undefined],
+  ["a:b", undefined],
+])("reads entity-bytes=%s of 100 bytes", (text, range) => {
+  expect(parseEntityBytes(text, 100)).toEqual(range);
 });
 
 test("never leaves the file", () => {

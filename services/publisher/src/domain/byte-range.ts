@@ -17,6 +17,20 @@ export function parseRange(header: string | undefined, sizeBytes: number): ByteR
     : bytesFrom(Number(first), last === "" ? Number.POSITIVE_INFINITY : Number(last), sizeBytes);
 }
 
+/**
+ * What `entity-bytes` of the trustless gateway means for `sizeBytes` bytes: `from:to`, `to` included or `*`, negative ones counted from
+ * the end. Undefined for another form.
+ */
+export function parseEntityBytes(text: string, sizeBytes: number): ByteRange | undefined {
+  const [, from = "", to = ""] = /^(-?\d{1,15}):(\*|-?\d{1,15})$/u.exec(text) ?? [];
+  if (from === "") return undefined;
+  const place = (at: number): number => Math.min(Math.max(at < 0 ? sizeBytes + at : at, 0), sizeBytes);
+  const start = place(Number(from));
+  // The last byte is included, so that -1 is the end of the file.
+  const end = to === "*" || to === "-1" ? sizeBytes : place(Number(to) + 1);
+  return { start, end: Math.max(start, end) };
+}
+
 function bytesFrom(start: number, last: number, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {
   if (last < start) return undefined;
   return start >= sizeBytes ? "unsatisfiable" : { start, end: Math.min(last + 1, sizeBytes) };

@@ -41,6 +41,31 @@ export async function* readFile(load: LoadBlock, cid: CID, range: ByteRange, dep
   }
 }
 
+/** The blocks of a file that hold bytes of `range`, and those on the way to them; parents first, each once. */
+export async function* walkFile(load: LoadBlock, cid: CID, range: ByteRange): AsyncGenerator<{ cid: CID; block: Uint8Array }> {
+  const seen = new Set<string>();
+  for await (const part of partsOf(load, cid, range)) {
+    const key = part.cid.toString();
+    if (seen.has(key)) continue;
+    seen.add(key);
+    yield part;
+  }
+}
+
+async function* partsOf(load: LoadBlock, cid: CID, range: ByteRange, depth = 0): AsyncGenerator<{ cid: CID; block: Uint8Array }> {
+  const block = await load(cid);
+  const node = decodeNode(cid, block);
+  if (node.kind !== "file" || depth > FILE_DEPTH_MAX) throw malformed(cid, `a ${node.kind} where a part of a file was expected`);
+  yield { cid, block };
+  let at = node.data.length;
+  for (const chunk of node.chunks) {
+    const start = Math.max(range.start - at, 0);
+    const end = Math.min(range.end - at, chunk.sizeBytes);
+    if (start < end) yield* partsOf(load, chunk.cid, { start, end }, depth + 1);
+    at += chunk.sizeBytes;
+  }
+}
+
 /** Every block below `root` once, parents first, in the order of links. Raw blocks come without bytes unless `loadsLeaves`. */
 export async function* walkDag(
   load: LoadBlock,
