@@ -10,7 +10,7 @@ interface Argument {
   /** Takes all that follow. Only the last. */
   readonly isVariadic?: boolean;
   /** What completion offers. */
-  readonly completes?: "job" | "node" | "file";
+  readonly completes?: "job" | "node" | "data" | "file";
 }
 
 /** One command. Help, completion and the documents are made from this. */

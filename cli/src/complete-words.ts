@@ -1,7 +1,9 @@
 import { GLOBAL_FLAGS } from "./command.ts";
 import type { CommandDefinition } from "./command.ts";
+import { kindOf } from "./data/kept-words.ts";
 import type { Flag, Flags } from "./flags.ts";
 import { cleanLine } from "./output/clean-text.ts";
+import { formatBytes } from "./parse/parse-bytes.ts";
 import { jobStateOf } from "./run/job-words.ts";
 import type { Session } from "./session.ts";
 
@@ -52,6 +54,7 @@ function flagNames(flags: Flags): readonly Candidate[] {
 
 async function argumentValues({ args: [argument] }: CommandDefinition, session: Session): Promise<readonly Candidate[]> {
   if (argument?.completes === "job") return jobs(session);
+  if (argument?.completes === "data") return data(session);
   return argument?.completes === "node" ? nodes(session) : [];
 }
 
@@ -80,6 +83,19 @@ async function nodes({ cluster }: Session): Promise<readonly Candidate[]> {
   try {
     const page = await cluster.nodes.listNodes({ pageSize: JOBS_OFFERED }, { timeoutMs: ASK_TIMEOUT_MS });
     return page.nodes.map(({ nodeId, name }) => ({ value: nodeId, description: cleanLine(name) }));
+  } catch {
+    // As for jobs.
+    return [];
+  }
+}
+
+/** Names first: nobody types content ids. */
+async function data({ cluster }: Session): Promise<readonly Candidate[]> {
+  try {
+    const page = await cluster.data.listData({ pageSize: JOBS_OFFERED }, { timeoutMs: ASK_TIMEOUT_MS });
+    const roots = new Map(page.data.map((kept) => [kept.cid, `${kindOf(kept)} ${formatBytes(Number(kept.sizeBytes))}`]));
+    const names = page.data.filter(({ name }) => name !== "").map(({ name, cid }) => ({ value: name, description: cid }));
+    return [...names, ...[...roots].map(([value, description]) => ({ value, description }))];
   } catch {
     // As for jobs.
     return [];

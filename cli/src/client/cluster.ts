@@ -2,6 +2,7 @@ import type { Client, Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { DomainError } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
+import { DataService } from "@skrei/proto/skrei/data/v1/data_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
@@ -13,6 +14,7 @@ export interface Cluster {
   readonly jobs: Client<typeof JobService>;
   readonly nodes: Client<typeof NodeService>;
   readonly results: Client<typeof ResultService>;
+  readonly data: Client<typeof DataService>;
   readonly network: Client<typeof NetworkService>;
 }
 
@@ -32,6 +34,7 @@ export function createCluster(settings: ServerSettings, trace: (line: string) =>
     jobs: createClient(JobService, transport),
     nodes: createClient(NodeService, transport),
     results: createClient(ResultService, transport),
+    data: createClient(DataService, transport),
     network: createClient(NetworkService, transport),
   };
 }

@@ -16,7 +16,7 @@ const NODES = 3;
 
 export const demo = defineCommand({
   path: "demo",
-  summary: "Show it all: a cluster, a job in three parts, verified results.",
+  summary: "Show it all: a cluster, a job in 3 parts, verified results.",
   args: [],
   flags: {},
   examples: ["skrei demo"],

@@ -1,6 +1,13 @@
 import type { CommandDefinition } from "../command.ts";
 import { complete } from "./complete.ts";
 import { completion } from "./completion.ts";
+import { dataGc } from "./data-gc.ts";
+import { dataGet } from "./data-get.ts";
+import { dataLs } from "./data-ls.ts";
+import { dataPin } from "./data-pin.ts";
+import { dataPut } from "./data-put.ts";
+import { dataRm } from "./data-rm.ts";
+import { dataStat } from "./data-stat.ts";
 import { demo } from "./demo.ts";
 import { dev } from "./dev.ts";
 import { dockerRun } from "./docker-run.ts";
@@ -55,6 +62,13 @@ export const COMMANDS: readonly CommandDefinition[] = [
   nodeReject,
   nodeDrain,
   nodeUndrain,
+  dataPut,
+  dataLs,
+  dataGet,
+  dataPin,
+  dataRm,
+  dataGc,
+  dataStat,
   netList,
   netExplain,
   doctor,

@@ -30,6 +30,34 @@ export function refuseTwoForms({ json, output }: Readonly<Record<string, unknown
   throw new DomainError("invalid", "FIELD_INVALID", `--json and --output ${output} contradict each other.`, { hint: "Give one." });
 }
 
+export interface Rows<Row> {
+  readonly rows: readonly Row[];
+  readonly columns: readonly Column<Row>[];
+  /** The id that `-o name` prints. */
+  readonly nameOf: (row: Row) => string;
+  readonly jsonOf: (row: Row) => JsonValue;
+  readonly format: Format;
+}
+
+/** Prints a list: JSON as one array, jsonl one record a line. */
+export async function printRows<Row>(terminal: Terminal, { rows, columns, nameOf, jsonOf, format }: Rows<Row>): Promise<void> {
+  switch (format) {
+    case "table":
+    case "wide": {
+      const shown = columns.filter((column) => format === "wide" || column.isWide !== true);
+      return answer(terminal, ...renderTable({ rows, columns: shown, output: terminal.stdout }));
+    }
+    case "name":
+      return answer(terminal, ...rows.map(nameOf));
+    case "jsonl":
+      return answer(terminal, ...rows.map((row) => JSON.stringify(jsonOf(row))));
+    case "json":
+      return answer(terminal, JSON.stringify(rows.map(jsonOf), null, 2));
+    case "yaml":
+      await terminal.stdout.write(stringify(rows.map(jsonOf)));
+  }
+}
+
 export interface Listing<Schema extends DescMessage> {
   readonly schema: Schema;
   readonly records: readonly MessageShape<Schema>[];
@@ -41,31 +69,10 @@ export interface Listing<Schema extends DescMessage> {
   readonly isWhole?: boolean;
 }
 
-/** Prints a list. JSON is the API's own Protobuf JSON, an array; jsonl one record a line. */
+/** Prints a list of the API's records; their JSON is its own Protobuf JSON. */
 export async function printListing<Schema extends DescMessage>(terminal: Terminal, listing: Listing<Schema>): Promise<void> {
-  const { records, format } = listing;
-  const json = (record: MessageShape<Schema>): JsonValue =>
-    toJson(listing.schema, record, { alwaysEmitImplicit: listing.isWhole === true });
-  switch (format) {
-    case "table":
-    case "wide":
-      return answer(
-        terminal,
-        ...renderTable({
-          rows: records,
-          columns: listing.columns.filter((column) => format === "wide" || column.isWide !== true),
-          output: terminal.stdout,
-        }),
-      );
-    case "name":
-      return answer(terminal, ...records.map(listing.nameOf));
-    case "jsonl":
-      return answer(terminal, ...records.map((record) => JSON.stringify(json(record))));
-    case "json":
-      return answer(terminal, JSON.stringify(records.map(json), null, 2));
-    case "yaml":
-      await terminal.stdout.write(stringify(records.map(json)));
-  }
+  const { schema, records, isWhole = false, ...how } = listing;
+  await printRows(terminal, { ...how, rows: records, jsonOf: (record) => toJson(schema, record, { alwaysEmitImplicit: isWhole }) });
 }
 
 /** Prints one record as data, or gives false when a table is asked for and the caller draws it. */

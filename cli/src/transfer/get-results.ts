@@ -1,32 +1,35 @@
-import { mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, realpathSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DomainError } from "@skrei/domain";
+import { cleanLine } from "../output/clean-text.ts";
 import { filesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import type { Session } from "../session.ts";
+import { type ClaimedTarget, claimTarget, PARTS_FOLDER } from "./claim-target.ts";
 import { compareTree } from "./compare-tree.ts";
 import { asDiskError } from "./disk-error.ts";
 import { inParallel } from "./in-parallel.ts";
 import { statOf } from "./local-file.ts";
-import { openResults, PARALLEL_MAX } from "./open-results.ts";
+import { PARALLEL_MAX } from "./open-gateway.ts";
+import { openResults } from "./open-results.ts";
 import type { ResultTree } from "./result-trees.ts";
 import { createTransferProgress } from "./transfer-progress.ts";
 import { occupied, writeTree } from "./write-tree.ts";
 
-/** Files in the making; in the target folder, so that a rename puts them where they belong. */
-export const PARTS_FOLDER = ".skrei-part";
-
-export interface GetRequest {
+export interface GetRequest extends DownloadRequest {
   readonly jobId: string;
-  readonly to: string;
-  /** Replace what differs. */
-  readonly isForced: boolean;
   /** Only these outputs of each part. */
   readonly output: readonly string[] | undefined;
   /** Only these parts. */
   readonly partitions?: readonly number[];
+}
+
+export interface DownloadRequest {
+  readonly to: string;
+  /** Replace what differs. */
+  readonly isForced: boolean;
   /** Says nothing when all went well. */
   readonly isQuiet: boolean;
 }
@@ -40,17 +43,24 @@ export interface GotResults {
   refusedLinks: string[];
 }
 
-/**
- * Downloads the results of a job into a folder, each byte checked against its content id. What is there already is compared and not
- * fetched again; what differs is refused before anything is written, unless it is to be replaced.
- */
+/** Downloads the results of a job into a folder, each byte checked against its content id. */
 export async function getResults(session: Session, request: GetRequest): Promise<GotResults> {
   const { jobId, partitions = [], output: outputs = [] } = request;
   using opened = await openResults(session, { jobId, partitions, outputs });
+  return await downloadTrees(session, opened.trees, request);
+}
+
+/**
+ * Downloads trees into a folder. What is there already is compared and not fetched again; what differs is refused before anything is
+ * written, unless it is to be replaced. One download at a time writes to a folder.
+ */
+export async function downloadTrees(session: Session, trees: readonly ResultTree[], request: DownloadRequest): Promise<GotResults> {
   const target = await makeTarget(request.to);
-  if (!request.isForced) for (const tree of opened.trees) await refuseOther(tree, target);
-  const got = await fetchTrees(session, opened.trees, { target, existing: request.isForced ? "replace" : "trust" });
-  for (const link of got.refusedLinks) await say(session.terminal, `note: the link ${link} leads out of the result and is left out`);
+  using claim = claimTarget(target);
+  if (!request.isForced) for (const tree of trees) await refuseOther(tree, target);
+  const got = await fetchTrees(session, trees, { claim, target, existing: request.isForced ? "replace" : "trust" });
+  for (const link of got.refusedLinks)
+    await say(session.terminal, `note: the link ${cleanLine(link)} leads out of the result and is left out`);
   if (!request.isQuiet) await say(session.terminal, summaryOf(got));
   return got;
 }
@@ -82,7 +92,7 @@ async function makeTarget(to: string): Promise<string> {
 
 async function refuseOther({ source, root, place }: ResultTree, target: string): Promise<void> {
   const base = join(target, ...place);
-  if (place.length === 0 && readdirSync(target).length === 0) return;
+  if (place.length === 0 && readdirSync(target).every((name) => name === PARTS_FOLDER)) return;
   if (statOf(base) === undefined) return;
   for await (const { kind, path } of compareTree(source, root, base, { files: 0, sizeBytes: 0 }))
     if (kind === "changed") throw occupied(join(base, ...path));
@@ -91,11 +101,9 @@ async function refuseOther({ source, root, place }: ResultTree, target: string):
 async function fetchTrees(
   session: Session,
   trees: readonly ResultTree[],
-  { target, existing }: { readonly target: string; readonly existing: "replace" | "trust" },
+  { claim, target, existing }: { readonly claim: ClaimedTarget; readonly target: string; readonly existing: "replace" | "trust" },
 ): Promise<GotResults> {
   const total: GotResults = { files: 0, sizeBytes: 0, keptFiles: 0, keptBytes: 0, refusedLinks: [] };
-  const parts = join(target, PARTS_FOLDER);
-  makeFolder(parts);
   const progress = createTransferProgress(
     session.terminal.stderr,
     trees.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -103,18 +111,21 @@ async function fetchTrees(
   try {
     await inParallel(trees, PARALLEL_MAX, async ({ source, root, place }) => {
       if (place.length > 1) makeFolder(join(target, ...place.slice(0, -1)));
-      const written = await writeTree(source, root, join(target, ...place), { partsFolder: parts, existing, onBytes: progress.add });
+      const written = await writeTree(source, root, join(target, ...place), {
+        partsFolder: claim.partsFolder,
+        existing,
+        onBytes: progress.add,
+      });
       total.files += written.files;
       total.sizeBytes += written.sizeBytes;
       total.keptFiles += written.keptFiles;
       total.keptBytes += written.keptBytes;
       total.refusedLinks.push(...written.refusedLinks.map((link) => [...place, link].join("/")));
     });
-    rmSync(parts, { recursive: true, force: true });
   } finally {
     await progress.clear();
-    removeIfEmpty(parts);
   }
+  claim.dropParts();
   return total;
 }
 
@@ -126,14 +137,6 @@ function makeFolder(path: string): void {
     mkdirSync(path);
   } catch (error) {
     throw asDiskError(error, path);
-  }
-}
-
-function removeIfEmpty(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch {
-    // Parts that the next download takes up; or it is gone.
   }
 }
 

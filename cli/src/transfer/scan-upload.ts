@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,8 +22,12 @@ export interface ScannedUpload {
   readonly skippedPaths: readonly string[];
 }
 
-/** Computes the content id of a file or folder without changing or copying it. */
-export async function scanUpload(path: string, signal: AbortSignal): Promise<ScannedUpload> {
+/** Computes the content id of a file or folder without changing or copying it; `onBytes` hears of what was read. */
+export async function scanUpload(
+  path: string,
+  signal: AbortSignal,
+  onBytes: (sizeBytes: number) => void = () => undefined,
+): Promise<ScannedUpload> {
   const blocks = new Map<string, BlockPlace>();
   const skippedPaths: string[] = [];
   let files = 0;
@@ -42,7 +46,7 @@ export async function scanUpload(path: string, signal: AbortSignal): Promise<Sca
     files++;
     if (files > LIMITS.resultFilesMax)
       throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has more than ${LIMITS.resultFilesMax} files.`);
-    return buildFileDag(await scanFile(at, blocks), emit);
+    return buildFileDag(await scanFile(at, { blocks, signal, onBytes }), emit);
   }
   async function scanFolder(at: string, depth: number): Promise<DagEntry> {
     const entries: NamedEntry[] = [];
@@ -74,16 +78,24 @@ async function statOf(path: string): Promise<Stats> {
   }
 }
 
-async function scanFile(path: string, blocks: Map<string, BlockPlace>): Promise<readonly DagEntry[]> {
+interface FileScan {
+  readonly blocks: Map<string, BlockPlace>;
+  readonly signal: AbortSignal;
+  readonly onBytes: (sizeBytes: number) => void;
+}
+
+async function scanFile(path: string, { blocks, signal, onBytes }: FileScan): Promise<readonly DagEntry[]> {
   // Not to wait for a FIFO, nor to follow a link, that took the file's place.
   await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const leaves: DagEntry[] = [];
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let offset = 0;
   for (;;) {
+    signal.throwIfAborted();
     const sizeBytes = await readFully(file, buffer, offset);
+    onBytes(sizeBytes);
     if (sizeBytes === 0 && leaves.length > 0) break;
-    const cid = rawCid(createHash("sha256").update(buffer.subarray(0, sizeBytes)).digest());
+    const cid = rawCid(hash("sha256", buffer.subarray(0, sizeBytes), "buffer"));
     blocks.set(cid.toString(), { path, offset, sizeBytes });
     leaves.push({ cid, sizeBytes, dagBytes: sizeBytes });
     offset += sizeBytes;

@@ -25,6 +25,22 @@ export function createTransferProgress(
   };
 }
 
+/** One line about what is read here first: `  reading · 1.2GB · 400MB/s`. */
+export function createReadProgress(output: Output, nowMs: () => number = () => performance.now()): TransferProgress {
+  const live = createLiveLine(output, nowMs);
+  const startedAtMs = nowMs();
+  let doneBytes = 0;
+  return {
+    add(sizeBytes) {
+      doneBytes += sizeBytes;
+      if (!output.isTty) return;
+      const seconds = Math.max(nowMs() - startedAtMs, 1) / 1_000;
+      live.show(`  reading · ${formatBytes(doneBytes)} · ${formatBytes(doneBytes / seconds)}/s`);
+    },
+    clear: () => live.clear(),
+  };
+}
+
 export function progressText({
   doneBytes,
   totalBytes,

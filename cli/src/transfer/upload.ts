@@ -5,62 +5,151 @@ import { DomainError } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { isBlockOf, parseCid } from "@skrei/unixfs/cid.ts";
+import { isConnectionLost } from "../client/call-error.ts";
+import { cleanLine } from "../output/clean-text.ts";
 import { filesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import type { Session } from "../session.ts";
+import { inParallel } from "./in-parallel.ts";
+import { pause } from "./pause.ts";
 import { scanUpload } from "./scan-upload.ts";
 import type { BlockPlace, ScannedUpload } from "./scan-upload.ts";
+import { createReadProgress, createTransferProgress } from "./transfer-progress.ts";
 
 const CIDS_PER_QUESTION = 10_000;
 /** Under the service's 4 MiB a message, ids and framing included. */
 const BATCH_BYTES_MAX = 3 * 1024 * 1024;
+/** Messages on the way at once; each is in memory. */
+const BATCHES_MAX = 3;
+const TRIES_MAX = 6;
+const BACKOFF_MS = 250;
+const SKIPPED_SHOWN = 20;
 
-/** Puts a file or folder of this machine into the cluster's content store and gives its content id. Sends only what is missing there. */
-export async function uploadPath(session: Session, path: string, { isQuiet }: { readonly isQuiet: boolean }): Promise<string> {
-  const scanned = await scanUpload(path, session.signal);
+export interface UploadedPath {
+  readonly cid: string;
+  readonly files: number;
+  readonly sizeBytes: number;
+  /** What the store did not have. */
+  readonly sentBytes: number;
+  readonly skippedPaths: readonly string[];
+}
+
+export interface UploadOptions {
+  /** No word on stderr. */
+  readonly isQuiet: boolean;
+  /** When the upload may go; default as the cluster has it. */
+  readonly expiresAtMs?: number;
+}
+
+/** Puts an input of a job into the cluster's content store and gives its content id. */
+export async function uploadPath(session: Session, path: string, options: UploadOptions): Promise<string> {
+  const uploaded = await putPath(session, path, options);
+  if (!options.isQuiet) await say(session.terminal, `  ✓ input     ${describeUpload(path, uploaded)}`);
+  return uploaded.cid;
+}
+
+/** Puts a file or folder of this machine into the cluster's content store. Sends only what is missing there. */
+export async function putPath(session: Session, path: string, { isQuiet, expiresAtMs = 0 }: UploadOptions): Promise<UploadedPath> {
+  const scanned = await scan(session, path, isQuiet);
   const cid = scanned.root.cid.toString();
-  for (const skipped of scanned.skippedPaths)
-    await say(session.terminal, `note: ${skipped} is no file, folder or link with a name in UTF-8 and is left out`);
+  if (!isQuiet) await saySkipped(session, scanned.skippedPaths);
   const link = await session.cluster.results.createUploadLink({ cid, sizeBytes: BigInt(scanned.root.sizeBytes) });
   const blocks = createClient(
     BlockService,
     createConnectTransport({ baseUrl: link.url, httpVersion: "1.1", interceptors: [authorizing(link.token)] }),
   );
-  const sentBytes = await sendMissing(blocks, scanned, session.signal);
-  await blocks.pinRoot({ cid, owner: "upload" }, { signal: session.signal });
-  if (isQuiet) return cid;
-  await say(
-    session.terminal,
-    `  ✓ input     ${path}: ${filesOf(scanned.files)}, ${formatBytes(scanned.root.sizeBytes)}, ${sentBytes === 0 ? "all there already" : `${formatBytes(sentBytes)} sent`}`,
-  );
-  return cid;
+  const missing = await findMissing(blocks, scanned, session.signal);
+  const sentBytes = await sendMissing(session, blocks, { scanned, missing, isQuiet });
+  await blocks.pinRoot({ cid, owner: "upload", expireTimeMs: BigInt(expiresAtMs) }, { signal: session.signal });
+  const { files, root, skippedPaths } = scanned;
+  return { cid, files, sizeBytes: root.sizeBytes, sentBytes, skippedPaths };
 }
 
-async function sendMissing(blocks: Client<typeof BlockService>, scanned: ScannedUpload, signal: AbortSignal): Promise<number> {
+/** `./data: 3 files, 1.2MB, 800kB sent`. */
+export function describeUpload(path: string, { files, sizeBytes, sentBytes }: UploadedPath): string {
+  const sent = sentBytes === 0 ? "all there already, nothing sent" : `${formatBytes(sentBytes)} sent`;
+  return cleanLine(`${path}: ${filesOf(files)}, ${formatBytes(sizeBytes)}, ${sent}`);
+}
+
+async function scan({ terminal, signal }: Session, path: string, isQuiet: boolean): Promise<ScannedUpload> {
+  const progress = isQuiet ? undefined : createReadProgress(terminal.stderr);
+  try {
+    return await scanUpload(path, signal, (sizeBytes) => progress?.add(sizeBytes));
+  } finally {
+    await progress?.clear();
+  }
+}
+
+async function saySkipped({ terminal }: Session, paths: readonly string[]): Promise<void> {
+  for (const path of paths.slice(0, SKIPPED_SHOWN))
+    await say(terminal, `note: ${cleanLine(path)} is no file, folder or link with a name in UTF-8 and is left out`);
+  if (paths.length > SKIPPED_SHOWN) await say(terminal, `note: and ${paths.length - SKIPPED_SHOWN} more`);
+}
+
+async function findMissing(blocks: Client<typeof BlockService>, scanned: ScannedUpload, signal: AbortSignal): Promise<readonly string[]> {
   const cids = [...scanned.blocks.keys()];
-  let sentBytes = 0;
+  const missing: string[] = [];
   for (let start = 0; start < cids.length; start += CIDS_PER_QUESTION) {
-    const { missingCids } = await blocks.findMissingBlocks({ cids: cids.slice(start, start + CIDS_PER_QUESTION) }, { signal });
-    let batch: { cid: string; data: Uint8Array }[] = [];
-    let batchBytes = 0;
-    const flush = async (): Promise<void> => {
-      if (batch.length > 0) await blocks.putBlocks({ blocks: batch }, { signal });
-      sentBytes += batchBytes;
+    const asked = cids.slice(start, start + CIDS_PER_QUESTION);
+    const { missingCids } = await again(signal, () => blocks.findMissingBlocks({ cids: asked }, { signal }));
+    missing.push(...missingCids);
+  }
+  return missing.filter((cid) => scanned.blocks.has(cid));
+}
+
+async function sendMissing(
+  { terminal, signal }: Session,
+  blocks: Client<typeof BlockService>,
+  { scanned, missing, isQuiet }: { readonly scanned: ScannedUpload; readonly missing: readonly string[]; readonly isQuiet: boolean },
+): Promise<number> {
+  const totalBytes = missing.reduce((sum, cid) => sum + sizeOf(scanned.blocks.get(cid)), 0);
+  const progress = isQuiet ? undefined : createTransferProgress(terminal.stderr, totalBytes);
+  try {
+    await inParallel(batchesOf(scanned, missing), BATCHES_MAX, async (batch) => {
+      const sent = await Promise.all(batch.map(async ([cid, place]) => ({ cid, data: await readBlock(cid, place) })));
+      await again(signal, () => blocks.putBlocks({ blocks: sent }, { signal }));
+      progress?.add(sent.reduce((sum, { data }) => sum + data.length, 0));
+    });
+  } finally {
+    await progress?.clear();
+  }
+  return totalBytes;
+}
+
+function* batchesOf(scanned: ScannedUpload, cids: readonly string[]): Generator<readonly (readonly [string, BlockPlace])[]> {
+  let batch: (readonly [string, BlockPlace])[] = [];
+  let batchBytes = 0;
+  for (const cid of cids) {
+    const place = scanned.blocks.get(cid);
+    if (place === undefined) continue;
+    const sizeBytes = sizeOf(place);
+    if (batch.length > 0 && batchBytes + sizeBytes > BATCH_BYTES_MAX) {
+      yield batch;
       batch = [];
       batchBytes = 0;
-    };
-    for (const cid of missingCids) {
-      const place = scanned.blocks.get(cid);
-      if (place === undefined) continue;
-      const data = await readBlock(cid, place);
-      if (batchBytes + data.length > BATCH_BYTES_MAX) await flush();
-      batch.push({ cid, data });
-      batchBytes += data.length;
     }
-    await flush();
+    batch.push([cid, place]);
+    batchBytes += sizeBytes;
   }
-  return sentBytes;
+  if (batch.length > 0) yield batch;
+}
+
+function sizeOf(place: BlockPlace | undefined): number {
+  if (place === undefined) return 0;
+  return "block" in place ? place.block.length : place.sizeBytes;
+}
+
+/** Blocks that are there already are taken twice, so any of these calls may be repeated. */
+async function again<Answer>(signal: AbortSignal, call: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (signal.aborted || tries >= TRIES_MAX || !isConnectionLost(error)) throw error;
+      await pause(BACKOFF_MS * 2 ** (tries - 1), signal);
+    }
+  }
 }
 
 async function readBlock(cid: string, place: BlockPlace): Promise<Uint8Array> {

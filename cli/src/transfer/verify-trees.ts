@@ -1,14 +1,18 @@
 import { join, resolve } from "node:path";
 import { readdirSync, realpathSync } from "node:fs";
 import { DomainError } from "@skrei/domain";
-import type { Session } from "../session.ts";
+import { PARTS_FOLDER } from "./claim-target.ts";
 import { compareTree, type CompareTotals, type Difference } from "./compare-tree.ts";
-import { PARTS_FOLDER } from "./get-results.ts";
 import { statOf } from "./local-file.ts";
-import { type OpenResults, openResults, type ResultChoice } from "./open-results.ts";
+import type { OpenResults } from "./open-results.ts";
 
-export interface VerifyRequest extends ResultChoice {
+export interface VerifyChoice {
   readonly to: string;
+  /** Only a part of what belongs there is compared: what stands beside it is not extra. */
+  readonly isPartial?: boolean;
+}
+
+export interface VerifyRequest extends VerifyChoice {
   readonly onDifference: (difference: Difference) => Promise<void>;
 }
 
@@ -18,9 +22,10 @@ export interface VerifiedResults extends CompareTotals {
   extra: number;
 }
 
-/** Compares a folder with the results it should hold; nothing is written, and no file's bytes are fetched. */
-export async function verifyResults(session: Session, request: VerifyRequest): Promise<VerifiedResults> {
-  using opened = await openResults(session, request);
+type OpenTrees = Pick<OpenResults, "trees" | "folders">;
+
+/** Compares a folder with the trees it should hold; nothing is written, and no file's bytes are fetched. */
+export async function verifyTrees(opened: OpenTrees, request: VerifyRequest): Promise<VerifiedResults> {
   const totals: VerifiedResults = { files: 0, sizeBytes: 0, missing: 0, changed: 0, extra: 0 };
   for await (const difference of differencesOf(opened, { ...request, to: folderAt(request.to) }, totals)) {
     totals[difference.kind] += 1;
@@ -29,20 +34,20 @@ export async function verifyResults(session: Session, request: VerifyRequest): P
   return totals;
 }
 
-async function* differencesOf(opened: OpenResults, request: VerifyRequest, totals: VerifiedResults): AsyncGenerator<Difference> {
+async function* differencesOf(opened: OpenTrees, choice: VerifyChoice, totals: VerifiedResults): AsyncGenerator<Difference> {
   for (const { source, root, place } of opened.trees) {
-    for await (const { kind, path } of compareTree(source, root, join(request.to, ...place), totals)) {
+    for await (const { kind, path } of compareTree(source, root, join(choice.to, ...place), totals)) {
       const whole = [...place, ...path];
       const isOurs = kind === "extra" && whole.length === 1 && whole[0] === PARTS_FOLDER;
       if (!isOurs) yield { kind, path: whole };
     }
   }
-  yield* extraParts(opened, request);
+  yield* extraParts(opened, choice);
 }
 
 /** Beside the folders of parts, when all of them are compared. */
-function* extraParts({ folders }: OpenResults, { to, partitions, outputs }: VerifyRequest): Generator<Difference> {
-  if (folders.length === 0 || partitions.length > 0 || outputs.length > 0) return;
+function* extraParts({ folders }: OpenTrees, { to, isPartial = false }: VerifyChoice): Generator<Difference> {
+  if (folders.length === 0 || isPartial) return;
   const known = new Set([...folders, PARTS_FOLDER]);
   for (const name of readdirSync(to).toSorted()) if (!known.has(name)) yield { kind: "extra", path: [name] };
 }

@@ -1,0 +1,29 @@
+import type { Session } from "../session.ts";
+import { type BlockSource, GatewayBlocks } from "./block-source.ts";
+import { GatewayClient } from "./gateway-stream.ts";
+
+/** Connections to the content store, and trees at a time. */
+export const PARALLEL_MAX = 4;
+const IDLE_TIMEOUT_MS = 60_000;
+/** With the pauses between them about a minute: a publisher that restarts is back by then. */
+const TRIES_MAX = 9;
+const BACKOFF_MS = 250;
+
+export function createGatewayClient(): GatewayClient {
+  return new GatewayClient({ connectionsMax: PARALLEL_MAX, idleTimeoutMs: IDLE_TIMEOUT_MS });
+}
+
+/** Blocks of a root by way of links that the cluster signs. @param jobId empty for what is kept without a job. */
+export function openGateway(
+  session: Session,
+  client: GatewayClient,
+  { jobId, cid }: { readonly jobId: string; readonly cid: string },
+): BlockSource {
+  return new GatewayBlocks({
+    createLink: async () => (await session.cluster.results.createDownloadLink({ jobId, cid })).url,
+    get: (address, signal, push) => client.get(address, signal, push),
+    signal: session.signal,
+    triesMax: TRIES_MAX,
+    backoffMs: BACKOFF_MS,
+  });
+}
