@@ -4,6 +4,7 @@ import type { ExecutionReport as PbExecutionReport } from "@skrei/proto/skrei/ag
 import { reportFromProto } from "@skrei/wire/report.ts";
 import { cutText } from "../domain/cut-text.ts";
 import type { ExecutionReport } from "../ports.ts";
+import { boundedDeliveryUrl, boundedInputs, boundedTime, boundedTransfer } from "./bounded-data.ts";
 import { boundedUse } from "./bounded-network.ts";
 
 /**
@@ -15,11 +16,16 @@ export function parseReport(pb: PbExecutionReport): ExecutionReport | undefined 
   const report = reportFromProto(pb);
   if (report === undefined) return undefined;
   for (const cid of [report.resultCid, report.manifestCid]) checkContentId(cid);
-  const { failure, networkUse } = report;
+  const { failure, networkUse, inputs, transfer, deliveryUrl, startedAtMs, endedAtMs } = report;
   return {
     ...report,
     ...(failure !== undefined && { failure: shortened(failure) }),
     ...(networkUse !== undefined && { networkUse: boundedUse(networkUse) }),
+    ...(inputs !== undefined && { inputs: boundedInputs(inputs) }),
+    ...(transfer !== undefined && { transfer: boundedTransfer(transfer) }),
+    ...(deliveryUrl !== undefined && { deliveryUrl: boundedDeliveryUrl(deliveryUrl) }),
+    ...(startedAtMs !== undefined && { startedAtMs: boundedTime(startedAtMs) }),
+    ...(endedAtMs !== undefined && { endedAtMs: boundedTime(endedAtMs) }),
   };
 }
 

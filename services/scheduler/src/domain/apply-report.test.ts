@@ -69,6 +69,23 @@ test("the report that ends an execution carries its final count; a late one chan
   }
 });
 
+test("what is on its way is that of the state the execution is in, and a late report of an earlier one changes nothing", () => {
+  const transfer = { kind: "inputs", bytesDone: 1, bytesTotal: 2 } as const;
+  const preparing = anExecution({ state: "preparing" });
+  const moving = applyReport(preparing, observed("preparing", { transfer, exitCode: 9 }), WANTED);
+  expect(moving).toEqual({ ...preparing, transfer });
+  if (moving === undefined) return;
+  expect(applyReport(moving, observed("preparing", { transfer: { ...transfer } }), WANTED)).toBeUndefined();
+  expect(applyReport(moving, observed("preparing"), WANTED)).toEqual(preparing);
+  const running = applyReport(moving, observed("running"), WANTED);
+  expect(running).not.toHaveProperty("transfer");
+  expect(applyReport(anExecution({ state: "running" }), observed("preparing", { transfer }), WANTED)).toBeUndefined();
+  for (const state of ["completed", "failed", "cancelled"] as const)
+    expect(applyReport(moving, observed(state, { transfer }), WANTED)).not.toHaveProperty("transfer");
+  const failure = { class: "infrastructure", reason: "NODE_LOST", message: "", hint: "" } as const;
+  expect(loseExecution(moving, failure, 9)).not.toHaveProperty("transfer");
+});
+
 test("whatever order reports come in, the state never moves back and ends where the furthest report is", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...EXECUTION_STATES)), (states) => {

@@ -1,5 +1,6 @@
 import { isExecutionEnded, isExecutionMoveForward } from "@skrei/domain";
 import type { Execution, ExecutionId, ExecutionState, NodeId } from "@skrei/domain";
+import { withInputs, withTransfer } from "./data-use.ts";
 import { mergeUse } from "./merge-use.ts";
 
 /** What a node observed of one execution. */
@@ -14,6 +15,9 @@ export interface Observation extends Pick<
   | "manifestCid"
   | "peakMemoryBytes"
   | "networkUse"
+  | "inputs"
+  | "transfer"
+  | "deliveryUrl"
   | "startedAtMs"
   | "endedAtMs"
 > {
@@ -22,8 +26,9 @@ export interface Observation extends Pick<
 
 /**
  * The execution after a report of its node, or undefined when the report changes nothing: unknown node, other epoch,
- * or a state that is not ahead of the known one and no larger count of its network use. Offered results are accepted at once, while
+ * or a state that is not ahead of the known one and nothing new of its network use and data. Offered results are accepted at once, while
  * `isResultWanted`. After the end nothing changes any more, the count included: the report that ends an execution carries the final one.
+ * What is on its way belongs to a state and ends with the execution; what became of the inputs is told once.
  */
 export function applyReport(
   execution: Execution,
@@ -34,15 +39,28 @@ export function applyReport(
   if (report.state === "lost" || isExecutionEnded(execution.state)) return undefined;
   const networkUse = mergeUse(execution.networkUse, report.networkUse);
   const counted = networkUse === execution.networkUse || networkUse === undefined ? execution : { ...execution, networkUse };
-  if (!isExecutionMoveForward(execution.state, report.state)) return counted === execution ? undefined : counted;
-  const { executionId: _, epoch: __, networkUse: ___, ...facts } = report;
-  const next: Execution = { ...counted, ...withoutFailureOfScheduler(execution, facts) };
+  const informed = withInputs(counted, report.inputs);
+  if (!isExecutionMoveForward(execution.state, report.state)) {
+    // A late report of an earlier state says nothing of what is on its way now.
+    const noted = report.state === execution.state ? withTransfer(informed, report.transfer) : informed;
+    return noted === execution ? undefined : noted;
+  }
+  const { executionId: _, epoch: __, networkUse: ___, inputs: ____, transfer, ...facts } = report;
+  const moved = withTransfer(informed, isExecutionEnded(report.state) ? undefined : transfer);
+  const next: Execution = { ...moved, ...withoutFailureOfScheduler(execution, facts) };
   return { ...next, verdict: verdictAfter(execution, report.state, context.isResultWanted) };
 }
 
 /** The execution when its node is given up: the scheduler's one move of the observed state. */
 export function loseExecution(execution: Execution, failure: NonNullable<Execution["failure"]>, nowMs: number): Execution {
-  return { ...execution, state: "lost", desired: "stop", failure, verdict: fenced(execution.verdict), endedAtMs: nowMs };
+  return {
+    ...withTransfer(execution, undefined),
+    state: "lost",
+    desired: "stop",
+    failure,
+    verdict: fenced(execution.verdict),
+    endedAtMs: nowMs,
+  };
 }
 
 /** A result that is never published must not stay the accepted one. */
@@ -59,6 +77,8 @@ function fenced(verdict: Execution["verdict"]): Execution["verdict"] {
 }
 
 /** When the scheduler stopped an execution for a reason (its time was over), that reason stays. */
-function withoutFailureOfScheduler({ failure }: Execution, facts: Omit<Observation, "executionId" | "epoch" | "networkUse">): typeof facts {
+function withoutFailureOfScheduler({ failure }: Execution, facts: Facts): Facts {
   return failure !== undefined && facts.state === "cancelled" ? { ...facts, failure } : facts;
 }
+
+type Facts = Omit<Observation, "executionId" | "epoch" | "networkUse" | "inputs" | "transfer">;

@@ -1,5 +1,5 @@
 import { DomainError, addResources, NO_RESOURCES } from "@skrei/domain";
-import type { Execution, ExecutionId, Job, JobEvent, JobId, Node, NodeId, Resources } from "@skrei/domain";
+import type { Execution, ExecutionId, Job, JobEvent, JobId, Node, NodeId, Reason, Resources } from "@skrei/domain";
 import { AssignmentChain } from "../domain/assignment-chain.ts";
 import type { Deadline } from "../domain/deadlines.ts";
 import type { Demand, NodeSnapshot, Refusal } from "../domain/filter-nodes.ts";
@@ -67,6 +67,8 @@ export class LiveState {
   readonly queue = new JobQueue();
   /** When executions that run are over their time. */
   readonly executionDeadlines = new Map<ExecutionId, Deadline>();
+  /** Reasons for which data of an execution waited. */
+  readonly #delays = new Map<ExecutionId, Set<Reason>>();
   readonly networked = new NetworkedExecutions(this.jobs);
   readonly changes: ChangeSet;
   readonly #tokenPrefix: string;
@@ -149,7 +151,16 @@ export class LiveState {
   }
 
   /** Takes an ended one off the books. */
+  /** False when the execution had waited for this reason before. */
+  noteDelay(executionId: ExecutionId, reason: Reason): boolean {
+    const known = this.#delays.get(executionId) ?? new Set();
+    if (known.has(reason)) return false;
+    this.#delays.set(executionId, known.add(reason));
+    return true;
+  }
+
   dropExecution(execution: Execution): void {
+    this.#delays.delete(execution.id);
     if (!this.executions.delete(execution.id)) return;
     const job = this.jobs.get(execution.jobId);
     const node = this.nodes.get(execution.nodeId);

@@ -4,7 +4,7 @@ import { applyReport } from "../domain/apply-report.ts";
 import { agentRestartedFailure, isSilent, missingExecutions, nodeLostFailure, nodeRejectedFailure } from "../domain/lost-nodes.ts";
 import type { ExecutionReport, HeartbeatCommand, JoinCommand, Randomness } from "../ports.ts";
 import type { JobEntry, NodeEntry } from "./live-state.ts";
-import { loseFromNode, moveExecution, noteFreed, noteUse, refreshJob } from "./progress.ts";
+import { loseFromNode, moveExecution, noteFreed, noteObserved, refreshJob } from "./progress.ts";
 import type { TermContext } from "./term-context.ts";
 
 /** Opens a new session of a new or known node. */
@@ -198,7 +198,7 @@ function applyOne(term: TermContext, observed: ExecutionReport, { nodeId, touche
   const isResultWanted = before.jobVersion === job.job.version && before.desired === "run";
   const after = applyReport(before, observed, { nodeId, isResultWanted });
   if (after === undefined) return;
-  if (after.state === before.state) return noteUse(term, before, after);
+  if (after.state === before.state) return noteObserved(term, before, after);
   moveExecution(term, before, after);
   touched.add(job);
 }

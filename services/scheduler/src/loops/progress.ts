@@ -35,14 +35,20 @@ export function moveExecution(term: TermContext, before: Execution, after: Execu
     ...(after.failure && { reason: after.failure.reason, message: after.failure.message }),
     ...details,
   });
+  addDelay(term, before, after);
   const entry = live.jobs.get(after.jobId);
   if (entry === undefined) return;
   if (after.state === "running" || after.startedAtMs !== undefined) noteStarted(term, entry, after);
   if (isExecutionEnded(after.state)) endExecution(term, entry, after);
 }
 
-/** Takes over a larger count of the execution's network use. Concerns nobody but those who look at it: nothing is placed or told. */
-export function noteUse(term: TermContext, before: Execution, after: Execution): void {
+/** Takes over what is new of an execution that did not move. Concerns nobody but those who look at it: nothing is placed. */
+export function noteObserved(term: TermContext, before: Execution, after: Execution): void {
+  noteUse(term, before, after);
+  addDelay(term, before, after);
+}
+
+function noteUse(term: TermContext, before: Execution, after: Execution): void {
   term.live.setExecution(after);
   addDenials(term, before, firstDenials(before.networkUse, after.networkUse));
 }
@@ -146,6 +152,16 @@ function addDenials(term: TermContext, execution: Execution, denials: readonly E
       to: state,
       ...denial,
     });
+}
+
+/** Data that waits is told of once for each reason, however often it goes on and waits again. */
+function addDelay({ live }: TermContext, before: Execution, after: Execution): void {
+  const { id: executionId, jobId, nodeId, partition, state, transfer } = after;
+  const waiting = transfer?.waiting;
+  // After a change of leader nobody remembers what was told but the execution itself.
+  if (waiting === undefined || before.transfer?.waiting?.reason === waiting.reason || !live.noteDelay(executionId, waiting.reason)) return;
+  const { reason, message } = waiting;
+  live.changes.addEvent({ type: "execution.delayed", jobId, executionId, nodeId, partition, from: state, to: state, reason, message });
 }
 
 /** Frees capacity on the books and wakes who waits for it. */

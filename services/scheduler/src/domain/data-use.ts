@@ -1,0 +1,25 @@
+import type { Execution, InputUse, Transfer } from "@skrei/domain";
+
+/** The same execution when its inputs are known already. */
+export function withInputs(execution: Execution, inputs: readonly InputUse[] | undefined): Execution {
+  return execution.inputs !== undefined || inputs === undefined || inputs.length === 0 ? execution : { ...execution, inputs };
+}
+
+/** The same execution when nothing differs. */
+export function withTransfer(execution: Execution, transfer: Transfer | undefined): Execution {
+  const { transfer: known, ...rest } = execution;
+  if (isSame(known, transfer)) return execution;
+  return transfer === undefined ? rest : { ...rest, transfer };
+}
+
+function isSame(a: Transfer | undefined, b: Transfer | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.kind === b.kind &&
+    a.bytesDone === b.bytesDone &&
+    a.bytesTotal === b.bytesTotal &&
+    a.waiting?.reason === b.waiting?.reason &&
+    a.waiting?.message === b.waiting?.message &&
+    a.waiting?.sinceMs === b.waiting?.sinceMs
+  );
+}
