@@ -37,18 +37,25 @@ export function applyReport(
 ): Execution | undefined {
   if (execution.nodeId !== context.nodeId || execution.epoch !== report.epoch) return undefined;
   if (report.state === "lost" || isExecutionEnded(execution.state)) return undefined;
+  if (!isExecutionMoveForward(execution.state, report.state)) return noteFacts(execution, report);
+  const { executionId: _, epoch: __, networkUse: ___, inputs: ____, transfer, ...facts } = report;
+  const informed = withTransfer(withWhatGrows(execution, report), isExecutionEnded(report.state) ? undefined : transfer);
+  const next: Execution = { ...informed, ...withoutFailureOfScheduler(execution, facts) };
+  return { ...next, verdict: verdictAfter(execution, report.state, context.isResultWanted) };
+}
+
+function noteFacts(execution: Execution, report: Observation): Execution | undefined {
+  const informed = withWhatGrows(execution, report);
+  // A late report of an earlier state says nothing of what is on its way now.
+  const noted = report.state === execution.state ? withTransfer(informed, report.transfer) : informed;
+  return noted === execution ? undefined : noted;
+}
+
+/** Takes over what is never taken back; the same execution when it has all of it. */
+function withWhatGrows(execution: Execution, report: Observation): Execution {
   const networkUse = mergeUse(execution.networkUse, report.networkUse);
   const counted = networkUse === execution.networkUse || networkUse === undefined ? execution : { ...execution, networkUse };
-  const informed = withInputs(counted, report.inputs);
-  if (!isExecutionMoveForward(execution.state, report.state)) {
-    // A late report of an earlier state says nothing of what is on its way now.
-    const noted = report.state === execution.state ? withTransfer(informed, report.transfer) : informed;
-    return noted === execution ? undefined : noted;
-  }
-  const { executionId: _, epoch: __, networkUse: ___, inputs: ____, transfer, ...facts } = report;
-  const moved = withTransfer(informed, isExecutionEnded(report.state) ? undefined : transfer);
-  const next: Execution = { ...moved, ...withoutFailureOfScheduler(execution, facts) };
-  return { ...next, verdict: verdictAfter(execution, report.state, context.isResultWanted) };
+  return withInputs(counted, report.inputs);
 }
 
 /** The execution when its node is given up: the scheduler's one move of the observed state. */

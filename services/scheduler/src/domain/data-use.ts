@@ -14,12 +14,12 @@ export function withTransfer(execution: Execution, transfer: Transfer | undefine
 
 function isSame(a: Transfer | undefined, b: Transfer | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return (
-    a.kind === b.kind &&
-    a.bytesDone === b.bytesDone &&
-    a.bytesTotal === b.bytesTotal &&
-    a.waiting?.reason === b.waiting?.reason &&
-    a.waiting?.message === b.waiting?.message &&
-    a.waiting?.sinceMs === b.waiting?.sinceMs
-  );
+  const { waiting, ...moving } = a;
+  const { waiting: otherWaiting, ...otherMoving } = b;
+  return haveSame(moving, otherMoving) && haveSame(waiting ?? {}, otherWaiting ?? {});
+}
+
+function haveSame(a: object, b: object): boolean {
+  const others = new Map<string, unknown>(Object.entries(b));
+  return Object.keys(a).length === others.size && Object.entries(a).every(([key, value]) => others.get(key) === value);
 }
