@@ -12,7 +12,19 @@ export function arrangeWords(words: readonly string[], commands: readonly Comman
   if (first === "--version" || first === "-V") return ["version", ...others];
   const { path, flags, rest } = splitPath(words, commands);
   const definition = commands.find((command) => isNamed(command, path));
-  return [...path, ...flags, ...(definition === undefined ? rest : withSeparator(rest, definition))];
+  return [...path, ...flags, ...(definition === undefined ? rest : withValues(withSeparator(rest, definition), definition))];
+}
+
+/** `--download` becomes `--download=`, which commander does not take the next word for. */
+function withValues(words: readonly string[], { flags }: CommandDefinition): readonly string[] {
+  const at = words.indexOf("--");
+  const end = at === -1 ? words.length : at;
+  return words.map((word, index) => (index < end && word.startsWith("--") && isOptional(flags, word.slice(2)) ? `${word}=` : word));
+}
+
+function isOptional(flags: Flags, name: string): boolean {
+  const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+  return flag?.kind === "value" && flag.isOptional === true;
 }
 
 /** Flags of ours that stand after the image, where they are words of the task; none when `--` says that this is meant. */
@@ -79,7 +91,7 @@ function wordsOfFlag(word: string, flags: Flags): number {
     const [name = "", value] = word.slice(2).split("=", 2);
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag === undefined) return 0;
-    return flag.kind === "boolean" || value !== undefined ? 1 : 2;
+    return flag.kind === "boolean" || value !== undefined || isOptional(flags, name) ? 1 : 2;
   }
   return wordsOfLetters(word.slice(1), Object.values(flags));
 }

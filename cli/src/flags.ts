@@ -17,6 +17,8 @@ export interface BooleanFlag extends FlagBase {
 export interface ValueFlag<Value> extends FlagBase {
   readonly kind: "value";
   readonly metavar: string;
+  /** Its value only follows a `=`; without one it is the empty text. */
+  readonly isOptional?: boolean;
   readonly choices?: readonly string[];
   readonly parse: (text: string) => Value;
 }
@@ -50,6 +52,11 @@ export function booleanFlag(summary: string, extra: Extra = {}): BooleanFlag {
 
 export function valueFlag<Value>(metavar: string, summary: string, parse: (text: string) => Value, extra: Extra = {}): ValueFlag<Value> {
   return { kind: "value", metavar, summary, parse, ...extra };
+}
+
+/** `--name` or `--name=VALUE`, never `--name VALUE`: the next word may be an image. Empty when no value is given. */
+export function optionalFlag(metavar: string, summary: string, extra: Extra = {}): ValueFlag<string> {
+  return { kind: "value", metavar, isOptional: true, summary, parse: text, ...extra };
 }
 
 export function listFlag<Value>(metavar: string, summary: string, parse: (text: string) => Value, extra: ValueExtra = {}): ListFlag<Value> {

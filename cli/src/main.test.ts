@@ -55,6 +55,7 @@ test.for([
   [["run", "--network", "full", "--domain", "a.org", "x"], 2, /--domain goes with http/u, /fix: Leave out one/u],
   [["net", "explain", "a.org"], 2, /Nothing says whose list counts/u, /fix: Give --job JOB/u],
   [["net", "explain", "a.org", "--job", "j-01", "--domain", "a.org"], 2, /job and a list to try are both given/u, /--job JOB/u],
+  [["run", "--download=a", "--get", "b", "x"], 2, /--download names a and --get b/u, /fix: Give one/u],
   [["data", "get", "../x"], 2, /neither a content id nor the name of kept data/u, /fix: .*skrei data ls/u],
   [["data", "get", "corpus/../x"], 2, /leads up/u, /Leave out the \.\. parts/u],
   [["data", "put", "x", "--name", "Corpus"], 2, /--name: "Corpus" is no name for data/u, /FIELD_INVALID/u],
@@ -200,6 +201,15 @@ test("puts flags over what a job file says", async () => {
       timeouts: { execution: "120s", total: "600s" },
     },
   });
+});
+
+test("takes no word after --download for its folder", async () => {
+  for (const flag of ["--download", "--download=out"]) {
+    const { code, stdout } = await skrei(["run", flag, "--dry-run", "busybox", "ls", "--download"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ task: { docker: { image: "busybox", parameters: ["ls", "--download"] } } });
+  }
+  expect((await skrei(["run", "--help"])).stdout).toContain("--download[=DIR]");
 });
 
 test("takes global flags before the command, and help as a command", async () => {

@@ -61,5 +61,5 @@ function followFlags(results: string): FollowFlags {
     "stop-on-interrupt": false,
     "dry-run": false,
   };
-  return { ...off, get: results, "wait-timeout": undefined, "request-id": undefined };
+  return { ...off, get: results, download: undefined, "wait-timeout": undefined, "request-id": undefined };
 }

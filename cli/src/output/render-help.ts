@@ -65,9 +65,13 @@ function section(title: string, entries: readonly (readonly [string, string])[])
 }
 
 function describeFlag([long, flag]: readonly [string, Flag]): readonly [string, string] {
-  const metavar = flag.kind === "boolean" ? "" : ` ${flag.metavar}`;
+  const metavar = flag.kind === "boolean" ? "" : valueOf(flag);
   const short = flag.short === undefined ? "    " : `-${flag.short}, `;
   return [`${short}--${long}${metavar}`, `${flag.summary}${flag.kind === "list" ? " (repeatable)" : ""}`];
+}
+
+function valueOf(flag: Exclude<Flag, { kind: "boolean" }>): string {
+  return flag.kind === "value" && flag.isOptional === true ? `[=${flag.metavar}]` : ` ${flag.metavar}`;
 }
 
 function rows(entries: readonly (readonly [string, string])[]): readonly string[] {

@@ -1,4 +1,4 @@
-import { booleanFlag, listFlag, text, valueFlag } from "../flags.ts";
+import { booleanFlag, listFlag, optionalFlag, text, valueFlag } from "../flags.ts";
 import { parseBytes } from "../parse/parse-bytes.ts";
 import { parseConstraints } from "../parse/parse-constraints.ts";
 import { parseCpu } from "../parse/parse-cpu.ts";
@@ -7,17 +7,22 @@ import { parseInput } from "../parse/parse-input.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
 import { parseKeyValue } from "../parse/parse-key-value.ts";
 import { parseOutputPath } from "../parse/parse-output-path.ts";
-import { isKnownPublisher, refuseFeature, refusePublisher } from "../parse/refused-features.ts";
-import { badValue } from "../parse/bad-value.ts";
+import { refuseFeature } from "../parse/refused-features.ts";
 import { NETWORK_FLAGS } from "./network-flags.ts";
+import { PUBLISHER_FLAGS } from "./publisher-flags.ts";
 
 /** What a job is made of when it has no file. */
 export const JOB_FLAGS = {
   env: listFlag("K=V", "variable of the job's environment", parseKeyValue, { short: "e", isCommon: true }),
-  input: listFlag("SRC:DST", "input: ./path, https://…, file:///path-of-the-node, ipfs://CID/path or job:ID/output", parseInput, {
-    short: "i",
-    isCommon: true,
-  }),
+  input: listFlag(
+    "SRC:DST",
+    "input: ./path, https://…, s3://bucket/key, file:///path-of-the-node, ipfs://CID/path or job:ID/output",
+    parseInput,
+    {
+      short: "i",
+      isCommon: true,
+    },
+  ),
   out: listFlag("NAME:PATH", "folder of the job that is kept as a result", parseOutputPath, { short: "o", isCommon: true }),
   output: listFlag("NAME:PATH", "the same as --out, as in Bacalhau", parseOutputPath, { isHidden: true }),
   count: valueFlag("N", "number of parts", integerBetween(1, 1_000_000), { isCommon: true }),
@@ -36,7 +41,7 @@ export const JOB_FLAGS = {
   where: listFlag("EXPR", "condition on a node's labels: zone=b, 'region in (a,b)'", parseConstraints),
   constraints: listFlag("EXPR", "the same as --where, as in Bacalhau", parseConstraints, { isHidden: true }),
   ...NETWORK_FLAGS,
-  publisher: valueFlag("KIND", "where results go; only the cluster's store", parsePublisher, { short: "p", isHidden: true }),
+  ...PUBLISHER_FLAGS,
   gpu: valueFlag("N", "not offered", refuseGpu, { isHidden: true }),
   "task-name": valueFlag("NAME", "name of the task", text, { isHidden: true }),
 } as const;
@@ -53,21 +58,15 @@ export const FOLLOW_FLAGS = {
   "id-only": booleanFlag("the same as --detach, as in Bacalhau", { isHidden: true }),
   follow: booleanFlag("output is followed anyway", { isHidden: true }),
   raw: booleanFlag("the job's bytes as they are, also to a terminal"),
-  get: valueFlag("DIR", "download the results there when the job is done", text),
-  force: booleanFlag("replace what is in the folder of --get"),
+  download: optionalFlag("DIR", "download the results when the job has ended; default ./job-ID", { isCommon: true }),
+  get: valueFlag("DIR", "the same as --download=DIR", text),
+  force: booleanFlag("replace what is in the folder of --download or --get"),
   "exit-code": booleanFlag("end with the job's own exit code"),
   "stop-on-interrupt": booleanFlag("Ctrl-C stops the job instead of leaving it"),
   "wait-timeout": valueFlag("TIME", "stop waiting after this time; the job goes on", parseDuration),
   "request-id": valueFlag("ID", "the same id submits the same job only once", text),
   "dry-run": booleanFlag("print the job as JSON, submit nothing", { isCommon: true }),
 } as const;
-
-function parsePublisher(kind: string): string {
-  const plain = kind.toLowerCase();
-  if (plain === "local" || plain === "cluster" || plain === "") return plain;
-  const [scheme = plain] = plain.split(/[:,]/u);
-  throw isKnownPublisher(scheme) ? refusePublisher(scheme) : badValue(kind, "a publisher; offered: cluster (the default)");
-}
 
 function refuseGpu(amount: string): number {
   if (amount === "0") return 0;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
-import { DomainError, hasReason } from "@skrei/domain";
+import { DomainError } from "@skrei/domain";
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { isConnectionLost, toCallError } from "../client/call-error.ts";
@@ -13,12 +13,13 @@ import type { Session } from "../session.ts";
 import { uploadPath } from "../transfer/upload.ts";
 import { warnUnplaceable } from "./await-placing.ts";
 import { checkDraft, hasNetworkList } from "./check-draft.ts";
+import { downloadIfAsked, namedFolder } from "./download-results.ts";
 import { finishRun } from "./finish-run.ts";
 import { followJob } from "./follow-job.ts";
 import type { FOLLOW_FLAGS } from "./job-flags.ts";
-import { engineOf, jobStateOf, partsOf } from "./job-words.ts";
+import { engineOf, partsOf } from "./job-words.ts";
 import { resolveDraft } from "./resolve-draft.ts";
-import { getResults, refuseOccupied } from "../transfer/get-results.ts";
+import { refuseOccupied } from "../transfer/get-results.ts";
 
 export type FollowFlags = FlagValues<typeof FOLLOW_FLAGS>;
 
@@ -34,10 +35,11 @@ export interface RunRequest {
 
 /** Submits a job and stays with it to its end, unless the flags say otherwise. */
 export async function runJob({ session, draft, folder, flags, namesNextCommands = true }: RunRequest): Promise<void> {
+  const downloadFolder = namedFolder(flags);
   if (flags["dry-run"]) return showDraft(session, draft, folder);
   if (hasNetworkList(draft)) await checkDraft(draft, folder);
   const spec = await resolveDraft(draft, { folder, upload: (path) => uploadPath(session, path, { isQuiet: flags.quiet }) });
-  if (flags.get !== undefined) await refuseOccupied(flags.get, { count: spec.count, isForced: flags.force });
+  if (downloadFolder !== undefined) await refuseOccupied(downloadFolder, { count: spec.count, isForced: flags.force });
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
   if (flags.detach || flags["id-only"]) {
     await answer(session.terminal, job.jobId);
@@ -67,24 +69,11 @@ export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags, 
   const session: Session = { ...outer, signal };
   try {
     const followed = await followJob(session, job, { isRaw: flags.raw, isQuiet: flags.quiet });
-    if (flags.get !== undefined) await fetchResults(session, followed.job, { to: flags.get, isForced: flags.force, isQuiet: flags.quiet });
+    if (!followed.isUnplaceable) await downloadIfAsked(session, followed.job, flags);
     await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"], namesNextCommands });
   } catch (error) {
     if (!signal.aborted || error instanceof ExitError) throw error;
     await leave(outer, job, { flags, namesNextCommands });
-  }
-}
-
-/** A job that failed before it ran has no result; why it failed is said next, and matters more. */
-async function fetchResults(
-  session: Session,
-  job: Job,
-  { to, isForced, isQuiet }: { readonly to: string; readonly isForced: boolean; readonly isQuiet: boolean },
-): Promise<void> {
-  try {
-    await getResults(session, { jobId: job.jobId, to, isForced, output: undefined, isQuiet });
-  } catch (error) {
-    if (jobStateOf(job) === "completed" || !hasReason(error, "RESULT_NOT_FOUND")) throw error;
   }
 }
 
