@@ -107,7 +107,7 @@ export class HeldExecutions {
   /** Keeps what is on its way, which is news for the scheduler, but not worth a write: a restarted agent begins anew. */
   noteTransfer(executionId: ExecutionId, transfer: Transfer | undefined): void {
     const record = this.#records.get(executionId);
-    if (record === undefined || hasEnded(record)) return;
+    if (record === undefined || hasEnded(record) || record.observed.transfer === transfer) return;
     const { transfer: _, ...rest } = record.observed;
     const observed = transfer === undefined ? rest : { ...rest, transfer };
     this.#records.set(executionId, { ...record, observed, revision: record.revision + 1 });

@@ -104,6 +104,45 @@ test("a complete report leaves out what live executions do on the network, and i
   await end(running);
 });
 
+test("a complete report leaves out what live executions got as inputs, and it follows; what they wait for it tells", async () => {
+  const [one] = await hold(1);
+  const inputs = [{ target: "/in", digest: "cid:x", sizeBytes: 1, movedBytes: 1 }];
+  const waiting = { reason: "TARGET_UNAVAILABLE", message: "no answer", sinceMs: 1 } as const;
+  held.note(one.executionId, { inputs });
+  held.noteTransfer(one.executionId, { kind: "result", bytesDone: 0, bytesTotal: 0, waiting });
+  outbox.reportAll();
+  const running = run();
+  const first = await message(1);
+  expect(first).toMatchObject({ isComplete: true, reports: [{ transfer: { waiting } }] });
+  expect(first.reports[0]).not.toHaveProperty("inputs");
+  first.answer.resolve();
+  expect(await message(2)).toMatchObject({ isComplete: false, reports: [{ inputs, transfer: { waiting } }] });
+  await end(running);
+});
+
+test("long lists of inputs go in messages that the bus takes", async () => {
+  const assignments = await hold(40);
+  const inputs = Array.from({ length: 64 }, (_, index) => ({
+    target: `/${"é".repeat(200)}/${index}`,
+    digest: `sha256:${"0".repeat(64)}`,
+    sizeBytes: 2 ** 40,
+    movedBytes: 2 ** 40,
+  }));
+  for (const { executionId } of assignments) {
+    held.note(executionId, { inputs });
+    held.advance(executionId, "started");
+  }
+  const running = run();
+  for (let number = 1, told = 0; told < 40; number++) {
+    const { reports, answer } = await message(number);
+    told += reports.length;
+    const bytes = toBinary(ReportRequestSchema, create(ReportRequestSchema, { reports: reports.map(reportToProto) })).length;
+    expect(bytes).toBeLessThanOrEqual(LIMITS.busBatchBytesMax);
+    if (told < 40) answer.resolve();
+  }
+  await end(running);
+});
+
 test("long lists of hosts go in messages that the bus takes", async () => {
   const assignments = await hold(20);
   const host = {

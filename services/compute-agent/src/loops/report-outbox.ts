@@ -67,13 +67,13 @@ export class ReportOutbox {
     const { held, scheduler } = this.#parts;
     const all = held.all();
     // More than fits into a message goes in several, none of which is complete.
-    const everything = this.#isAllWanted ? cutBatch(all, withoutLiveUse) : [];
+    const everything = this.#isAllWanted ? cutBatch(all, briefly) : [];
     const isComplete = this.#isAllWanted && everything.length === all.length;
     const batch = isComplete
       ? everything
       : cutBatch(
           all.filter((record) => !isReported(record)),
-          reportOf,
+          wholly,
         );
     if (batch.length === 0 && !isComplete) return false;
     this.#isAllWanted = false;
@@ -87,7 +87,7 @@ export class ReportOutbox {
       throw error;
     }
     // What was left out is still to be told.
-    held.acknowledge(batch.filter(({ record, report }) => report.networkUse === record.observed.networkUse).map(({ record }) => record));
+    held.acknowledge(batch.filter(({ isWhole }) => isWhole).map(({ record }) => record));
     return true;
   }
 
@@ -107,24 +107,43 @@ interface OutboxParts {
 interface Entry {
   readonly record: ExecutionRecord;
   readonly report: Report;
+  /** Nothing was left out. */
+  readonly isWhole: boolean;
 }
 
-/** A complete report must fit into one message, and the use of what still runs is told again soon anyway. */
-function withoutLiveUse(record: ExecutionRecord): Report {
-  const { networkUse, ...report } = reportOf(record);
-  return networkUse !== undefined && hasEnded(record) ? { ...report, networkUse } : report;
+function wholly(record: ExecutionRecord): Entry {
+  return { record, report: reportOf(record), isWhole: true };
 }
 
-function cutBatch(records: readonly ExecutionRecord[], tell: (record: ExecutionRecord) => Report): readonly Entry[] {
+/** A complete report must fit into one message, so what a live execution does on the network and got as inputs is told after it. */
+function briefly(record: ExecutionRecord): Entry {
+  const whole = wholly(record);
+  const { networkUse, inputs, ...report } = whole.report;
+  const isShort = networkUse === undefined && inputs === undefined;
+  return isShort || hasEnded(record) ? whole : { record, report, isWhole: false };
+}
+
+function cutBatch(records: readonly ExecutionRecord[], tell: (record: ExecutionRecord) => Entry): readonly Entry[] {
   const batch: Entry[] = [];
   let bytes = 0;
   for (const record of records.slice(0, BATCH_MAX)) {
-    const report = tell(record);
-    bytes += REPORT_BYTES + (report.failure?.message.length ?? 0) + (report.failure?.hint.length ?? 0) + useBytes(report.networkUse);
+    const entry = tell(record);
+    const { failure, networkUse } = entry.report;
+    bytes += REPORT_BYTES + (failure?.message.length ?? 0) + (failure?.hint.length ?? 0) + useBytes(networkUse) + dataBytes(entry.report);
     if (batch.length > 0 && bytes > LIMITS.busBatchBytesMax) break;
-    batch.push({ record, report });
+    batch.push(entry);
   }
   return batch;
+}
+
+function dataBytes({ inputs = [], transfer, deliveryUrl = "" }: Report): number {
+  const inputBytes = inputs.reduce((sum, { target, digest }) => sum + INPUT_BYTES + bytesOf(target) + digest.length, 0);
+  const { message = "", reason = "" } = transfer?.waiting ?? {};
+  return inputBytes + bytesOf(deliveryUrl) + bytesOf(message) + reason.length;
+}
+
+function bytesOf(text: string): number {
+  return text === "" ? 0 : new TextEncoder().encode(text).length;
 }
 
 function useBytes(use: NetworkUse | undefined): number {
@@ -138,9 +157,11 @@ function useBytes(use: NetworkUse | undefined): number {
 
 /** The contract allows 1,000. */
 const BATCH_MAX = 1_000;
-/** Upper bound of a report without its failure's words and its hosts. */
+/** Upper bound of a report without its failure's words, its hosts, its inputs and what it waits for. */
 const REPORT_BYTES = 400;
 /** Upper bound of a host's counts and of what encoding adds to its words. */
 const HOST_BYTES = 80;
+/** Upper bound of an input's sizes and of what encoding adds to its words. */
+const INPUT_BYTES = 40;
 const SEND_TIMEOUT_MS = 10_000;
 const BACKOFF = { firstMs: 100, maxMs: 5_000 };
