@@ -72,10 +72,7 @@ async function letGo(parts: ResultRetentionParts, pins: readonly Pin[]): Promise
   const owners = planUnpins({ pins, ...known, readRoots: readRoots(), uploadRetentionMs, nowMs: clock.nowMs() });
   if (owners.length === 0) return;
   for (let at = 0; at < owners.length; at += OWNERS_A_CALL) await contentStore.unpin(owners.slice(at, at + OWNERS_A_CALL), signal);
-  logger.info(
-    { event: "resultRetention.unpinned", hint: `${owners.length} owners, such as ${owners[0] ?? ""}` },
-    "the content store may let data go",
-  );
+  logger.info({ event: "resultRetention.unpinned", count: owners.length }, "the content store may let data go");
 }
 
 interface Facts {
