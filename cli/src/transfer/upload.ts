@@ -1,9 +1,11 @@
 import { open } from "node:fs/promises";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { Client, Interceptor } from "@connectrpc/connect";
 import { DomainError } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import type { CreateUploadLinkResponse } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { isBlockOf, parseCid } from "@skrei/unixfs/cid.ts";
 import { isConnectionLost } from "../client/call-error.ts";
 import { cleanLine } from "../output/clean-text.ts";
@@ -50,7 +52,7 @@ export async function uploadPath(session: Session, path: string, options: Upload
 }
 
 /** Puts a file or folder of this machine into the cluster's content store. Sends only what is missing there. */
-export async function putPath(session: Session, path: string, { isQuiet, expiresAtMs = 0 }: UploadOptions): Promise<UploadedPath> {
+export async function putPath(session: Session, path: string, { isQuiet, expiresAtMs }: UploadOptions): Promise<UploadedPath> {
   const scanned = await scan(session, path, isQuiet);
   const cid = scanned.root.cid.toString();
   if (!isQuiet) await saySkipped(session, scanned.skippedPaths);
@@ -61,9 +63,14 @@ export async function putPath(session: Session, path: string, { isQuiet, expires
   );
   const missing = await findMissing(blocks, scanned, session.signal);
   const sentBytes = await sendMissing(session, blocks, { scanned, missing, isQuiet });
-  await blocks.pinRoot({ cid, owner: "upload", expireTimeMs: BigInt(expiresAtMs) }, { signal: session.signal });
+  await blocks.pinRoot({ cid, owner: "upload", expireTimeMs: BigInt(expiresAtMs ?? pinEndOf(link)) }, { signal: session.signal });
   const { files, root, skippedPaths } = scanned;
   return { cid, files, sizeBytes: root.sizeBytes, sentBytes, skippedPaths };
+}
+
+/** A cluster of an earlier version names no end. */
+function pinEndOf({ pinExpireTime }: CreateUploadLinkResponse): number {
+  return pinExpireTime === undefined ? 0 : Math.trunc(timestampMs(pinExpireTime));
 }
 
 /** `./data: 3 files, 1.2MB, 800kB sent`. */

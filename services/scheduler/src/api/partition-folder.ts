@@ -55,7 +55,7 @@ async function keep(
   const client = createClient(BlockService, publisherTransport());
   for (let at = 0; at < blocks.length; at += BLOCKS_A_CALL)
     await client.putBlocks({ blocks: blocks.slice(at, at + BLOCKS_A_CALL) }, options);
-  await client.pinRoot({ cid }, options);
+  await client.pinRoot({ cid, expireTimeMs: BigInt(clock.nowMs() + config.uploadRetentionMs) }, options);
 }
 
 const LINK_LIFE_MS = 3_600_000;

@@ -65,6 +65,7 @@ function createUploadLink({ clock, config }: SchedulerApiDeps, { cid, sizeBytes 
     // In a link 0 is unbounded, and an empty folder still has a block of its own.
     token: signLink({ key: config.linkSecret, purpose: "upload", cid, expiresAtMs, bytesMax: Math.max(1, Number(sizeBytes)) }),
     expireTime: timestampFromMs(expiresAtMs),
+    pinExpireTime: timestampFromMs(clock.nowMs() + config.uploadRetentionMs),
   });
 }
 
