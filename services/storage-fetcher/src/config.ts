@@ -16,7 +16,13 @@ export const StorageFetcherConfig = z.strictObject({
     .optional()
     .describe("the cluster's publisher, for inputs by content id"),
   publishToken: z.string().default("").describe("the cluster's token for reading blocks"),
-  allowedLocalPaths: listField(z.string()).default([]).describe("folders of the node that jobs may read; none by default"),
+  nodePublisherUrl: z
+    .url({ protocol: /^https?$/u })
+    .optional()
+    .describe("this node's own publisher, whose results are read in place; none by default"),
+  allowedLocalPaths: listField(z.string())
+    .default([])
+    .describe("folders of the node that jobs may read, or also write to if `:rw` follows; none by default"),
   allowedPrivateCidrs: listField(z.string())
     .default([])
     .describe("private networks from which downloads are allowed, such as 10.0.0.0/8; none by default"),
@@ -29,6 +35,16 @@ export const StorageFetcherConfig = z.strictObject({
     .describe("RPC of a Kubo daemon, such as http://127.0.0.1:5001, that is asked after the gateways"),
   ipfsTimeoutMs: positive.default(15_000).describe("how long one gateway may take for one block before the next is asked"),
   ipfsParallelMax: positive.max(64).default(8).describe("blocks that are asked of gateways at once"),
+  s3Endpoint: z
+    .url({ protocol: /^https?$/u })
+    .optional()
+    .describe("S3-compatible server that is asked with the credentials, and may be in a private network; AWS by default"),
+  s3Region: z.string().default("").describe("region for sources that name none; us-east-1 by default"),
+  s3AccessKeyId: z.string().default("").describe("credentials for s3Endpoint; without them only public objects can be read"),
+  s3SecretAccessKey: z.string().default("").describe("belongs to s3AccessKeyId"),
+  s3SessionToken: z.string().default("").describe("belongs to s3AccessKeyId when that is a temporary one"),
+  s3Buckets: listField(z.string()).default(["*"]).describe("buckets of s3Endpoint that jobs may read with the credentials; * is all"),
+  s3ParallelMax: positive.max(64).default(8).describe("objects of one input that are fetched at once"),
   cacheBytesMax: positive.default(21_474_836_480).describe("bytes that cached inputs may take in all"),
   triesMax: positive.max(20).default(5).describe("tries of one download, or of one block from all gateways, before it fails"),
   answerTimeoutMs: positive.default(30_000).describe("how long an origin may take to answer"),

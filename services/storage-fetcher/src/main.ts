@@ -10,8 +10,12 @@ await runMain({
   service: "storage-fetcher",
   schema: StorageFetcherConfig,
   create: (config, logger) => {
-    const publisher = config.publisherUrl === undefined ? {} : { publisher: createHttpTransport({ url: config.publisherUrl }) };
-    const fetcher = createStorageFetcherService(config, { logger, ...publisher });
+    const { publisherUrl, nodePublisherUrl } = config;
+    const fetcher = createStorageFetcherService(config, {
+      logger,
+      ...(publisherUrl !== undefined && { publisher: createHttpTransport({ url: publisherUrl }) }),
+      ...(nodePublisherUrl !== undefined && { nodePublisher: createHttpTransport({ url: nodePublisherUrl }) }),
+    });
     const stack = new ServiceStack();
     return {
       start: async () =>

@@ -17,7 +17,9 @@ import { createHttpSource } from "./adapters/http-source.ts";
 import { inlineSource } from "./adapters/inline-source.ts";
 import { inputSlicer } from "./adapters/input-slicer.ts";
 import { createLocalPaths } from "./adapters/local-paths.ts";
+import { S3Places } from "./adapters/s3-places.ts";
 import { createS3Source } from "./adapters/s3-source.ts";
+import { createTreeClient } from "./adapters/tree-client.ts";
 import { fetchHandlers, type FetchPorts } from "./api/fetch-routes.ts";
 import type { StorageFetcherConfig } from "./config.ts";
 import { InputFetcher } from "./loops/fetch-input.ts";
@@ -27,6 +29,8 @@ export interface StorageFetcherDependencies {
   readonly logger: Logger;
   /** The cluster's publisher (BlockService); without it inputs by content id are refused. */
   readonly publisher?: Transport;
+  /** The publisher of this node (PublishService); without it nothing is read in place. */
+  readonly nodePublisher?: Transport;
   readonly clock?: Clock;
 }
 
@@ -38,7 +42,7 @@ export interface StorageFetcherService extends Service {
 /** Wires a storage-fetcher. Routes may be mounted before `start`; calls then fail with unavailable/SHUTTING_DOWN. */
 export function createStorageFetcherService(
   config: StorageFetcherConfig,
-  { logger, publisher, clock = systemClock }: StorageFetcherDependencies,
+  { logger, publisher, nodePublisher, clock = systemClock }: StorageFetcherDependencies,
 ): StorageFetcherService {
   const stack = new ServiceStack();
   let parts: FetchPorts | undefined;
@@ -71,9 +75,15 @@ export function createStorageFetcherService(
           inline: inlineSource,
           content: createContentSource(blockPlaces(config, { publisher, clock, logger, started }), clock),
           http: createHttpSource({ policy, clock, triesMax, answerTimeoutMs, lowSpeedBytes, lowSpeedWindowMs }),
-          s3: createS3Source(),
+          s3: createS3Source(started.use(s3Places(config)), {
+            clock,
+            triesMax,
+            lowSpeedBytes,
+            lowSpeedWindowMs,
+            parallelMax: config.s3ParallelMax,
+          }),
         };
-        const trees = undefined;
+        const trees = nodePublisher === undefined ? undefined : createTreeClient({ transport: nodePublisher, logger });
         const local = createLocalPaths(config.allowedLocalPaths);
         parts = { cache, trees, fetcher: new InputFetcher({ adapters, local, cache, slicer: inputSlicer, trees }) };
         started.defer(() => {
@@ -86,6 +96,21 @@ export function createStorageFetcherService(
       router.service(FetchService, fetchHandlers(ports, { clock, estimateTimeoutMs: config.estimateTimeoutMs }));
     },
   };
+}
+
+function s3Places(config: StorageFetcherConfig): S3Places {
+  const { s3AccessKeyId: accessKeyId, s3SecretAccessKey: secretAccessKey, s3SessionToken: sessionToken } = config;
+  return new S3Places({
+    endpoint: config.s3Endpoint ?? "",
+    region: config.s3Region,
+    credentials: accessKeyId === "" ? undefined : { accessKeyId, secretAccessKey, ...(sessionToken !== "" && { sessionToken }) },
+    buckets: config.s3Buckets,
+    operatorPolicy: createOperatorPolicy(config.allowedPrivateCidrs),
+    policy: createAddressPolicy(config.allowedPrivateCidrs),
+    triesMax: config.triesMax,
+    answerTimeoutMs: config.answerTimeoutMs,
+    idleTimeoutMs: config.lowSpeedWindowMs,
+  });
 }
 
 interface BlockParts extends Pick<StorageFetcherDependencies, "logger"> {

@@ -5,10 +5,11 @@ import { type LoadBlock, resolvePath } from "@skrei/unixfs/read-dag.ts";
 import type { Clock, SourceAdapter, SourceOf } from "../ports.ts";
 import { type BlockPlaces, type BlockReader, createBlockReader } from "./block-reader.ts";
 import { exportDag } from "./export-dag.ts";
+import { KnownSizes } from "./known-sizes.ts";
 
 /** Trees by content id: of the cluster's content store, and of the gateways that the operator lists. */
 export function createContentSource(places: BlockPlaces, clock: Clock): SourceAdapter<"content"> {
-  const sizes = new KnownSizes(clock);
+  const sizes = new KnownSizes(clock, Infinity);
   return {
     keyOf: ({ cid, path }) => (path === "" ? keyOf(parseCid(cid)) : undefined),
     check: ({ cid }) => {
@@ -23,7 +24,8 @@ export function createContentSource(places: BlockPlaces, clock: Clock): SourceAd
       const cid = await find(createBlockReader(places, signal), source).catch(throwForTask);
       return { type: "content", cid: cid.toString(), path: "" };
     },
-    estimate: async (source, signal) => await sizes.of(source, async () => await sizeOf(createBlockReader(places, signal), source)),
+    estimate: async (source, signal) =>
+      await sizes.of(`${source.cid}/${source.path}`, async () => await sizeOf(createBlockReader(places, signal), source)),
     fetch: async ({ cid }, target) => {
       const root = parseCid(cid);
       const sizeBytes = await exportDag(createBlockReader(places, target.signal), root, target).catch(throwForTask);
@@ -67,29 +69,4 @@ function loaderOf(read: BlockReader): LoadBlock {
   };
 }
 
-/** Every ask of a job wants the same sizes; a gateway is not bothered for each. */
-class KnownSizes {
-  readonly #known = new Map<string, { readonly sizeBytes: number; readonly untilMs: number }>();
-  readonly #clock: Clock;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  async of({ cid, path }: SourceOf<"content">, find: () => Promise<number>): Promise<number> {
-    const key = `${cid}/${path}`;
-    const known = this.#known.get(key);
-    if (known !== undefined && known.untilMs > this.#clock.nowMs()) return known.sizeBytes;
-    // An estimate may be missing; the fetch itself will say what is wrong.
-    const sizeBytes = await find().catch(() => undefined);
-    this.#known.delete(key);
-    this.#known.set(key, { sizeBytes: sizeBytes ?? 0, untilMs: sizeBytes === undefined ? this.#clock.nowMs() + UNKNOWN_FOR_MS : Infinity });
-    const oldest = this.#known.keys().next();
-    if (this.#known.size > SIZES_MAX && oldest.done !== true) this.#known.delete(oldest.value);
-    return sizeBytes ?? 0;
-  }
-}
-
 const KEY_PREFIX = "cid:";
-const SIZES_MAX = 1_000;
-const UNKNOWN_FOR_MS = 5_000;
