@@ -306,6 +306,8 @@ interface NodePlan {
   readonly reason: Reason | undefined;
   readonly message: string;
   readonly fitsWhenIdle: boolean;
+  /** Of a partition's inputs, by the node's own word. */
+  readonly missingBytes?: number;
 }
 
 /**

@@ -151,7 +151,7 @@ describe("a job's life", () => {
     const plan = await planned.jobs.planJob({ spec: spec({ count: 3 }) });
     expect(plan).toMatchObject({
       placeablePartitions: 3,
-      nodes: [{ partitions: 3, reason: "", fitsWhenIdle: true }],
+      nodes: [{ partitions: 3, reason: "", fitsWhenIdle: true, missingBytes: 0n }],
       spec: { namespace: "default" },
     });
     const none = await planned.jobs.planJob({

@@ -10,7 +10,11 @@ export async function planJob(deps: SchedulerApiDeps, request: PlanJobRequest, s
   const nodes = await deps.commands.plan(spec);
   const places = nodes.reduce((sum, { partitions }) => sum + partitions, 0);
   return create(PlanJobResponseSchema, {
-    nodes: nodes.map(({ reason, ...plan }) => ({ ...plan, reason: reason ?? "" })),
+    nodes: nodes.map(({ reason, missingBytes, ...plan }) => ({
+      ...plan,
+      reason: reason ?? "",
+      ...(missingBytes !== undefined && { missingBytes: BigInt(Math.trunc(missingBytes)) }),
+    })),
     spec: jobSpecToProto(spec),
     placeablePartitions: Math.min(spec.count, places),
   });

@@ -26,6 +26,19 @@ function takers(partitions: number, offers: Offer[], avoided: string[] = []): st
   return judgeBids(waiting(partitions, avoided), offers).placements.map(({ offer }) => offer.askId);
 }
 
+test.for([
+  { title: "an idle node", cold: { freeShare: 1 }, warm: { freeShare: 0.01 } },
+  { title: "a node where nothing queues", cold: { queuedExecutions: 0 }, warm: { queuedExecutions: 5 } },
+])("a partition goes to the node that has its GiB rather than to $title", ({ cold, warm }) => {
+  expect(takers(1, [anOffer("cold", { missingBytes: 2 ** 30, ...cold }), anOffer("warm", { isImageMissing: false, ...warm })])).toEqual([
+    "warm",
+  ]);
+});
+
+test("nobody waits behind twenty others for a GiB that is fetched in ten seconds", () => {
+  expect(takers(1, [anOffer("cold", { missingBytes: 2 ** 30 }), anOffer("warm", { queuedExecutions: 20 })])).toEqual(["cold"]);
+});
+
 test("data that is there already wins over an emptier node", () => {
   expect(takers(1, [anOffer("cold", { missingBytes: 1e9, freeShare: 1 }), anOffer("warm", { freeShare: 0.1 })])).toEqual(["warm"]);
 });

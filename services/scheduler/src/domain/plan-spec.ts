@@ -11,6 +11,8 @@ export interface SpecPlan {
   readonly reason: Reason | undefined;
   readonly message: string;
   readonly fitsWhenIdle: boolean;
+  /** Bytes of a partition's inputs that it would fetch; absent when it was not asked. */
+  readonly missingBytes?: number;
 }
 
 /** What each node would do with the spec now, without asking it. */

@@ -21,7 +21,9 @@ async function askOne(term: TermContext, plan: SpecPlan, job: JobTask): Promise<
   const node = term.live.nodes.get(plan.nodeId);
   if (node === undefined || !node.isPresent) return plan;
   const bid = await askNode(term, node, job);
-  if (bid === undefined || bid.partitions > 0 || !isLasting(bid.reason)) return plan;
+  if (bid === undefined) return plan;
+  if (bid.partitions > 0) return { ...plan, missingBytes: bid.missingBytes };
+  if (!isLasting(bid.reason)) return plan;
   return { ...plan, partitions: 0, reason: bid.reason, message: bid.message, fitsWhenIdle: false };
 }
 
