@@ -1,4 +1,7 @@
+import type { Pin, StoreState } from "@skrei/domain";
+import type { DeliveryTarget } from "./domain/delivery-target.ts";
 import type { StagedResult } from "./domain/staged-result.ts";
+import type { NamedResult } from "./domain/target-name.ts";
 
 /** Time, passed in so that tests can move it. */
 export interface Clock {
@@ -55,14 +58,62 @@ export interface ContentStore {
   put(blocks: readonly Block[]): Promise<void>;
   /** A block, its hash checked. @throws DomainError notFound/BLOCK_MISSING, corrupt/RESULT_CORRUPT. */
   get(cid: string): Promise<Uint8Array>;
-  /** Keeps all blocks below `cid` for `owner`. @throws DomainError notFound/BLOCK_MISSING when not all are here. */
-  pin(cid: string, owner: string, signal: AbortSignal): Promise<void>;
+  /** Keeps all blocks below `cid` for an owner; a pin that exists keeps the later end. @throws DomainError notFound/BLOCK_MISSING when not all are here. */
+  pin(cid: string, keeper: Keeper, signal: AbortSignal): Promise<void>;
+  /** Pins by owner, then root. @throws DomainError invalid/PAGE_TOKEN_INVALID, invalid/CONTENT_ID_INVALID. */
+  pins(query: PinQuery): PinPage;
+  /** Moves the end of pins; undefined is never. Pins that last longer stay as they are, owners without pins are fine. */
+  extendPins(owners: readonly string[], expiresAtMs: number | undefined): void;
+  /** Ends the pins of owners; what they kept goes at the next collection. Returns how many there were. */
+  unpin(owners: readonly string[]): number;
   /** All blocks below a root once, parents first. */
   list(cid: string): AsyncIterable<{ readonly cid: string; readonly sizeBytes: number }>;
   /** True when `cid` is `root` or a block below it, and `root` is pinned. */
   isBelow(root: string, cid: string): boolean;
-  /** Removes blocks that were never pinned and are older than `olderThanMs` (milliseconds since 1970). Returns how many. */
-  sweep(olderThanMs: number): Promise<number>;
+  /**
+   * Removes pins whose time has passed, results that are not pinned, and blocks that no pin needs. A dry run counts the same. What a
+   * pin, a lease or a folder that is being staged needs stays, whatever happens at the same time.
+   */
+  collectGarbage(request: CollectRequest, signal: AbortSignal): Promise<CollectedGarbage>;
+  /** A result that the cluster's store has too: from now on only a cache, which goes, least recently used first, when room is needed. */
+  markPushed(executionId: string): Promise<void>;
+  /** Lets pushed results go as far as the limits demand. Returns how many went. */
+  evictPushed(): Promise<number>;
+  state(signal: AbortSignal): Promise<Omit<StoreState, "targets">>;
+}
+
+/** Who keeps a root. */
+export interface Keeper {
+  readonly owner: string;
+  /** Undefined: for good. */
+  readonly expiresAtMs?: number | undefined;
+}
+
+export interface PinQuery<Cid = string> {
+  readonly ownerPrefix: string;
+  /** Undefined: any root. */
+  readonly cid: Cid | undefined;
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+export interface PinPage {
+  readonly pins: readonly Pin[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+export interface CollectRequest {
+  readonly isDryRun: boolean;
+  readonly nowMs: number;
+  /** Blocks that came later may belong to an upload in progress. Milliseconds since 1970. */
+  readonly olderThanMs: number;
+}
+
+export interface CollectedGarbage {
+  readonly pins: number;
+  readonly blocks: number;
+  readonly sizeBytes: number;
 }
 
 /** The cluster's store, to which a node's publisher pushes. Calls end with the signal. */
@@ -80,4 +131,40 @@ export interface ManifestSigner {
   readonly publicKey: string;
   /** Ed25519 signature in base64. */
   sign(data: Uint8Array): string;
+}
+
+/** A result on its way to a target. */
+export interface Delivery<Target extends DeliveryTarget = DeliveryTarget> {
+  /** Its placeholders are not filled yet. */
+  readonly target: Target;
+  readonly result: NamedResult & Pick<StagedResult, "cid" | "sizeBytes">;
+  /** Bytes of the result that were taken so far; often. */
+  readonly onProgress: (bytesDone: number) => void;
+}
+
+/** One kind of place for results beside the cluster's store. */
+export interface TargetPort<Target extends DeliveryTarget = DeliveryTarget> {
+  /** Asks the settings alone. @throws DomainError precondition/TARGET_NOT_OFFERED, which says what the operator must set. */
+  check(target: Target): void;
+  /**
+   * Gives the result to the target and says where it is, once it is there as a whole. Repeating it, also after a crash at any point,
+   * gives the same. @throws DomainError precondition/TARGET_NOT_OFFERED, precondition/TARGET_REFUSED, unavailable/TARGET_UNAVAILABLE;
+   * those of `ContentStore.get`.
+   */
+  deliver(delivery: Delivery<Target>, signal: AbortSignal): Promise<string>;
+}
+
+/** All of a node's targets. */
+export interface Targets extends TargetPort {
+  /** What a result without a target of its own gets; undefined when the cluster's store is enough. */
+  readonly byDefault: DeliveryTarget | undefined;
+  /** Kinds that it publishes to. */
+  readonly offered: readonly DeliveryTarget["type"][];
+}
+
+/** What was delivered, so that it is not delivered again; survives a power cut. */
+export interface DeliveryLog {
+  find(executionId: string, target: DeliveryTarget): string | undefined;
+  keep(executionId: string, target: DeliveryTarget, url: string): void;
+  forget(executionId: string): void;
 }

@@ -6,17 +6,21 @@ import { systemClock } from "@skrei/platform/clock.ts";
 import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { BlockService, PublishService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import { StoreService } from "@skrei/proto/skrei/data/v1/store_service_pb.ts";
 import { DomainError } from "@skrei/domain";
+import { DeliveryTable } from "./adapters/delivery-table.ts";
 import { FileContentStore } from "./adapters/file-content-store.ts";
 import { openManifestKey } from "./adapters/manifest-key.ts";
+import { createTargets } from "./adapters/targets/create-targets.ts";
 import { createUpstreamStore } from "./adapters/upstream-blocks.ts";
 import { blockHandlers } from "./api/block-routes.ts";
 import { createGateway } from "./api/gateway.ts";
 import { leaseHandlers } from "./api/lease-routes.ts";
 import { publishHandlers } from "./api/publish-routes.ts";
+import { storeHandlers } from "./api/store-routes.ts";
 import type { PublisherConfig } from "./config.ts";
-import { runBlockSweep } from "./loops/block-sweep.ts";
-import type { Clock, ContentStore, ManifestSigner } from "./ports.ts";
+import { runGarbageCollection } from "./loops/garbage-collection.ts";
+import type { Clock, ContentStore, DeliveryLog, ManifestSigner } from "./ports.ts";
 
 export interface PublisherDependencies {
   readonly logger: Logger;
@@ -40,8 +44,8 @@ export function createPublisherService(
   { logger, upstream, clock = systemClock }: PublisherDependencies,
 ): PublisherService {
   const stack = new ServiceStack();
-  let parts: { readonly store: ContentStore; readonly signer: ManifestSigner } | undefined;
-  const running = (): { readonly store: ContentStore; readonly signer: ManifestSigner } => {
+  let parts: RunningParts | undefined;
+  const running = (): RunningParts => {
     if (parts !== undefined) return parts;
     throw new DomainError("unavailable", "SHUTTING_DOWN", "The publisher is not running.", { hint: "Try again in a moment." });
   };
@@ -52,6 +56,11 @@ export function createPublisherService(
     get signer() {
       return running().signer;
     },
+    get deliveries() {
+      return running().deliveries;
+    },
+    targets: createTargets(config, { load: async (cid) => await running().store.get(cid.toString()), logger }),
+    clock,
     upstream:
       upstream === undefined
         ? undefined
@@ -65,13 +74,20 @@ export function createPublisherService(
           mayCreate: config.nodeKeyFile === undefined,
         });
         const store = started.use(
-          await FileContentStore.open({ folder: join(config.dataFolder, "store"), freeBytesMin: config.freeBytesMin, clock }),
+          await FileContentStore.open({
+            folder: join(config.dataFolder, "store"),
+            storeBytesMax: config.storeBytesMax,
+            freeBytesMin: config.freeBytesMin,
+            pushedBytesMax: config.pushedBytesMax,
+            clock,
+          }),
         );
-        parts = { store, signer };
+        const deliveries = started.use(new DeliveryTable(join(config.dataFolder, "deliveries.sqlite"), clock));
+        parts = { store, signer, deliveries };
         started.defer(() => {
           parts = undefined;
         });
-        const sweeping = runBlockSweep(
+        const sweeping = runGarbageCollection(
           store,
           { intervalMs: config.sweepIntervalMs, unpinnedBlockTtlMs: config.unpinnedBlockTtlMs },
           { clock, logger, signal: started.signal },
@@ -84,7 +100,14 @@ export function createPublisherService(
     routes: (router) => {
       router.service(PublishService, { ...publishHandlers(ports), ...leaseHandlers(ports, clock) });
       router.service(BlockService, blockHandlers(ports, config, clock));
+      router.service(StoreService, storeHandlers(ports, config, clock));
     },
     fallback: createGateway(ports, { keys: config, clock, logger }),
   };
+}
+
+interface RunningParts {
+  readonly store: ContentStore;
+  readonly signer: ManifestSigner;
+  readonly deliveries: DeliveryLog;
 }

@@ -1,8 +1,16 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { PublishService, Provenance as PbProvenance } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
-import { DomainError } from "@skrei/domain";
+import type {
+  Provenance as PbProvenance,
+  PublishResultResponseSchema,
+  PublishService,
+} from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import type { Publisher as PbPublisher } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { DomainError, type Publisher } from "@skrei/domain";
+import { publisherFromProto } from "@skrei/wire/publisher.ts";
+import { resolveTarget } from "../domain/delivery-target.ts";
 import type { Provenance } from "../domain/manifest.ts";
-import { publishResult, type PublishPorts } from "../loops/publish-result.ts";
+import { type PublishEvent, publishResult, type PublishPorts } from "../loops/publish-result.ts";
 
 /** PublishService: staged and published results of this node. */
 export function publishHandlers(ports: PublishPorts): Omit<ServiceImpl<typeof PublishService>, "leaseTree" | "releaseTrees"> {
@@ -11,21 +19,41 @@ export function publishHandlers(ports: PublishPorts): Omit<ServiceImpl<typeof Pu
       const staged = await ports.store.stage({ executionId, folder: absolute(folder), bytesMax: Number(bytesMax) }, signal);
       return { cid: staged.cid, sizeBytes: BigInt(staged.sizeBytes), skippedPaths: [...staged.skippedPaths] };
     },
-    publishResult: async function* ({ executionId, provenance }, { signal }) {
+    checkTarget: async ({ publisher }) => {
+      const target = resolveTarget(publisherOf(publisher), ports.targets.byDefault);
+      if (target !== undefined) ports.targets.check(target);
+      return {};
+    },
+    publishResult: async function* ({ executionId, provenance, publisher }, { signal }) {
       if (provenance === undefined)
         throw new DomainError("invalid", "FIELD_REQUIRED", "The request has no provenance.", {
           hint: "Say which job, partition and node made the result.",
         });
-      for await (const event of publishResult(ports, executionId, provenanceFromProto(provenance), signal)) {
-        if (event.kind === "done") yield { event: { case: "done", value: { cid: event.cid, manifestCid: event.manifestCid } } };
-        else yield { event: { case: "progress", value: { bytesDone: BigInt(event.bytesDone), bytesTotal: BigInt(event.bytesTotal) } } };
-      }
+      const request = { executionId, provenance: provenanceFromProto(provenance), publisher: publisherOf(publisher) };
+      for await (const event of publishResult(ports, request, signal)) yield { event: eventToProto(event) };
     },
     dropResult: async ({ executionId }) => {
       await ports.store.drop(executionId);
+      ports.deliveries.forget(executionId);
       return {};
     },
   };
+}
+
+function eventToProto(event: PublishEvent): NonNullable<MessageInitShape<typeof PublishResultResponseSchema>["event"]> {
+  if (event.kind === "done") {
+    const { cid, manifestCid, deliveryUrl } = event;
+    return { case: "done", value: { cid, manifestCid, deliveryUrl } };
+  }
+  return { case: "progress", value: { bytesDone: BigInt(event.bytesDone), bytesTotal: BigInt(event.bytesTotal) } };
+}
+
+function publisherOf(pb: PbPublisher | undefined): Publisher {
+  const publisher = publisherFromProto(pb);
+  if (publisher !== undefined) return publisher;
+  throw new DomainError("precondition", "TARGET_NOT_OFFERED", "The node does not know this kind of publishing target.", {
+    hint: "The operator installs a newer version.",
+  });
 }
 
 function absolute(folder: string): string {

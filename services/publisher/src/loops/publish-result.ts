@@ -1,47 +1,99 @@
-import { DomainError } from "@skrei/domain";
+import { DomainError, type Publisher } from "@skrei/domain";
+import { type DeliveryTarget, resolveTarget } from "../domain/delivery-target.ts";
 import { buildManifest, canonicalJson, type Provenance } from "../domain/manifest.ts";
 import type { StagedResult } from "../domain/staged-result.ts";
-import type { ContentStore, ManifestSigner, UpstreamStore } from "../ports.ts";
+import type { Clock, ContentStore, DeliveryLog, ManifestSigner, Targets, UpstreamStore } from "../ports.ts";
 import { pushBlocks, type PushProgress } from "./push-blocks.ts";
+import { withProgress } from "./with-progress.ts";
 
 export type PublishEvent =
   | ({ readonly kind: "progress" } & PushProgress)
-  | { readonly kind: "done"; readonly cid: string; readonly manifestCid: string };
+  | { readonly kind: "done"; readonly cid: string; readonly manifestCid: string; readonly deliveryUrl: string };
 
 export interface PublishPorts {
   readonly store: ContentStore;
   readonly signer: ManifestSigner;
   /** Undefined when this store is the cluster's own. */
   readonly upstream: UpstreamStore | undefined;
+  readonly targets: Targets;
+  readonly deliveries: DeliveryLog;
+  readonly clock: Clock;
 }
 
-/** Signs a manifest and makes the result readable from the cluster's store. Repeating it gives the same manifest. */
-export async function* publishResult(
-  ports: PublishPorts,
-  executionId: string,
-  provenance: Provenance,
-  signal: AbortSignal,
-): AsyncGenerator<PublishEvent> {
-  const { store, upstream } = ports;
+export interface PublishRequest {
+  readonly executionId: string;
+  readonly provenance: Provenance;
+  readonly publisher: Publisher;
+}
+
+/**
+ * Signs a manifest, makes the result readable from the cluster's store, then gives it to its target. What was done is not done again:
+ * repeating it gives the same manifest, and the same place at the target.
+ */
+export async function* publishResult(ports: PublishPorts, request: PublishRequest, signal: AbortSignal): AsyncGenerator<PublishEvent> {
+  const { store, targets } = ports;
+  const { executionId } = request;
   const staged = store.findStaged(executionId);
   if (staged === undefined) {
     throw new DomainError("precondition", "RESULT_NOT_STAGED", `No result of execution ${executionId} was staged here.`, {
       hint: "Stage the result folder first.",
     });
   }
+  const target = resolveTarget(request.publisher, targets.byDefault);
   const manifestCid =
     staged.manifestCid === ""
-      ? await store.keepManifest(executionId, signedManifest(ports.signer, staged, provenance))
+      ? await store.keepManifest(executionId, signedManifest(ports.signer, staged, request.provenance))
       : staged.manifestCid;
-  if (upstream === undefined) {
-    await store.sync(executionId);
-  } else {
-    const owner = `execution:${executionId}`;
-    for (const cid of [staged.cid, manifestCid]) {
-      for await (const progress of pushBlocks(store, upstream, { cid, owner }, signal)) yield { kind: "progress", ...progress };
-    }
+  let pushedBytes = 0;
+  for await (const { bytesDone, bytesTotal } of pushToCluster(ports, { ...staged, manifestCid }, signal)) {
+    pushedBytes = bytesDone;
+    yield { kind: "progress", bytesDone, bytesTotal: bytesTotal + (target === undefined ? 0 : staged.sizeBytes) };
   }
-  yield { kind: "done", cid: staged.cid, manifestCid };
+  const deliveryUrl = target === undefined ? "" : yield* deliver(ports, { staged, target, request, pushedBytes }, signal);
+  // Not before its target has it: from here on the node's copy may go.
+  if (ports.upstream !== undefined) await store.markPushed(executionId);
+  yield { kind: "done", cid: staged.cid, manifestCid, deliveryUrl };
+}
+
+async function* pushToCluster(
+  { store, upstream }: PublishPorts,
+  { executionId, cid: root, manifestCid }: StagedResult,
+  signal: AbortSignal,
+): AsyncGenerator<PushProgress> {
+  if (upstream === undefined) return await store.sync(executionId);
+  const owner = `execution:${executionId}`;
+  for (const cid of [root, manifestCid]) yield* pushBlocks(store, upstream, { cid, owner }, signal);
+}
+
+interface Delivering {
+  readonly staged: StagedResult;
+  readonly target: DeliveryTarget;
+  readonly request: PublishRequest;
+  /** To the cluster's store, before. */
+  readonly pushedBytes: number;
+}
+
+async function* deliver(
+  { targets, deliveries, clock }: PublishPorts,
+  { staged, target, request, pushedBytes }: Delivering,
+  signal: AbortSignal,
+): AsyncGenerator<PublishEvent, string> {
+  const { executionId, provenance } = request;
+  const delivered = deliveries.find(executionId, target);
+  if (delivered !== undefined) return delivered;
+  targets.check(target);
+  const { cid, sizeBytes } = staged;
+  const result = { ...provenance, executionId, cid, sizeBytes };
+  const url = yield* withProgress<PublishEvent, string>({ clock, signal }, async (tell, both) =>
+    targets.deliver({ target, result, onProgress: (bytes) => tell(progressOf(pushedBytes, bytes, sizeBytes)) }, both),
+  );
+  deliveries.keep(executionId, target, url);
+  return url;
+}
+
+/** Blocks that come twice in the result, or stand for names, are no more of it. */
+function progressOf(pushedBytes: number, bytes: number, sizeBytes: number): PublishEvent {
+  return { kind: "progress", bytesDone: pushedBytes + Math.min(bytes, sizeBytes), bytesTotal: pushedBytes + sizeBytes };
 }
 
 /** The signature is over the canonical JSON of `manifest` alone. */

@@ -1,0 +1,139 @@
+import { pipeline } from "node:stream/promises";
+import type { Transform } from "node:stream";
+import { createGzip, createZstdCompress } from "node:zlib";
+import type { ResultEncoding, S3Target } from "@skrei/domain";
+import { createS3Client, type S3Client, type S3ClientOptions } from "@skrei/s3/client.ts";
+import type { LoadBlock } from "@skrei/unixfs/read-dag.ts";
+import { fillTargetName } from "../../domain/target-name.ts";
+import type { Delivery, TargetPort } from "../../ports.ts";
+import { countingLoad } from "./counting-load.ts";
+import { packCar } from "./pack-car.ts";
+import { packTar } from "./pack-tar.ts";
+import { asTargetError } from "./s3-target-error.ts";
+import { uploadFiles } from "./upload-files.ts";
+import { badName, notOffered } from "./target-errors.ts";
+import { treeEntries } from "./tree-entries.ts";
+
+export interface S3TargetOptions {
+  /** Empty: AWS. */
+  readonly endpoint: string;
+  /** Empty: `us-east-1`. */
+  readonly region: string;
+  /** Undefined: results do not go to S3. */
+  readonly credentials: NonNullable<S3ClientOptions["credentials"]> | undefined;
+  /** `*` is all. */
+  readonly buckets: readonly string[];
+  /** Longest silence of the server. */
+  readonly timeoutMs: number;
+  /** Told of uploads that failed and could not be removed. */
+  readonly onLeftover: (leftover: { readonly uploadId: string; readonly cause: unknown }) => void;
+  readonly load: LoadBlock;
+}
+
+/** Objects of the S3-compatible server that the operator has credentials for. */
+export class S3TargetAdapter implements TargetPort<S3Target> {
+  readonly #options: S3TargetOptions;
+
+  constructor(options: S3TargetOptions) {
+    this.#options = options;
+  }
+
+  check({ bucket, endpoint }: S3Target): void {
+    const { credentials, buckets } = this.#options;
+    if (credentials === undefined)
+      throw notOffered("The node does not publish to S3: it has no credentials.", "The operator sets s3AccessKeyId and s3SecretAccessKey.");
+    if (endpoint !== "" && withoutSlash(endpoint) !== withoutSlash(this.#options.endpoint)) {
+      throw notOffered(
+        `The node does not publish to the S3 server ${endpoint.slice(0, 128)}: its credentials are for another one.`,
+        "Leave the endpoint out to use the node's; the operator sets s3Endpoint.",
+      );
+    }
+    if (!buckets.includes("*") && !buckets.includes(bucket))
+      throw notOffered(`The node does not publish to the bucket ${bucket.slice(0, 128)}.`, "The operator lists it in s3Buckets.");
+  }
+
+  async deliver({ target, result, onProgress }: Delivery<S3Target>, signal: AbortSignal): Promise<string> {
+    this.check(target);
+    const { bucket, encoding } = target;
+    const name = fillTargetName(target.key, result);
+    if (name === undefined || name.startsWith("/")) throw badName(target.key);
+    const key = withEnding(name, encoding);
+    using client = this.#client(target);
+    const context = { client, bucket, key, result, onProgress, onLeftover: this.#options.onLeftover, signal };
+    try {
+      const load = this.#options.load;
+      if (encoding === "files") await uploadFiles(treeEntries(load, result.cid), context);
+      else await uploadArchive(this.#pack(encoding, result, onProgress), encoding, context);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw asTargetError(error, bucket);
+    }
+    return `s3://${bucket}/${key}`;
+  }
+
+  #client({ region }: S3Target): S3Client {
+    const { credentials, endpoint, region: usual, timeoutMs } = this.#options;
+    return createS3Client({
+      ...(credentials !== undefined && { credentials }),
+      ...(endpoint !== "" && { endpoint }),
+      region: region || usual || "us-east-1",
+      answerTimeoutMs: timeoutMs,
+      idleTimeoutMs: timeoutMs,
+    });
+  }
+
+  #pack(encoding: Archive, { cid, endedAtMs }: Delivery["result"], onProgress: Delivery["onProgress"]): AsyncIterable<Uint8Array> {
+    const load = countingLoad(this.#options.load, onProgress);
+    if (encoding === "car") return packCar(load, cid);
+    const tar = packTar(treeEntries(load, cid), endedAtMs);
+    return compressed(tar, encoding === "tar.gz" ? createGzip() : createZstdCompress());
+  }
+}
+
+type Archive = Exclude<ResultEncoding, "files">;
+
+interface UploadContext {
+  readonly client: S3Client;
+  readonly bucket: string;
+  readonly key: string;
+  readonly result: Delivery["result"];
+  readonly onLeftover: S3TargetOptions["onLeftover"];
+  readonly signal: AbortSignal;
+}
+
+async function uploadArchive(stream: AsyncIterable<Uint8Array>, encoding: Archive, context: UploadContext): Promise<void> {
+  const { client, bucket, key, result, onLeftover, signal } = context;
+  // Headers, checksums and bytes that do not get smaller come on top.
+  const sizeBytesHint = Math.ceil(result.sizeBytes * 1.05) + 1_048_576;
+  await client.uploadObject({ bucket, key }, stream, {
+    contentType: CONTENT_TYPES[encoding],
+    checksum: true,
+    sizeBytesHint,
+    onLeftover,
+    signal,
+  });
+}
+
+async function* compressed(pieces: AsyncIterable<Uint8Array>, transform: Transform): AsyncGenerator<Uint8Array> {
+  const piping = pipeline(pieces, transform);
+  // Whoever reads the transform is told by it.
+  piping.catch(() => undefined);
+  try {
+    yield* transform as AsyncIterable<Uint8Array>;
+  } finally {
+    transform.destroy();
+    await piping.catch(() => undefined);
+  }
+}
+
+function withEnding(name: string, encoding: ResultEncoding): string {
+  if (encoding === "files") return name.endsWith("/") ? name : `${name}/`;
+  const whole = name.replace(/\/$/u, "");
+  return whole.endsWith(`.${encoding}`) ? whole : `${whole}.${encoding}`;
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/u, "").toLowerCase();
+}
+
+const CONTENT_TYPES = { "tar.gz": "application/gzip", "tar.zst": "application/zstd", car: "application/vnd.ipld.car; version=1" } as const;
