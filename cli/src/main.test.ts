@@ -67,7 +67,7 @@ test.for([
   [["data", "lst"], 2, /no command "skrei data lst"/u, /Did you mean "skrei data ls/u],
   [["net", "list", "--watch", "-o", "yaml"], 2, /--watch prints lines/u, /-o jsonl/u],
   [["run", "-o", "json", "x"], 2, /--out: "json" is not an output/u, /fix: .*skrei job describe ID -o json/u],
-  [["run", "-p", "s3://bucket/key", "x"], 2, /publisher s3 is not offered/u, /skrei job get/u],
+  [["run", "-p", "s4://bucket/key", "x"], 2, /is not a publisher: cluster, ipfs, local:\/path or s3:\/\/bucket\/key/u, /FIELD_INVALID/u],
   [["run"], 2, /nothing to run/u, /skrei run -f job\.yaml/u],
   [["job", "describe"], 2, /Missing required argument 'job'/u, /--help/u],
   [["run", "--example", "wordcont"], 2, /no example "wordcont"; did you mean "wordcount"/u, /Examples: /u],

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { FlagValues } from "../flags.ts";
-import { fileTarget } from "../job-file/file-target.ts";
+import { sourceTarget } from "../job-file/file-target.ts";
 import type { EngineInit, InputDraft, JobDraft } from "../job-file/job-draft.ts";
 import { parseInput } from "../parse/parse-input.ts";
 import { draftFromFlags } from "../run/draft-from-flags.ts";
@@ -34,8 +34,12 @@ export function wasmDraft(
 
 function moduleInput(module: string): InputDraft {
   const hasTarget = /:\/(?!\/)/u.test(module);
-  const { target, alias, ...source } = parseInput(hasTarget ? module : `${module}:${defaultTarget(module)}`);
-  return { alias, source, target: source.type === "http" && !hasTarget ? fileTarget("/", source.url) : target };
+  const input = parseInput(hasTarget ? module : `${module}:${defaultTarget(module)}`);
+  return hasTarget ? input : { ...input, target: isRemote(input.source) ? sourceTarget("/", input.source) : input.target };
+}
+
+function isRemote({ type }: InputDraft["source"]): boolean {
+  return type === "http" || type === "s3";
 }
 
 /** argv[0] is the module's name, so a local file keeps its own. */

@@ -1,11 +1,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { JobSpecSchema, NetworkSchema, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import type { InputPartition, LocalSource, S3Source } from "@skrei/domain";
+import type { JobSpecSchema, NetworkSchema, Publisher as PbPublisher, TaskSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { JobFileReport } from "./problems.ts";
 
 export type JobSpecInit = MessageInitShape<typeof JobSpecSchema>;
 export type NetworkInit = Exclude<MessageInitShape<typeof NetworkSchema>, { readonly $typeName: string }>;
-export type TaskInit = Omit<Exclude<MessageInitShape<typeof TaskSchema>, { readonly $typeName: string }>, "network"> & {
+export type TaskInit = Omit<Exclude<MessageInitShape<typeof TaskSchema>, { readonly $typeName: string }>, "network" | "publisher"> & {
   network?: NetworkInit;
+  publisher?: PbPublisher;
 };
 export type InputInit = Extract<NonNullable<TaskInit["inputs"]>[number], unknown>;
 export type EngineInit = NonNullable<TaskInit["engine"]>;
@@ -15,6 +17,7 @@ export interface InputDraft {
   readonly alias: string;
   readonly target: string;
   readonly source: SourceDraft;
+  readonly partition?: InputPartition;
 }
 
 export type SourceDraft =
@@ -24,7 +27,8 @@ export type SourceDraft =
   | { readonly type: "content"; readonly cid: string; readonly path: string }
   /** What an ended job produced; the server looks it up. */
   | { readonly type: "job"; readonly job: string; readonly output: string; readonly partition: number | undefined }
-  | { readonly type: "local"; readonly path: string }
+  | LocalSource
+  | S3Source
   | { readonly type: "http"; readonly url: string; readonly sha256: string };
 
 /** A job before its uploads: the spec without inputs, and the inputs. */

@@ -1,23 +1,29 @@
 import { LIMITS } from "@skrei/domain";
+import type { InputPartition } from "@skrei/domain";
 import { suggestion } from "../parse/did-you-mean.ts";
+import { parseCreates } from "../parse/parse-input.ts";
 import { isKnownSource, refuseSource } from "../parse/refused-features.ts";
 import { decodeDataUrl } from "./data-url.ts";
 import type { FieldCursor } from "./field-cursor.ts";
-import { fileTarget } from "./file-target.ts";
+import { sourceTarget } from "./file-target.ts";
 import type { InputDraft, SourceDraft } from "./job-draft.ts";
+import { readPartition } from "./read-partition.ts";
+import { readS3, readS3Presigned } from "./read-s3.ts";
 import { raise } from "../parse/raise.ts";
 
-const TYPES = ["inline", "local", "localDirectory", "urlDownload", "upload", "content", "ipfs", "job"];
+const TYPES = ["inline", "local", "localDirectory", "urlDownload", "s3", "s3PreSigned", "upload", "content", "ipfs", "job"];
 
-/** `{Source: {Type, Params}, Alias, Target}`. */
+/** `{Source: {Type, Params}, Alias, Target}`, and our Partition. */
 export function readInput(item: FieldCursor, defaultTarget?: string): InputDraft | undefined {
   let alias = "";
   let target = defaultTarget;
-  let source: SourceDraft | undefined;
+  let source: SourceWithPart | undefined;
+  let partition: InputPartition | undefined;
   let hasSource = false;
   item.fields({
     Alias: (field) => (alias = field.isNull ? "" : (field.text() ?? "")),
     Target: (field) => (target = readTarget(field)),
+    Partition: (field) => (partition = field.isNull ? undefined : readPartition(field)),
     Source: (field) => {
       hasSource = true;
       source = readSource(field);
@@ -26,7 +32,10 @@ export function readInput(item: FieldCursor, defaultTarget?: string): InputDraft
   if (!hasSource) item.problem("FIELD_REQUIRED", "an input needs a Source.");
   if (target === undefined) item.problem("FIELD_REQUIRED", "an input needs a Target.");
   if (target === undefined || source === undefined) return undefined;
-  return { alias, target: source.type === "http" ? fileTarget(target, source.url) : target, source };
+  if (partition !== undefined && source.partition !== undefined)
+    return item.problem("FIELD_INVALID", "an input is divided once: by its own Partition, or by that of its source.");
+  partition ??= source.partition;
+  return { alias, target: sourceTarget(target, source.source), source: source.source, ...(partition !== undefined && { partition }) };
 }
 
 function readTarget(field: FieldCursor): string | undefined {
@@ -36,12 +45,25 @@ function readTarget(field: FieldCursor): string | undefined {
   return field.problem("FIELD_INVALID", `the Target "${target}" must be an absolute path.`);
 }
 
-function readSource(source: FieldCursor): SourceDraft | undefined {
+interface SourceWithPart {
+  readonly source: SourceDraft;
+  /** Bacalhau divides inputs in the Params of S3 sources. */
+  readonly partition?: InputPartition | undefined;
+}
+
+function readSource(source: FieldCursor): SourceWithPart | undefined {
   let type: string | undefined;
   let params: FieldCursor | undefined;
   source.fields({ Type: (field) => (type = readType(field)), Params: (field) => (params = field) });
   if (type === undefined) return undefined;
   if (params === undefined) return source.problem("FIELD_REQUIRED", `a source of type ${type} needs Params.`);
+  if (type === "s3") return readS3(params);
+  if (type === "s3presigned") return readS3Presigned(params);
+  const plain = readPlain(type, params);
+  return plain === undefined ? undefined : { source: plain };
+}
+
+function readPlain(type: string, params: FieldCursor): SourceDraft | undefined {
   switch (type) {
     case "inline":
       return readInline(params);
@@ -126,17 +148,15 @@ function readHttp(params: FieldCursor): SourceDraft | undefined {
 
 function readLocal(params: FieldCursor): SourceDraft | undefined {
   let path: string | undefined;
+  const read: { isWritable: boolean; creates?: "folder" | "file" | undefined } = { isWritable: false };
   params.fields({
     SourcePath: (field) => (path = field.text()),
-    ReadWrite: (field) => {
-      if (field.boolean() === true) field.attempt(() => raise(refuseSource("local with write access")));
-    },
-    CreateAs: (field) => {
-      const value = field.text();
-      if (value !== undefined && value.toLowerCase() !== "nocreate") field.attempt(() => raise(refuseSource("local with write access")));
-    },
+    ReadWrite: (field) => (read.isWritable = !field.isNull && field.boolean() === true),
+    CreateAs: (field) => (read.creates = field.isNull ? undefined : field.parsed(parseCreates)),
   });
-  return path === undefined ? params.problem("FIELD_REQUIRED", "a local source needs a SourcePath.") : { type: "local", path };
+  if (path === undefined) return params.problem("FIELD_REQUIRED", "a local source needs a SourcePath.");
+  const { isWritable, creates } = read;
+  return { type: "local", path, ...(isWritable && { isWritable: true }), ...(creates !== undefined && { creates }) };
 }
 
 function one(params: FieldCursor, name: string, make: (value: string) => SourceDraft): SourceDraft | undefined {

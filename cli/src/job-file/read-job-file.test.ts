@@ -45,6 +45,7 @@ test("accepts every supported field of Bacalhau's format, in any case", () => {
       outputs: [{ name: "outputs", path: "/outputs" }],
       resources: { cpuMillis: "500", memoryBytes: "512000000", diskBytes: "1073741824" },
       network: { mode: "MODE_NONE" },
+      publisher: { type: "TYPE_CLUSTER" },
       timeouts: { execution: "900s", queue: "600s", total: "1800s" },
     },
   });
@@ -76,19 +77,17 @@ test("takes the legacy form of a WASM module, an input inside the engine", () =>
   expect(inputs).toEqual([{ alias: "", target: "/wasm/entry.wasm", source: { type: "upload", path: "main.wasm" } }]);
 });
 
-test("refuses S3, soft preferences and node variables of the batch example, each at its place", () => {
+test("refuses soft preferences and node variables of the batch example, each at its place", () => {
   const error = refusalOf(example("nightly-logs"));
   expect(error.reason).toBe("FEATURE_NOT_AVAILABLE");
   expect(error.violations.map(({ field, message }) => `${field} ${message}`)).toEqual([
     expect.stringMatching(/^job\.yaml:17:5 Soft preferences \(favour_…\) are not offered/u),
     expect.stringMatching(/^job\.yaml:32:7 Values from a node's own environment \(env:API_TOKEN\) are not offered/u),
-    expect.stringMatching(/^job\.yaml:37:11 Inputs of type s3 are not offered by this version\. Offered: upload/u),
-    expect.stringMatching(/^job\.yaml:56:7 The publisher s3 is not offered.*skrei job get/u),
   ]);
 });
 
 test.for([
-  ["wasm-hello", ["Imported modules", "Inputs of type s3"]],
+  ["wasm-hello", ["Imported modules"]],
   ["disk-report", ["Jobs of type ops"]],
   ["web", ["Jobs of type service", "Network type Bridge", "Ports of the network"]],
   ["edge-agent", ["Jobs of type daemon"]],

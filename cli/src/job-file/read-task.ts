@@ -1,15 +1,16 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Network_Mode } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
-import { suggestion } from "../parse/did-you-mean.ts";
+import { publisherToProto } from "@skrei/wire/publisher.ts";
 import { parseBytes } from "../parse/parse-bytes.ts";
 import { parseCpu } from "../parse/parse-cpu.ts";
-import { isKnownPublisher, refuseFeature, refusePublisher } from "../parse/refused-features.ts";
+import { refuseFeature } from "../parse/refused-features.ts";
 import type { FieldCursor } from "./field-cursor.ts";
 import type { InputDraft, TaskInit } from "./job-draft.ts";
 import { readEngine } from "./read-engine.ts";
 import { readInput } from "./read-input.ts";
 import { readName } from "./read-name.ts";
 import { readNetwork } from "./read-network.ts";
+import { readPublisher } from "./read-publisher.ts";
 import { raise } from "../parse/raise.ts";
 
 export interface TaskDraft {
@@ -32,7 +33,10 @@ export function readTask(item: FieldCursor): TaskDraft {
       hasEngine = true;
       engine = readEngine(field.is("task.engine"));
     },
-    Publisher: (field) => readPublisher(field.is("task.publisher")),
+    Publisher: (field) => {
+      const publisher = readPublisher(field.is("task.publisher"));
+      if (publisher !== undefined) task.publisher = publisherToProto(publisher);
+    },
     Env: (field) => (env = readEnv(field.is("task.env"))),
     Meta: (field) =>
       field.entries().length > 0 ? field.problem("FIELD_UNKNOWN", "a task carries no Meta here; use the job's Meta.") : undefined,
@@ -68,24 +72,6 @@ function readEnv(field: FieldCursor): Record<string, string> {
     env[key] = text;
   }
   return env;
-}
-
-function readPublisher(publisher: FieldCursor): void {
-  publisher.fields({
-    Type: (field) => {
-      const type = field.isNull ? "" : (field.text()?.trim().toLowerCase() ?? "");
-      if (type === "" || type === "local" || type === "cluster") return;
-      if (isKnownPublisher(type)) field.attempt(() => raise(refusePublisher(type)));
-      else
-        field.problem(
-          "FIELD_INVALID",
-          `unknown publisher "${type}"${suggestion(type, ["local", "cluster"])}; leave it out for the cluster's own content store.`,
-        );
-    },
-    Params: (field) => {
-      if (!field.isMapping) void (field.isNull || field.entries());
-    },
-  });
 }
 
 function readOutput(item: FieldCursor): { name: string; path: string } | undefined {

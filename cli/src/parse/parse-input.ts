@@ -1,83 +1,76 @@
-import { DomainError, LIMITS } from "@skrei/domain";
+import { LIMITS } from "@skrei/domain";
+import type { InputDraft, SourceDraft } from "../job-file/job-draft.ts";
 import { badValue } from "./bad-value.ts";
+import { PARTITION_OPTIONS, partitionOfOptions } from "./parse-division.ts";
 import { integerBetween } from "./parse-integer.ts";
+import { parseSha256 } from "./parse-sha256.ts";
 import { refuseSource } from "./refused-features.ts";
-
-/** Where `-i` says an input comes from. `upload` is a file or folder of this machine. */
-export type InputArgument = { readonly target: string; readonly alias: string } & (
-  | { readonly type: "upload"; readonly path: string }
-  | { readonly type: "local"; readonly path: string }
-  | { readonly type: "http"; readonly url: string; readonly sha256: string }
-  | ContentArgument
-  | JobArgument
-);
-
-interface ContentArgument {
-  readonly type: "content";
-  readonly cid: string;
-  /** Below the content id; empty for all of it. */
-  readonly path: string;
-}
-
-interface JobArgument {
-  readonly type: "job";
-  readonly job: string;
-  /** Empty for the whole result. */
-  readonly output: string;
-  readonly partition: number | undefined;
-}
+import { isSwitchedOn, optionOf, readOptions, refuseOthers, splitAt, splitFields } from "./split-options.ts";
+import type { Options } from "./split-options.ts";
 
 const DEFAULT_TARGET = "/inputs";
-const WRITE_OPTIONS = ["rw", "read-write", "read_write", "readwrite"];
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//u;
 
+/** Of any source. */
+const COMMON = ["alias", ...PARTITION_OPTIONS];
+const WRITE = ["rw", "read-write", "read_write", "readwrite"];
+const VERSION = ["version-id", "versionid", "version_id"];
+const CHECKSUM = ["checksum-256", "checksum256", "checksum_256"];
+
 /**
- * `./folder:/inputs`, `https://host/file[:/target]`, `file:///path-on-the-node[:/target]`, `ipfs://CID[/path]` or `cid:CID[/path]`,
- * `job:ID[/output]`, each with `,opt=…`, and Bacalhau's `src=…,dst=…,opt=key=value`.
+ * `./folder:/inputs`, `https://host/file[:/target]`, `s3://bucket/key[:/target]`, `file:///path-on-the-node[:/target]`,
+ * `ipfs://CID[/path]` or `cid:CID[/path]`, `job:ID[/output]`, each with `,opt=…`, and Bacalhau's `src=…,dst=…,opt=key=value`.
  */
-export function parseInput(text: string): InputArgument {
+export function parseInput(text: string): InputDraft {
   const { uri, target, options } = isKeyed(text) ? readKeyed(text) : readPlain(text);
   if (uri === "") throw badValue(text, "an input such as ./folder:/inputs or https://host/file:/inputs");
   if (!target.startsWith("/")) throw badValue(text, "an input whose target is an absolute path, such as ./folder:/inputs");
+  const { source, known, shown = known } = readSource(uri, text, options);
+  refuseOthers(options, { what: `The input "${text}"`, known: [...known, ...COMMON], shown: [...shown, ...COMMON] });
+  const partition = partitionOfOptions(options);
+  return { target, alias: options.get("alias") ?? "", source, ...(partition !== undefined && { partition }) };
+}
+
+interface ReadSource {
+  readonly source: SourceDraft;
+  /** Options of this kind of source, in all their spellings. */
+  readonly known: readonly string[];
+  /** Those that are told. */
+  readonly shown?: readonly string[];
+}
+
+function readSource(uri: string, text: string, options: Options): ReadSource {
   const scheme = SCHEME.exec(uri)?.[1]?.toLowerCase();
-  const common = { target, alias: "" };
+  const rest = uri.slice((scheme ?? "").length + "://".length);
   switch (scheme) {
     case undefined:
-      return { ...common, ...readUnschemed(uri, text, options) };
+      return readUnschemed(uri, text, options);
     case "ipfs":
-      refuseOptions(options, text, []);
-      return { ...common, ...readContent(uri.slice("ipfs://".length)) };
+      return { source: readContent(rest), known: [] };
     case "http":
     case "https":
-      refuseOptions(options, text, ["sha256"]);
-      return { ...common, type: "http", url: uri, sha256: options.get("sha256") ?? "" };
+      return { source: { type: "http", url: uri, sha256: options.get("sha256") ?? "" }, known: ["sha256"] };
+    case "s3":
+      return readS3(rest, options);
     case "file":
-      if (WRITE_OPTIONS.some((name) => ["true", ""].includes(options.get(name) ?? "false"))) throw refuseSource("local with write access");
-      refuseOptions(options, text, [...WRITE_OPTIONS, "ro"]);
-      return { ...common, type: "local", path: decodeURIComponent(uri.slice("file://".length)) };
+      return readLocal(decodeURIComponent(rest), options);
     default:
       throw refuseSource(scheme);
   }
 }
 
-function readUnschemed(
-  uri: string,
-  text: string,
-  options: ReadonlyMap<string, string>,
-): ContentArgument | JobArgument | { readonly type: "upload"; readonly path: string } {
-  if (uri.startsWith("job:")) return readJob(uri.slice("job:".length), text, options);
-  refuseOptions(options, text, []);
-  return uri.startsWith("cid:") ? readContent(uri.slice("cid:".length)) : { type: "upload", path: uri };
+function readUnschemed(uri: string, text: string, options: Options): ReadSource {
+  if (uri.startsWith("job:")) return { source: readJob(uri.slice("job:".length), text, options), known: ["partition"] };
+  return { source: uri.startsWith("cid:") ? readContent(uri.slice("cid:".length)) : { type: "upload", path: uri }, known: [] };
 }
 
 /** `CID`, `CID/path`; a slash at the end changes nothing. */
-function readContent(text: string): ContentArgument {
+function readContent(text: string): SourceDraft {
   const [cid, path] = splitAt(text.replace(/^\/+|\/+$/gu, ""), "/");
   return { type: "content", cid, path };
 }
 
-function readJob(name: string, text: string, options: ReadonlyMap<string, string>): JobArgument {
-  refuseOptions(options, text, ["partition"]);
+function readJob(name: string, text: string, options: Options): SourceDraft {
   const [job, output] = splitAt(name.replace(/\/$/u, ""), "/");
   if (job === "") throw badValue(text, "an input such as job:j-01k…/outputs:/inputs");
   const partition = options.get("partition");
@@ -89,34 +82,78 @@ function readJob(name: string, text: string, options: ReadonlyMap<string, string
   };
 }
 
+/** The key is what stands there, as the AWS command line has it: nothing is percent-decoded. */
+function readS3(location: string, options: Options): ReadSource {
+  const [bucket, key] = splitAt(location, "/");
+  const checksum = optionOf(options, CHECKSUM) ?? "";
+  const source: SourceDraft = {
+    type: "s3",
+    bucket,
+    key,
+    filter: options.get("filter") ?? "",
+    region: options.get("region") ?? "",
+    endpoint: options.get("endpoint") ?? "",
+    versionId: optionOf(options, VERSION) ?? "",
+    sha256: checksum === "" ? "" : parseSha256(checksum),
+  };
+  const plain = ["endpoint", "region", "filter"];
+  return { source, known: [...plain, ...VERSION, ...CHECKSUM], shown: [...plain, "version-id", "checksum-256"] };
+}
+
+function readLocal(path: string, options: Options): ReadSource {
+  const creates = parseCreates(options.get("create") ?? "none");
+  const source: SourceDraft = {
+    type: "local",
+    path,
+    ...(isSwitchedOn(options, WRITE) && { isWritable: true }),
+    ...(creates !== undefined && { creates }),
+  };
+  return { source, known: [...WRITE, "ro", "create"], shown: ["rw", "create"] };
+}
+
+/** Bacalhau's words among them; undefined for nothing. */
+export function parseCreates(word: string): "folder" | "file" | undefined {
+  switch (word.toLowerCase()) {
+    case "dir":
+    case "folder":
+      return "folder";
+    case "file":
+      return "file";
+    case "none":
+    case "nocreate":
+      return undefined;
+    default:
+      throw badValue(word, "what is made when nothing is there: dir, file or noCreate");
+  }
+}
+
 interface Parts {
   readonly uri: string;
   readonly target: string;
-  readonly options: ReadonlyMap<string, string>;
+  readonly options: Options;
 }
 
 function isKeyed(text: string): boolean {
-  return /^(?:src|source|dst|target|destination|opt|option)=/u.test(text);
+  return /^"?(?:src|source|dst|target|destination|opt|option)=/u.test(text);
 }
 
 function readKeyed(text: string): Parts {
-  const options = new Map<string, string>();
+  const options: string[] = [];
   let uri = "";
   let target = DEFAULT_TARGET;
-  for (const piece of text.split(",")) {
-    const [key, value] = splitAtEquals(piece);
+  for (const piece of splitFields(text)) {
+    const [key, value] = splitAt(piece, "=");
     if (["src", "source"].includes(key)) uri = value;
     else if (["dst", "target", "destination"].includes(key)) target = value;
-    else if (["opt", "option"].includes(key)) addOption(options, value);
+    else if (["opt", "option"].includes(key)) options.push(value);
     else throw badValue(text, `an input: "${key}" is none of src, dst and opt`);
   }
-  return { uri, target, options };
+  return { uri, target, options: readOptions(options) };
 }
 
 function readPlain(text: string): Parts {
   const [head = "", ...rest] = text.split(",opt=");
-  const options = new Map<string, string>();
-  for (const option of rest) addOption(options, option);
+  const options = readOptions(rest);
   const afterScheme = SCHEME.exec(head)?.[0].length ?? (/^(?:cid|job):/u.test(head) ? 4 : 0);
   const at = targetColon(head, afterScheme);
   return at === -1 ? { uri: head, target: DEFAULT_TARGET, options } : { uri: head.slice(0, at), target: head.slice(at + 1), options };
@@ -126,27 +163,4 @@ function readPlain(text: string): Parts {
 function targetColon(text: string, from: number): number {
   const at = text.lastIndexOf(":/");
   return at < from ? -1 : at;
-}
-
-function addOption(options: Map<string, string>, text: string): void {
-  const [name, value] = splitAtEquals(text);
-  options.set(name.toLowerCase(), value);
-}
-
-function splitAtEquals(text: string): readonly [string, string] {
-  return splitAt(text, "=");
-}
-
-function splitAt(text: string, separator: string): readonly [string, string] {
-  const at = text.indexOf(separator);
-  return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function refuseOptions(options: ReadonlyMap<string, string>, text: string, allowed: readonly string[]): void {
-  for (const name of options.keys()) {
-    if (allowed.includes(name)) continue;
-    throw new DomainError("invalid", "FIELD_UNKNOWN", `The input "${text}" has an unknown option "${name}".`, {
-      hint: allowed.length === 0 ? "This kind of source has no options." : `Options of this source: ${allowed.join(", ")}.`,
-    });
-  }
 }

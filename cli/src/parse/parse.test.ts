@@ -5,7 +5,6 @@ import { formatBytes, parseBytes } from "./parse-bytes.ts";
 import { parseConstraints } from "./parse-constraints.ts";
 import { formatCpu, parseCpu } from "./parse-cpu.ts";
 import { formatDuration, parseDuration } from "./parse-duration.ts";
-import { parseInput } from "./parse-input.ts";
 import { integerBetween } from "./parse-integer.ts";
 import { parseKeyValue } from "./parse-key-value.ts";
 import { parseOutputPath } from "./parse-output-path.ts";
@@ -106,37 +105,6 @@ test("reads Kubernetes' selector grammar", () => {
   ]);
   expect(refusal(() => parseConstraints("a=b,,c"))).toMatch(/is not a constraint/u);
   expect(refusal(() => parseConstraints("cores>many"))).toMatch(/whole numbers/u);
-});
-
-test.for([
-  ["./data:/in", { type: "upload", path: "./data", target: "/in" }],
-  ["./data", { type: "upload", path: "./data", target: "/inputs" }],
-  ["https://host:8443/a/b.csv:/in", { type: "http", url: "https://host:8443/a/b.csv", target: "/in", sha256: "" }],
-  ["https://host/a.csv", { type: "http", url: "https://host/a.csv", target: "/inputs", sha256: "" }],
-  ["https://host/a,opt=sha256=ab", { type: "http", url: "https://host/a", target: "/inputs", sha256: "ab" }],
-  ["src=https://host/a,dst=/x", { type: "http", url: "https://host/a", target: "/x", sha256: "" }],
-  ["file:///var/data:/in", { type: "local", path: "/var/data", target: "/in" }],
-  ["cid:bafyx:/in", { type: "content", cid: "bafyx", path: "", target: "/in" }],
-  ["cid:bafyx/sub/file.csv:/in", { type: "content", cid: "bafyx", path: "sub/file.csv", target: "/in" }],
-  ["ipfs://bafyx", { type: "content", cid: "bafyx", path: "", target: "/inputs" }],
-  ["ipfs://bafyx/sub/:/in", { type: "content", cid: "bafyx", path: "sub", target: "/in" }],
-  ["src=ipfs://QmX/a b,dst=/in", { type: "content", cid: "QmX", path: "a b", target: "/in" }],
-  ["job:j-01k", { type: "job", job: "j-01k", output: "", partition: undefined, target: "/inputs" }],
-  ["job:count/words:/in", { type: "job", job: "count", output: "words", partition: undefined, target: "/in" }],
-  ["job:count/words:/in,opt=partition=3", { type: "job", job: "count", output: "words", partition: 3, target: "/in" }],
-  ["src=job:count,dst=/in,opt=partition=0", { type: "job", job: "count", output: "", partition: 0, target: "/in" }],
-] as const)("reads the input %s", ([text, expected]) => {
-  expect(parseInput(text)).toEqual({ alias: "", ...expected });
-});
-
-test("refuses inputs of later versions by name, with what is offered", () => {
-  expect(refusal(() => parseInput("s3://bucket/key:/in"))).toMatch(/type s3 are not offered.*urlDownload/u);
-  expect(refusal(() => parseInput("job:count,opt=partition=x"))).toMatch(/whole number from 0/u);
-  expect(refusal(() => parseInput("job:count,opt=region=x"))).toMatch(/Options of this source: partition/u);
-  expect(refusal(() => parseInput("job:/words"))).toMatch(/such as job:/u);
-  expect(refusal(() => parseInput("ipfs://bafy,opt=x=1"))).toMatch(/no options/u);
-  expect(refusal(() => parseInput("file:///a,opt=rw=true"))).toMatch(/read-only/u);
-  expect(refusal(() => parseInput("https://h/a,opt=region=x"))).toMatch(/unknown option "region"/u);
 });
 
 test("suggests the nearest word, and none that is far", () => {

@@ -2,17 +2,7 @@ import { DomainError } from "@skrei/domain";
 
 /** Features of Bacalhau's job format that are not offered yet, by what they are and what to use instead. */
 const SOURCES: Readonly<Record<string, string>> = {
-  s3: "Offered: upload, urlDownload, inline, local, ipfs, content and job. An http(s) link to the object works as urlDownload.",
-  s3managed: "Offered: upload, urlDownload, inline, local, ipfs, content and job.",
-  s3presigned: "Use the signed link as a urlDownload source.",
-  "local with write access": "Inputs are read-only here. Keep what the job writes with ResultPaths (or --out name:/path).",
-};
-
-const PUBLISHERS: Readonly<Record<string, string>> = {
-  s3: "Leave Publisher out: results go to the cluster's own content store, from where `skrei job get` reads them.",
-  s3managed: "Leave Publisher out: results go to the cluster's own content store, from where `skrei job get` reads them.",
-  ipfs: "Leave Publisher out: results have IPFS content ids anyway and `skrei job get` reads them.",
-  noop: "Leave Publisher out: results go to the cluster's own content store.",
+  s3managed: "It is what results are called, not an input: job:ID/output names those of a job, a signed link works as urlDownload.",
 };
 
 const JOB_TYPES: Readonly<Record<string, string>> = {
@@ -28,14 +18,7 @@ const NETWORKS: Readonly<Record<string, string>> = {
 export function refuseSource(type: string): DomainError {
   return refusal(
     `Inputs of type ${type} are not offered by this version.`,
-    SOURCES[type.toLowerCase()] ?? "Offered: upload, urlDownload, inline, local, ipfs, content and job.",
-  );
-}
-
-export function refusePublisher(type: string): DomainError {
-  return refusal(
-    `The publisher ${type} is not offered by this version.`,
-    PUBLISHERS[type.toLowerCase()] ?? "Offered: local or none at all; both mean the cluster's own content store.",
+    SOURCES[type.toLowerCase()] ?? "Offered: upload, urlDownload, s3, inline, local, ipfs, content and job.",
   );
 }
 
@@ -53,7 +36,6 @@ export function refuseFeature(what: string, hint: string): DomainError {
 
 /** True when the word names a feature of the format, not a mistake. */
 export const isKnownSource = (type: string): boolean => Object.hasOwn(SOURCES, type.toLowerCase());
-export const isKnownPublisher = (type: string): boolean => Object.hasOwn(PUBLISHERS, type.toLowerCase());
 export const isKnownJobType = (type: string): boolean => Object.hasOwn(JOB_TYPES, type.toLowerCase());
 export const isKnownNetwork = (type: string): boolean => Object.hasOwn(NETWORKS, type.toLowerCase());
 

@@ -5,6 +5,7 @@ import type { InputDraft, JobDraft, TaskInit } from "../job-file/job-draft.ts";
 import { inputsOfFlags } from "./draft-from-flags.ts";
 import type { JOB_FLAGS } from "./job-flags.ts";
 import { networkOfFlags } from "./network-flags.ts";
+import { publisherOfFlags } from "./publisher-flags.ts";
 
 type JobFlags = FlagValues<typeof JOB_FLAGS>;
 
@@ -44,6 +45,7 @@ function applyToTask(task: TaskInit, flags: JobFlags): TaskInit {
       ...(flags.disk !== undefined && { diskBytes: BigInt(flags.disk) }),
     },
     network: networkOfFlags(flags, task.network),
+    ...publisherOfFlags(flags, task.publisher),
     timeouts: {
       ...task.timeouts,
       ...(flags["execution-timeout"] !== undefined && { execution: durationFromMs(flags["execution-timeout"]) }),

@@ -2,11 +2,11 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { JobSpec_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintToProto } from "@skrei/wire/constraint.ts";
 import type { FlagValues } from "../flags.ts";
-import { fileTarget } from "../job-file/file-target.ts";
+import { sourceTarget } from "../job-file/file-target.ts";
 import type { EngineInit, InputDraft, JobDraft, TaskInit } from "../job-file/job-draft.ts";
-import type { InputArgument } from "../parse/parse-input.ts";
 import type { JOB_FLAGS } from "./job-flags.ts";
 import { networkOfFlags } from "./network-flags.ts";
+import { publisherOfFlags } from "./publisher-flags.ts";
 
 type JobFlags = FlagValues<typeof JOB_FLAGS>;
 
@@ -30,7 +30,7 @@ export function draftFromFlags(flags: JobFlags, engine: EngineInit, moreInputs: 
 }
 
 export function inputsOfFlags({ input }: Pick<JobFlags, "input">): readonly InputDraft[] {
-  return input.map(toDraft);
+  return input.map((draft) => ({ ...draft, target: sourceTarget(draft.target, draft.source) }));
 }
 
 function task(flags: JobFlags, engine: EngineInit): TaskInit {
@@ -41,14 +41,11 @@ function task(flags: JobFlags, engine: EngineInit): TaskInit {
     outputs: [...flags.out, ...flags.output].map(({ name, path }) => ({ name, path })),
     resources: { cpuMillis: BigInt(flags.cpu ?? 0), memoryBytes: BigInt(flags.memory ?? 0), diskBytes: BigInt(flags.disk ?? 0) },
     network: networkOfFlags(flags),
+    ...publisherOfFlags(flags),
     timeouts: {
       ...(flags["execution-timeout"] === undefined ? {} : { execution: durationFromMs(flags["execution-timeout"]) }),
       ...(flags["queue-timeout"] === undefined ? {} : { queue: durationFromMs(flags["queue-timeout"]) }),
       ...(flags.timeout === undefined ? {} : { total: durationFromMs(flags.timeout) }),
     },
   };
-}
-
-function toDraft({ alias, target, ...source }: InputArgument): InputDraft {
-  return { alias, target: source.type === "http" ? fileTarget(target, source.url) : target, source };
 }

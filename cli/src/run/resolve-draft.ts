@@ -4,6 +4,8 @@ import { create } from "@bufbuild/protobuf";
 import { LIMITS } from "@skrei/domain";
 import { JobSpecSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import type { JobSpec } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { inputPartitionToProto } from "@skrei/wire/input-partition.ts";
+import { sourceToProto } from "@skrei/wire/input-source.ts";
 import { parseCid } from "@skrei/unixfs/cid.ts";
 import type { InputDraft, InputInit, JobDraft, SourceDraft } from "../job-file/job-draft.ts";
 
@@ -31,7 +33,12 @@ export async function resolveDraft(draft: JobDraft, options: ResolveOptions): Pr
           })
         : input;
     if (input.source.type === "upload" && resolved.source.type === "inline") inlineBytes += resolved.source.data.length;
-    inputs.push({ alias: resolved.alias, target: resolved.target, source: locatedSource(resolved.source, draft) });
+    inputs.push({
+      alias: resolved.alias,
+      target: resolved.target,
+      source: locatedSource(resolved.source, draft),
+      ...(input.partition !== undefined && { partition: inputPartitionToProto(input.partition) }),
+    });
   }
   return create(JobSpecSchema, { ...draft.spec, task: { ...draft.spec.task, inputs } });
 }
@@ -81,9 +88,9 @@ function toSource(source: SourceDraft): NonNullable<Extract<InputInit, { target?
       return { case: "job", value: { job, output, ...(partition !== undefined && { partition }) } };
     }
     case "local":
-      return { case: "local", value: { path: source.path } };
     case "http":
-      return { case: "http", value: { url: source.url, sha256: source.sha256 } };
+    case "s3":
+      return sourceToProto(source);
     case "upload":
       throw new TypeError("uploads are resolved before");
   }

@@ -50,4 +50,4 @@ function utf8Bytes(text: string): number {
 }
 
 const GLOB_CHARS_MAX = 256;
-const GLOB_WILDCARDS_MAX = 8;
+const GLOB_WILDCARDS_MAX = 32;

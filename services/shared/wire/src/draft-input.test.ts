@@ -163,7 +163,7 @@ describe("a division among partitions", () => {
     "{}",
     "a\\*",
     "a\0",
-    "*".repeat(9),
+    "*a".repeat(33),
     "{a/b}",
   ])("may not be by the glob %j", (glob) => {
     expect(inputProblems(divided({ by: "BY_FILES", glob }))).toEqual([expect.stringContaining("partition.glob: found")]);

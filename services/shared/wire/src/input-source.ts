@@ -87,7 +87,7 @@ export function requestedSourceFromProto(pb: PbInputSource["source"]): Source | 
 
 type SourceInit = NonNullable<Parameters<typeof create<typeof InputSourceSchema>>[1]>["source"];
 
-function sourceToProto(source: Source): NonNullable<SourceInit> {
+export function sourceToProto(source: Source): NonNullable<SourceInit> {
   switch (source.type) {
     case "inline":
       return { case: "inline", value: { data: base64Decode(source.dataBase64) } };
