@@ -5,7 +5,7 @@ import { DomainError } from "@skrei/domain";
 import { type ContentId, isBlockOf } from "@skrei/unixfs/cid.ts";
 import type { Clock } from "../ports.ts";
 import type { StoreDatabase } from "./store-database.ts";
-import { asStoreError, checkRoom, type StoreLayout } from "./store-layout.ts";
+import { asStoreError, type StoreLayout } from "./store-layout.ts";
 
 export interface OwnedBlock {
   readonly cid: ContentId;
@@ -16,23 +16,11 @@ export interface OwnedBlock {
 export class BlockTable {
   readonly #database: StoreDatabase;
   readonly #layout: StoreLayout;
-  readonly #freeBytesMin: number;
   readonly #clock: Clock;
 
-  constructor({
-    database,
-    layout,
-    freeBytesMin,
-    clock,
-  }: {
-    database: StoreDatabase;
-    layout: StoreLayout;
-    freeBytesMin: number;
-    clock: Clock;
-  }) {
+  constructor({ database, layout, clock }: { database: StoreDatabase; layout: StoreLayout; clock: Clock }) {
     this.#database = database;
     this.#layout = layout;
-    this.#freeBytesMin = freeBytesMin;
     this.#clock = clock;
   }
 
@@ -60,26 +48,26 @@ export class BlockTable {
     return row?.size;
   }
 
-  /** Stores blocks whose hash was checked; they are on the disk when it resolves. */
+  /** Stores blocks whose hash was checked; they are on the disk when it resolves. Those that were there are as young as new ones. */
   async put(blocks: readonly OwnedBlock[]): Promise<void> {
-    const fresh = [...new Map(blocks.map((block) => [block.cid.toString(), block])).values()].filter(
-      ({ cid }) => !this.isOwned(cid.multihash.digest),
-    );
+    const fresh = this.lacking(blocks);
+    const known = blocks.filter((block) => !fresh.some(({ cid }) => cid.equals(block.cid)));
     const large = fresh.filter(({ data }) => data.length > INLINE_BYTES_MAX);
     try {
-      checkRoom(
-        this.#layout.packs,
-        fresh.reduce((sum, { data }) => sum + data.length, 0),
-        this.#freeBytesMin,
-      );
       const pack = large.length > 0 ? await this.#writePack(large) : undefined;
-      this.#database.change(() => {
-        for (const { cid, data } of fresh) if (data.length <= INLINE_BYTES_MAX) this.insertInline(cid, data);
-        if (pack !== undefined) this.#insertPack(pack, large);
-      });
+      const { packs, swept } = await this.#insert(pack, { fresh, large, known });
+      // Empty when others stored the same blocks meanwhile.
+      await this.removeEmptyPacks(packs);
+      if (swept.length > 0) await this.put(swept);
     } catch (error) {
       throw asStoreError(error);
     }
+  }
+
+  /** Each of `blocks` once that the store does not own. */
+  lacking(blocks: readonly OwnedBlock[]): OwnedBlock[] {
+    const distinct = new Map(blocks.map((block) => [block.cid.toString(), block]));
+    return [...distinct.values()].filter(({ cid }) => !this.isOwned(cid.multihash.digest));
   }
 
   /** Within a change: a small block, kept in its row. */
@@ -121,11 +109,21 @@ export class BlockTable {
     return packsOf(rows);
   }
 
-  /** Removes owned blocks that no root needs and that came before `olderThanMs`. Returns how many. */
-  async removeUnneeded(olderThanMs: number): Promise<number> {
-    const rows = this.#database.change(() => this.#database.all<{ pack: number | null }>(REMOVE_UNNEEDED, olderThanMs));
+  /** Removes owned blocks with numbers in (`from`, `to`] that no root needs and that came before `olderThanMs`. */
+  async removeUnneeded({
+    from,
+    to,
+    olderThanMs,
+  }: {
+    from: number;
+    to: number;
+    olderThanMs: number;
+  }): Promise<{ blocks: number; sizeBytes: number }> {
+    const rows = this.#database.change(() =>
+      this.#database.all<{ pack: number | null; size: number }>(REMOVE_UNNEEDED, from, to, olderThanMs),
+    );
     await this.removeEmptyPacks(packsOf(rows));
-    return rows.length;
+    return { blocks: rows.length, sizeBytes: rows.reduce((sum, { size }) => sum + size, 0) };
   }
 
   async removeEmptyPacks(packs: readonly number[]): Promise<void> {
@@ -153,23 +151,47 @@ export class BlockTable {
   async #writePack(blocks: readonly OwnedBlock[]): Promise<string> {
     const name = randomUUID();
     const scratch = join(this.#layout.scratch, name);
-    await using file = await open(scratch, "wx");
-    // Not writev, which on a disk that is nearly full writes a part and says so in a number only.
-    for (const { data } of blocks) await file.appendFile(data);
-    await file.datasync();
-    await rename(scratch, join(this.#layout.packs, name));
-    await using folder = await open(this.#layout.packs, constants.O_RDONLY | constants.O_DIRECTORY);
-    await folder.sync();
-    return name;
+    try {
+      await using file = await open(scratch, "wx");
+      // Not writev, which on a disk that is nearly full writes a part and says so in a number only.
+      for (const { data } of blocks) await file.appendFile(data);
+      await file.datasync();
+      await rename(scratch, join(this.#layout.packs, name));
+      await using folder = await open(this.#layout.packs, constants.O_RDONLY | constants.O_DIRECTORY);
+      await folder.sync();
+      return name;
+    } catch (error) {
+      await rm(scratch, { force: true });
+      throw error;
+    }
   }
 
-  #insertPack(name: string, blocks: readonly OwnedBlock[]): void {
-    const pack = this.#database.first<{ id: number }>("INSERT INTO pack (name) VALUES (?) RETURNING id", name);
+  /** Writes down what was stored. `swept` were known when they came and are gone now. */
+  async #insert(
+    pack: string | undefined,
+    { fresh, large, known }: { fresh: readonly OwnedBlock[]; large: readonly OwnedBlock[]; known: readonly OwnedBlock[] },
+  ): Promise<{ packs: number[]; swept: OwnedBlock[] }> {
+    try {
+      return this.#database.change(() => {
+        for (const { cid, data } of fresh) if (data.length <= INLINE_BYTES_MAX) this.insertInline(cid, data);
+        const packs = pack === undefined ? [] : [this.#insertPack(pack, large)];
+        return { packs, swept: known.filter(({ cid }) => this.#database.run(TOUCH, this.#clock.nowMs(), cid.multihash.digest) === 0) };
+      });
+    } catch (error) {
+      if (pack !== undefined) await rm(join(this.#layout.packs, pack), { force: true });
+      throw error;
+    }
+  }
+
+  /** Returns the number of the pack. */
+  #insertPack(name: string, blocks: readonly OwnedBlock[]): number {
+    const pack = this.#database.first<{ id: number }>("INSERT INTO pack (name) VALUES (?) RETURNING id", name)?.id ?? 0;
     let at = 0;
     for (const { cid, data } of blocks) {
-      this.#database.run(INSERT_PACKED, cid.multihash.digest, data.length, pack?.id ?? null, at, this.#clock.nowMs());
+      this.#database.run(INSERT_PACKED, cid.multihash.digest, data.length, pack, at, this.#clock.nowMs());
       at += data.length;
     }
+    return pack;
   }
 }
 
@@ -200,8 +222,9 @@ const FIND_IN_FILES = `SELECT execution_id, path, min(at) AS at, size FROM file_
 const IS_IN_STAGED = `SELECT 1 FROM file_block JOIN file ON file.id = file_block.file JOIN folder ON folder.id = file.folder WHERE digest = ? AND state = 'staged' LIMIT 1`;
 const REMOVE_MEMBERS = `DELETE FROM block WHERE digest IN (SELECT digest FROM member WHERE root = ?1)
   AND NOT EXISTS (SELECT 1 FROM member AS other WHERE other.digest = block.digest AND other.root <> ?1) RETURNING pack`;
-const REMOVE_UNNEEDED =
-  "DELETE FROM block WHERE stored_ms < ? AND NOT EXISTS (SELECT 1 FROM member WHERE member.digest = block.digest) RETURNING pack";
+const REMOVE_UNNEEDED = `DELETE FROM block WHERE id > ? AND id <= ? AND stored_ms < ?
+  AND NOT EXISTS (SELECT 1 FROM member WHERE member.digest = block.digest) RETURNING pack, size`;
+const TOUCH = "UPDATE block SET stored_ms = ? WHERE digest = ?";
 
 function packsOf(rows: readonly { readonly pack: number | null }[]): number[] {
   return [...new Set(rows.flatMap(({ pack }) => (pack === null ? [] : [pack])))];

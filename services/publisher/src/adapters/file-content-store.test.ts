@@ -158,7 +158,7 @@ test("keeps blocks that a pinned root shares with a dropped result", async () =>
   const shared = randomBytes(2 * MIB);
   const first = await stageFolder({ "outputs/a": shared });
   const second = await stageFolder({ "outputs/b": shared });
-  await store.pin(second.cid, "upload", noSignal);
+  await store.pin(second.cid, { owner: "upload" }, noSignal);
   await store.drop(first.executionId);
   await store.drop(second.executionId);
   expect((await readAll(second.cid)).length).toBeGreaterThan(2 * MIB);
@@ -210,13 +210,13 @@ test("takes blocks only under their own hash, and pins a root only when all of i
       reason: "BLOCK_HASH_MISMATCH",
     });
     await other.put([...rest, ...(root === undefined ? [] : [root])]);
-    await expect(other.pin(staged.cid, "upload", noSignal)).rejects.toMatchObject({ reason: "BLOCK_MISSING" });
+    await expect(other.pin(staged.cid, { owner: "upload" }, noSignal)).rejects.toMatchObject({ reason: "BLOCK_MISSING" });
     expect(other.missing(blocks.map(({ cid }) => cid))).toEqual([next?.cid]);
     await other.put(blocks);
-    await other.pin(staged.cid, "upload", noSignal);
-    expect(await other.sweep(Date.now() + 1_000)).toBe(0);
+    await other.pin(staged.cid, { owner: "upload" }, noSignal);
+    expect((await other.collectGarbage(all(), noSignal)).blocks).toBe(0);
     await other.put([{ cid: "bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4", data: Buffer.from("hello world\n") }]);
-    expect(await other.sweep(Date.now() + 1_000)).toBe(1);
+    expect((await other.collectGarbage(all(), noSignal)).blocks).toBe(1);
   } finally {
     other[Symbol.dispose]();
   }
@@ -273,4 +273,9 @@ async function importFiles(files: Readonly<Record<string, Buffer>>, folders: rea
   for await (const entry of importer(candidates, blockstore as never, { profile: "unixfs-v1-2025" }))
     if (entry.path === "root") root = entry.cid.toString();
   return root;
+}
+
+/** A collection that spares nothing for its youth. */
+function all(): { readonly isDryRun: false; readonly nowMs: number; readonly olderThanMs: number } {
+  return { isDryRun: false, nowMs: Date.now(), olderThanMs: Date.now() + 1_000 };
 }

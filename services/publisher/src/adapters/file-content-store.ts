@@ -1,12 +1,16 @@
-import { mkdir, rm } from "node:fs/promises";
-import { DomainError, parseExecutionId } from "@skrei/domain";
+import { mkdir } from "node:fs/promises";
+import { DomainError, parseExecutionId, type StoreState } from "@skrei/domain";
+import { removeTree } from "@skrei/platform/remove-tree.ts";
 import { syncFiles } from "@skrei/platform/sync-files.ts";
 import { type ContentId, parseCid, rawCid, verifyBlock } from "@skrei/unixfs/cid.ts";
 import { walkDag } from "@skrei/unixfs/read-dag.ts";
 import { hash } from "node:crypto";
-import type { Block, Clock, ContentStore, LeasedTree } from "../ports.ts";
+import type { Block, Clock, CollectedGarbage, CollectRequest, ContentStore, Keeper, LeasedTree, PinPage, PinQuery } from "../ports.ts";
 import type { StagedResult } from "../domain/staged-result.ts";
 import { BlockTable } from "./block-table.ts";
+import { GarbageCollector } from "./garbage-collector.ts";
+import { PinTable } from "./pin-table.ts";
+import { type RoomLimits, StoreRoom } from "./store-room.ts";
 import { Pace } from "./pace.ts";
 import { ownerOf, ResultFolders, type StageRequest } from "./result-folders.ts";
 import { StoreDatabase } from "./store-database.ts";
@@ -14,15 +18,18 @@ import { asStoreError, storeLayout } from "./store-layout.ts";
 import { TreeLeases } from "./tree-leases.ts";
 import { Turns } from "./turns.ts";
 
-export interface StoreOptions {
+export interface StoreOptions extends Partial<RoomLimits> {
   readonly folder: string;
-  /** Bytes of the disk that stay free. */
-  readonly freeBytesMin: number;
+  /** Bytes of results that stay here though the cluster's store has them too. */
+  readonly pushedBytesMax?: number;
   readonly clock: Clock;
 }
 
 interface StoreParts {
+  readonly database: StoreDatabase;
+  readonly room: StoreRoom;
   readonly blocks: BlockTable;
+  readonly pins: PinTable;
   readonly results: ResultFolders;
   readonly leases: TreeLeases;
 }
@@ -30,31 +37,46 @@ interface StoreParts {
 /** The content store: an index in SQLite over ordinary files. One process at a time. */
 export class FileContentStore implements ContentStore, Disposable {
   readonly #database: StoreDatabase;
+  readonly #room: StoreRoom;
   readonly #blocks: BlockTable;
+  readonly #pins: PinTable;
   readonly #results: ResultFolders;
   readonly #leases: TreeLeases;
+  readonly #garbage: GarbageCollector;
+  readonly #clock: Clock;
+  readonly #pushedBytesMax: number;
   readonly #staging = new Map<string, Promise<StagedResult>>();
-  /** Pins, drops and sweeps look at what others need, so they take turns. */
+  /** Pins, drops and collections look at what others need, so they take turns. */
   readonly #turns = new Turns();
 
-  private constructor(database: StoreDatabase, parts: StoreParts) {
-    this.#database = database;
+  private constructor(parts: StoreParts, { clock, pushedBytesMax = Number.POSITIVE_INFINITY }: StoreOptions) {
+    this.#database = parts.database;
+    this.#room = parts.room;
     this.#blocks = parts.blocks;
+    this.#pins = parts.pins;
     this.#results = parts.results;
     this.#leases = parts.leases;
+    this.#clock = clock;
+    this.#pushedBytesMax = pushedBytesMax;
+    const dropUnpinned = this.#dropUnpinned.bind(this);
+    this.#garbage = new GarbageCollector({ ...parts, turns: this.#turns, dropUnpinned });
   }
 
   /** Opens the store, made if need be, and finishes what a crash interrupted. */
-  static async open({ folder, freeBytesMin, clock }: StoreOptions): Promise<FileContentStore> {
+  static async open(options: StoreOptions): Promise<FileContentStore> {
+    const { folder, storeBytesMax = 0, freeBytesMin = 0, clock } = options;
     const layout = storeLayout(folder);
-    await rm(layout.scratch, { recursive: true, force: true });
+    await removeTree(layout.scratch);
     await mkdir(layout.scratch, { recursive: true });
     const database = new StoreDatabase(layout.index);
     try {
-      const blocks = new BlockTable({ database, layout, freeBytesMin, clock });
+      const room = new StoreRoom(database, folder, { storeBytesMax, freeBytesMin });
+      const blocks = new BlockTable({ database, layout, clock });
       await blocks.open();
-      const results = new ResultFolders({ database, blocks, layout });
-      const store = new FileContentStore(database, { blocks, results, leases: new TreeLeases({ database, layout }) });
+      const pins = new PinTable(database);
+      const results = new ResultFolders({ database, blocks, layout, pins, clock });
+      const leases = new TreeLeases({ database, layout });
+      const store = new FileContentStore({ database, room, blocks, pins, results, leases }, options);
       await store.#resume();
       return store;
     } catch (error) {
@@ -67,7 +89,9 @@ export class FileContentStore implements ContentStore, Disposable {
     checkExecutionId(request.executionId);
     const known = this.#results.find(request.executionId) ?? this.#staging.get(request.executionId);
     if (known !== undefined) return await known;
-    const staging = this.#results.stage(request, signal).finally(() => this.#staging.delete(request.executionId));
+    // The files are on the disk already, so only what the store may hold is asked.
+    const makeRoom = async (sizeBytes: number): Promise<void> => await this.#makeRoom(sizeBytes, 0);
+    const staging = this.#results.stage(request, makeRoom, signal).finally(() => this.#staging.delete(request.executionId));
     this.#staging.set(request.executionId, staging);
     return await staging;
   }
@@ -77,14 +101,21 @@ export class FileContentStore implements ContentStore, Disposable {
   }
 
   async keepManifest(executionId: string, manifest: Uint8Array): Promise<string> {
-    const cid = rawCid(hash("sha256", manifest, "buffer"));
+    const root = rawCid(hash("sha256", manifest, "buffer"));
     try {
       return this.#database.change(() => {
-        this.#blocks.insertInline(cid, manifest);
-        this.#database.run("UPDATE result SET manifest_cid = ? WHERE execution_id = ? AND manifest_cid = ''", cid.toString(), executionId);
-        const kept = this.#results.find(executionId)?.manifestCid ?? cid.toString();
-        if (kept === cid.toString()) this.#insertPin(ownerOf(executionId), cid, [cid.multihash.digest]);
-        return kept;
+        const result = this.#results.find(executionId);
+        if (result === undefined) {
+          throw new DomainError("precondition", "RESULT_NOT_STAGED", `No result of execution ${executionId} was staged here.`, {
+            hint: "Stage the result folder first.",
+          });
+        }
+        if (result.manifestCid !== "") return result.manifestCid;
+        this.#blocks.insertInline(root, manifest);
+        this.#results.setManifest(executionId, root.toString());
+        const [digests, sizeBytes, createdAtMs] = [[root.multihash.digest], manifest.length, this.#clock.nowMs()];
+        this.#pins.insert({ owner: ownerOf(executionId), root, digests, sizeBytes, createdAtMs });
+        return root.toString();
       });
     } catch (error) {
       throw asStoreError(error);
@@ -101,10 +132,12 @@ export class FileContentStore implements ContentStore, Disposable {
     await this.#turns.take(async () => {
       const roots = this.#database.change(() => {
         this.#results.hide(executionId);
-        return this.#database.all<{ root: Uint8Array }>("DELETE FROM pin WHERE owner = ? RETURNING root", ownerOf(executionId));
+        const pinned = this.#database.all<{ root: Uint8Array }>("SELECT root FROM pin WHERE owner = ?", ownerOf(executionId));
+        this.#pins.remove(ownerOf(executionId));
+        return pinned;
       });
       for (const { root } of roots) await this.#releaseRoot(root);
-      if (!this.#leases.isLeased(executionId)) await this.#finishDrop(executionId);
+      await this.#finishDrop(executionId);
     });
   }
 
@@ -124,6 +157,8 @@ export class FileContentStore implements ContentStore, Disposable {
   async put(blocks: readonly Block[]): Promise<void> {
     const parsed = blocks.map(({ cid, data }) => ({ cid: parseCid(cid), data }));
     for (const { cid, data } of parsed) verifyBlock(cid, data);
+    const sizeBytes = this.#blocks.lacking(parsed).reduce((sum, { data }) => sum + data.length, 0);
+    await this.#makeRoom(sizeBytes, sizeBytes);
     await this.#blocks.put(parsed);
   }
 
@@ -131,21 +166,63 @@ export class FileContentStore implements ContentStore, Disposable {
     return await this.#blocks.read(parseCid(cid));
   }
 
-  async pin(cid: string, owner: string, signal: AbortSignal): Promise<void> {
+  async pin(cid: string, { owner, expiresAtMs }: Keeper, signal: AbortSignal): Promise<void> {
     const root = parseCid(cid);
     await this.#turns.take(async () => {
       const digests: Uint8Array[] = [];
+      let sizeBytes = 0;
       const pace = new Pace(signal);
-      for await (const { cid: below } of walkDag(this.#load, root, { loadsLeaves: false })) {
+      for await (const { cid: below, block } of walkDag(this.#load, root, { loadsLeaves: false })) {
         if (!this.#blocks.has(below))
           throw new DomainError("notFound", "BLOCK_MISSING", `Block ${below.toString()} below ${cid} is not in the store.`, {
             hint: "Push the missing blocks, then pin again.",
           });
         digests.push(below.multihash.digest);
+        sizeBytes += block?.length ?? this.#blocks.sizeOf(below) ?? 0;
         if (pace.isDue) await pace.rest();
       }
-      this.#database.change(() => this.#insertPin(owner, root, digests));
+      try {
+        this.#database.change(() => this.#pins.insert({ owner, root, digests, sizeBytes, createdAtMs: this.#clock.nowMs(), expiresAtMs }));
+      } catch (error) {
+        throw asStoreError(error);
+      }
     });
+  }
+
+  pins({ cid, ...query }: PinQuery): PinPage {
+    return this.#pins.list({ ...query, cid: cid === undefined ? undefined : parseCid(cid) });
+  }
+
+  extendPins(owners: readonly string[], expiresAtMs: number | undefined): void {
+    this.#pins.extend(owners, expiresAtMs);
+  }
+
+  unpin(owners: readonly string[]): number {
+    return this.#database.change(() => owners.reduce((sum, owner) => sum + this.#pins.remove(owner), 0));
+  }
+
+  async collectGarbage(request: CollectRequest, signal: AbortSignal): Promise<CollectedGarbage> {
+    return await this.#garbage.collect(request, signal);
+  }
+
+  async markPushed(executionId: string): Promise<void> {
+    this.#results.markPushed(executionId, this.#clock.nowMs());
+    await this.evictPushed();
+  }
+
+  async evictPushed(): Promise<number> {
+    for (let evicted = 0; ; evicted++) {
+      const { executionId, pushedBytes } = this.#results.leastUsed();
+      if (executionId === undefined || !(pushedBytes > this.#pushedBytesMax || this.#room.isShort)) return evicted;
+      await this.drop(executionId);
+    }
+  }
+
+  async state(signal: AbortSignal): Promise<Omit<StoreState, "targets">> {
+    const { storeBytesMax: bytesMax, freeBytesMin } = this.#room.limits;
+    const { sizeBytes, freeBytes } = this.#room;
+    const unpinnedBytes = await this.#garbage.unpinnedBytes(this.#clock.nowMs(), signal);
+    return { sizeBytes, bytesMax, freeBytes, freeBytesMin, results: this.#results.count(), pins: this.#pins.count(), unpinnedBytes };
   }
 
   async *list(cid: string): AsyncGenerator<{ cid: string; sizeBytes: number }> {
@@ -160,21 +237,11 @@ export class FileContentStore implements ContentStore, Disposable {
     return Buffer.from(rootDigest).equals(digest) || this.#database.first(IS_BELOW, rootDigest, digest) !== undefined;
   }
 
-  async sweep(olderThanMs: number): Promise<number> {
-    return await this.#turns.take(async () => await this.#blocks.removeUnneeded(olderThanMs));
-  }
-
   [Symbol.dispose](): void {
     this.#database[Symbol.dispose]();
   }
 
   readonly #load = async (cid: ContentId): Promise<Uint8Array> => await this.#blocks.read(cid);
-
-  #insertPin(owner: string, root: ContentId, digests: readonly Uint8Array[]): void {
-    this.#database.run("INSERT OR IGNORE INTO pin (owner, root) VALUES (?, ?)", owner, root.multihash.digest);
-    for (const digest of digests)
-      this.#database.run("INSERT OR IGNORE INTO member (root, digest) VALUES (?, ?)", root.multihash.digest, digest);
-  }
 
   async #resume(): Promise<void> {
     await this.#results.open();
@@ -183,21 +250,50 @@ export class FileContentStore implements ContentStore, Disposable {
 
   /** Those that a crash or a reader held up. */
   async #finishDrops(): Promise<void> {
-    for (const executionId of this.#results.dropping()) if (!this.#leases.isLeased(executionId)) await this.#finishDrop(executionId);
+    for (const executionId of this.#results.dropping()) await this.#finishDrop(executionId);
   }
 
+  /** Of what is still read the folder stays, but others do not rely on it any more. */
   async #finishDrop(executionId: string): Promise<void> {
+    await this.#copyNeeded(executionId);
+    if (!this.#leases.isLeased(executionId)) await this.#results.remove(executionId);
+  }
+
+  /** Past the limits if need be: the folder that goes has more. */
+  async #copyNeeded(executionId: string): Promise<void> {
     for (const batch of batchesOf(this.#results.neededElsewhere(executionId))) {
       const blocks = await Promise.all(batch.map(async ({ digest }) => ({ cid: rawCid(digest), data: await this.#load(rawCid(digest)) })));
       await this.#blocks.put(blocks);
     }
+  }
+
+  async #dropUnpinned(executionId: string, beforeRemoval: () => Promise<void>): Promise<void> {
+    const isHidden = this.#database.change(() => {
+      if (this.#leases.isLeased(executionId) || this.#results.isPinned(executionId)) return false;
+      this.#results.hide(executionId);
+      return true;
+    });
+    if (!isHidden) return;
+    await this.#copyNeeded(executionId);
+    await beforeRemoval();
     await this.#results.remove(executionId);
+  }
+
+  /** @throws DomainError exhausted/STORE_FULL when it does not help that pushed results go. */
+  async #makeRoom(storeBytes: number, diskBytes: number): Promise<void> {
+    for (;;) {
+      const refusal = this.#room.refusal(storeBytes, diskBytes);
+      if (refusal === undefined) return;
+      const { executionId } = this.#results.leastUsed();
+      if (executionId === undefined) throw refusal;
+      await this.drop(executionId);
+    }
   }
 
   async #releaseRoot(root: Uint8Array): Promise<void> {
     const packs = this.#database.change(() => {
-      const isPinned = this.#database.first("SELECT 1 FROM pin WHERE root = ? LIMIT 1", root) !== undefined;
-      return isPinned ? [] : this.#blocks.removeMembers(root);
+      this.#database.run("DELETE FROM released WHERE root = ?", root);
+      return this.#pins.isPinned(root) ? [] : this.#blocks.removeMembers(root);
     });
     await this.#blocks.removeEmptyPacks(packs);
   }

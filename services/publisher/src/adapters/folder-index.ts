@@ -94,4 +94,4 @@ const PARTS_MAX = 1_000;
 /** `stdout`, `stderr`, `exitCode`, `outputs`, and each output by itself. */
 const PART = /^(?:[^/]+|outputs\/[^/]+)$/u;
 /** Room in the numbering, so that file numbers need no counter in the database. */
-const FILES_PER_FOLDER = 1_048_576;
+export const FILES_PER_FOLDER = 1_048_576;

@@ -10,13 +10,19 @@ export class StoreDatabase implements Disposable {
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
     // FULL, not the NORMAL that WAL suggests: what was acknowledged must survive a power cut.
-    this.#database.exec("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384;");
+    this.#database.exec(
+      "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
+    );
     try {
       this.#migrate(path);
     } catch (error) {
       this.#database.close();
       throw error;
     }
+  }
+
+  exec(sql: string): void {
+    this.#database.exec(sql);
   }
 
   /** Returns how many rows changed. */
@@ -41,7 +47,8 @@ export class StoreDatabase implements Disposable {
       this.#database.exec("COMMIT");
       return result;
     } catch (error) {
-      this.#database.exec("ROLLBACK");
+      // A disk that is full may have ended the transaction already.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
   }

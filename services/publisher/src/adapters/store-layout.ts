@@ -1,4 +1,3 @@
-import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { DomainError } from "@skrei/domain";
 
@@ -22,14 +21,6 @@ export function storeLayout(folder: string): StoreLayout {
   };
 }
 
-/** @throws DomainError exhausted/STORE_FULL when writing `sizeBytes` would leave less than `freeBytesMin`. */
-export function checkRoom(folder: string, sizeBytes: number, freeBytesMin: number): void {
-  const { bavail, bsize } = statfsSync(folder);
-  const freeBytes = bavail * bsize;
-  if (freeBytes - sizeBytes < freeBytesMin)
-    throw storeFull(`${sizeBytes} bytes do not fit: ${freeBytes} are free and ${freeBytesMin} stay in reserve`, undefined);
-}
-
 /** STORE_FULL for the ways in which a disk or SQLite says so; other errors as they are. */
 export function asStoreError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
@@ -38,9 +29,10 @@ export function asStoreError(error: unknown): unknown {
   return isFull ? storeFull("the disk is full", error) : error;
 }
 
-function storeFull(what: string, cause: unknown): DomainError {
+/** The store cannot take more. */
+export function storeFull(what: string, cause: unknown): DomainError {
   return new DomainError("exhausted", "STORE_FULL", `The content store has no room: ${what}.`, {
-    hint: "Delete old jobs, or give the store a larger disk.",
+    hint: "Remove old jobs or data and collect garbage, or raise storeBytesMax or the size of its disk.",
     cause,
   });
 }

@@ -16,7 +16,7 @@ export type BlockAccess =
 
 /** @throws DomainError unauthenticated/TOKEN_INVALID, unauthenticated/LINK_INVALID. */
 export function checkBlockAccess(header: string | null, keys: AccessKeys, clock: Clock): BlockAccess {
-  const token = /^Bearer (\S+)$/iu.exec(header ?? "")?.[1] ?? "";
+  const token = tokenOf(header);
   if (token === "")
     throw new DomainError("unauthenticated", "TOKEN_INVALID", "The call has no bearer token.", {
       hint: "Send `authorization: Bearer …` with the token of an upload link.",
@@ -24,6 +24,19 @@ export function checkBlockAccess(header: string | null, keys: AccessKeys, clock:
   if (keys.publishToken !== "" && isSameSecret(token, keys.publishToken)) return { kind: "cluster" };
   const { cid, bytesMax, expiresAtMs } = checkLink("upload", token, keys, clock);
   return { kind: "upload", cid, bytesMax, link: token, expiresAtMs };
+}
+
+/** @throws DomainError unauthenticated/TOKEN_INVALID. */
+export function checkClusterToken(requestHeader: Headers, { publishToken }: Pick<AccessKeys, "publishToken">): void {
+  const token = tokenOf(requestHeader.get("authorization"));
+  if (publishToken !== "" && token !== "" && isSameSecret(token, publishToken)) return;
+  throw new DomainError("unauthenticated", "TOKEN_INVALID", "What a store keeps is only for the cluster, and this is not its token.", {
+    hint: "Set publishTokenFile of the caller to the cluster's token.",
+  });
+}
+
+function tokenOf(header: string | null): string {
+  return /^Bearer (\S+)$/iu.exec(header ?? "")?.[1] ?? "";
 }
 
 /** The root that a download link is for. @throws DomainError unauthenticated/LINK_INVALID. */

@@ -5,7 +5,11 @@ import type { Clock, ContentStore } from "../ports.ts";
 import { type AccessKeys, type BlockAccess, checkBlockAccess } from "./access.ts";
 
 /** BlockService. Upload links may push and pin their one root; only the cluster's token may read by content id. */
-export function blockHandlers(ports: { readonly store: ContentStore }, keys: AccessKeys, clock: Clock): ServiceImpl<typeof BlockService> {
+export function blockHandlers(
+  ports: { readonly store: ContentStore },
+  { uploadTtlMs, ...keys }: AccessKeys & { readonly uploadTtlMs: number },
+  clock: Clock,
+): ServiceImpl<typeof BlockService> {
   const quota = new UploadQuota();
   return {
     findMissingBlocks: ({ cids }, { requestHeader }) => {
@@ -23,14 +27,18 @@ export function blockHandlers(ports: { readonly store: ContentStore }, keys: Acc
       await ports.store.put(blocks);
       return {};
     },
-    pinRoot: async ({ cid, owner }, { requestHeader, signal }) => {
+    pinRoot: async ({ cid, owner, expireTimeMs }, { requestHeader, signal }) => {
       const access = checkBlockAccess(requestHeader.get("authorization"), keys, clock);
       if (access.kind === "upload" && access.cid !== cid) {
         throw new DomainError("forbidden", "LINK_INVALID", `The upload link is for ${access.cid}, not for ${cid}.`, {
           hint: "Ask for an upload link for this root.",
         });
       }
-      await ports.store.pin(cid, access.kind === "upload" ? `upload:${cid}` : checkOwner(owner), signal);
+      const keeper =
+        access.kind === "upload"
+          ? { owner: `upload:${cid}`, expiresAtMs: clock.nowMs() + uploadTtlMs }
+          : { owner: checkOwner(owner), expiresAtMs: expireTimeMs === 0n ? undefined : Number(expireTimeMs) };
+      await ports.store.pin(cid, keeper, signal);
       return {};
     },
     getBlocks: async function* ({ cids }, { requestHeader }) {

@@ -55,6 +55,11 @@ export async function* publishResult(ports: PublishPorts, request: PublishReques
   yield { kind: "done", cid: staged.cid, manifestCid, deliveryUrl };
 }
 
+/** Nothing reads the node's copy for this publish any more. */
+async function letGo({ store, upstream }: PublishPorts, executionId: string): Promise<void> {
+  if (upstream !== undefined) await store.markPushed(executionId);
+}
+
 async function* pushToCluster(
   { store, upstream }: PublishPorts,
   { executionId, cid: root, manifestCid }: StagedResult,
