@@ -49,13 +49,18 @@ export async function* publishResult(ports: PublishPorts, request: PublishReques
     pushedBytes = bytesDone;
     yield { kind: "progress", bytesDone, bytesTotal: bytesTotal + (target === undefined ? 0 : staged.sizeBytes) };
   }
-  const deliveryUrl = target === undefined ? "" : yield* deliver(ports, { staged, target, request, pushedBytes }, signal);
-  // Not before its target has it: from here on the node's copy may go.
-  if (ports.upstream !== undefined) await store.markPushed(executionId);
+  let deliveryUrl = "";
+  try {
+    if (target !== undefined) deliveryUrl = yield* deliver(ports, { staged, target, request, pushedBytes }, signal);
+  } catch (error) {
+    if (error instanceof DomainError && error.kind === "precondition") await letGo(ports, executionId);
+    throw error;
+  }
+  await letGo(ports, executionId);
   yield { kind: "done", cid: staged.cid, manifestCid, deliveryUrl };
 }
 
-/** Nothing reads the node's copy for this publish any more. */
+/** Not before its target has it, or refused it for good: from here on the node's copy may go. */
 async function letGo({ store, upstream }: PublishPorts, executionId: string): Promise<void> {
   if (upstream !== undefined) await store.markPushed(executionId);
 }
