@@ -4,18 +4,23 @@ import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import type { Task } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { msOrZero } from "@skrei/wire/time.ts";
 import { defineCommand } from "../command.ts";
+import { renderInputs } from "../data/input-table.ts";
+import { renderOutputs } from "../data/output-table.ts";
 import { describeNetwork } from "../network/network-words.ts";
 import { renderUse } from "../network/render-use.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
+import { cleanLine } from "../output/clean-text.ts";
 import { renderFields } from "../output/fields.ts";
 import { renderTable } from "../output/table.ts";
 import { answer } from "../output/terminal.ts";
+import type { Terminal } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import { formatCpu } from "../parse/parse-cpu.ts";
-import { engineOf, isEnded, jobStateOf, took } from "../run/job-words.ts";
+import { engineOf, hasEnded, isEnded, jobStateOf, took } from "../run/job-words.ts";
 import { readNodeNames } from "../run/node-names.ts";
 import { listExecutions } from "../run/list-executions.ts";
 import { describeWaiting } from "../run/progress-lines.ts";
+import { describeTransfer } from "../run/transfer-words.ts";
 import { adviseWaiting } from "../run/advise-waiting.ts";
 import type { WaitingAdvice } from "../run/advise-waiting.ts";
 import { executionColumns } from "./job-executions.ts";
@@ -42,17 +47,34 @@ export const jobDescribe = defineCommand({
       const nodeNames = await readNodeNames(session);
       const columns = executionColumns(Date.now(), nodeNames, executions).filter(({ isWide }) => isWide !== true);
       await answer(terminal, "", ...renderTable<Execution>({ rows: executions, columns, output: terminal.stdout }));
-      await answer(terminal, ...renderUse(executions, terminal.stdout));
+      await answer(terminal, ...renderTransfers(executions, nodeNames), ...renderUse(executions, terminal.stdout));
     }
+    await answerBlock(terminal, renderInputs(job, executions, terminal.stdout));
+    const hasResult = executions.some(({ resultCid }) => resultCid !== "");
+    if (hasResult) await answerBlock(terminal, await renderOutputs(session, job.jobId));
     const next = isEnded(job)
       ? [
-          ...(executions.some(({ resultCid }) => resultCid !== "") ? [`files  skrei job get ${job.jobId}`] : []),
+          ...(hasResult ? [`files  skrei job get ${job.jobId}`] : []),
           ...(executions.length === 0 ? [] : [`logs   skrei job logs ${job.jobId}`]),
         ]
       : [`logs   skrei job logs ${job.jobId} --follow`, `stop   skrei job stop ${job.jobId}`];
     await answer(terminal, "", ...next, `story  skrei job history ${job.jobId}`);
   },
 });
+
+async function answerBlock(terminal: Terminal, lines: readonly string[]): Promise<void> {
+  if (lines.length > 0) await answer(terminal, "", ...lines);
+}
+
+/** What is on its way, or why it is not. */
+function renderTransfers(executions: readonly Execution[], nodeNames: ReadonlyMap<string, string>): readonly string[] {
+  const nowMs = Date.now();
+  return executions.flatMap((execution) => {
+    const { transfer, partition, nodeId } = execution;
+    if (transfer === undefined || hasEnded(execution)) return [];
+    return [cleanLine(`part ${partition} on ${nodeNames.get(nodeId) ?? nodeId}: ${describeTransfer(transfer, nowMs)}`)];
+  });
+}
 
 function describe(job: Job, waitingAdvice: WaitingAdvice | undefined): readonly string[] {
   return renderFields([

@@ -1,13 +1,31 @@
 import { ResultSchema } from "@skrei/proto/skrei/data/v1/result_pb.ts";
 import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
+import { msFromTimestamp } from "@skrei/wire/time.ts";
 import { defineCommand } from "../command.ts";
 import { text, valueFlag } from "../flags.ts";
 import { formatOf, OUTPUT_FLAGS, printListing } from "../output/format.ts";
 import type { Column } from "../output/table.ts";
 import { say } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
+import { formatDuration } from "../parse/parse-duration.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
 import { jobArgument } from "./job-list.ts";
+
+function columnsFor(results: readonly Result[], nowMs: number): readonly Column<Result>[] {
+  const isSomeDelivered = results.some(({ deliveryUrl }) => deliveryUrl !== "");
+  const isSomeEnding = results.some(({ expireTime }) => expireTime !== undefined);
+  return [
+    ...COLUMNS,
+    { header: "DELIVERED", value: ({ deliveryUrl }) => deliveryUrl || "-", isWide: !isSomeDelivered },
+    { header: "ENDS", value: ({ expireTime }) => endOf(expireTime, nowMs), isWide: !isSomeEnding },
+  ];
+}
+
+function endOf(expireTime: Result["expireTime"], nowMs: number): string {
+  if (expireTime === undefined) return "with its job";
+  const leftMs = msFromTimestamp(expireTime) - nowMs;
+  return leftMs <= 0 ? "ended" : `in ${formatDuration(leftMs)}`;
+}
 
 const COLUMNS: readonly Column<Result>[] = [
   { header: "PART", value: ({ partition }) => String(partition), isRight: true },
@@ -37,7 +55,7 @@ export const jobResults = defineCommand({
     await printListing(session.terminal, {
       schema: ResultSchema,
       records: page.results,
-      columns: COLUMNS,
+      columns: columnsFor(page.results, Date.now()),
       nameOf: ({ cid }) => cid,
       format: formatOf(flags),
     });

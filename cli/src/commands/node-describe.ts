@@ -1,13 +1,16 @@
 import { NodeSchema } from "@skrei/proto/skrei/node/v1/node_pb.ts";
 import { msOrZero } from "@skrei/wire/time.ts";
+import { toCallError } from "../client/call-error.ts";
 import { present } from "../client/get-job.ts";
 import { defineCommand } from "../command.ts";
+import { describeCache } from "../data/state-words.ts";
 import { describeLimits, describeOffer, describePorts } from "../network/network-words.ts";
 import { renderFields } from "../output/fields.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
 import { answer } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import { formatCpu } from "../parse/parse-cpu.ts";
+import type { Session } from "../session.ts";
 import { nodeState } from "./node-list.ts";
 
 export const nodeDescribe = defineCommand({
@@ -39,6 +42,7 @@ export const nodeDescribe = defineCommand({
         ["network", describeOffer(node.network)],
         ["network ports", describePorts(node.network)],
         ["network limits", describeLimits(node.network)],
+        ["cache", await describeNodeCache(session, node.nodeId)],
         ["policy problem", node.network?.problem ?? ""],
         [
           "labels",
@@ -53,3 +57,15 @@ export const nodeDescribe = defineCommand({
     );
   },
 });
+
+/** What else there is to say of a node does not depend on its answer. */
+async function describeNodeCache(session: Session, nodeId: string): Promise<string> {
+  try {
+    const [node] = (await session.cluster.data.getDataState({ nodeId }, { signal: session.signal })).nodes;
+    return node?.cache === undefined ? (node?.problem ?? "") : describeCache(node.cache);
+  } catch (error) {
+    const known = toCallError(error, session.settings);
+    if (session.signal.aborted || known === undefined) throw error;
+    return `cannot be asked: ${known.message}`;
+  }
+}

@@ -1,8 +1,11 @@
+import { Transfer_Kind } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Job, Waiting } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { nodesOf } from "../output/count-of.ts";
-import { elapsed, executionStateOf, jobStateOf, partsOf } from "./job-words.ts";
+import { formatBytes } from "../parse/parse-bytes.ts";
 import { describeReasons } from "./advise-waiting.ts";
+import { elapsed, executionStateOf, hasEnded, jobStateOf, partsOf } from "./job-words.ts";
+import { summarizeTransfers } from "./transfer-words.ts";
 
 /** With more parts than this, parts are counted and not named. */
 const NAMED_PARTS_MAX = 20;
@@ -29,10 +32,21 @@ export function createProgressLines(): ProgressLines {
     said.add(key);
     return [line];
   };
+  /** Each wait once for its reason, each way to go once. */
+  const sayTransfer = (execution: Execution, nodeNames: ReadonlyMap<string, string>): readonly string[] => {
+    const { executionId, transfer } = execution;
+    if (transfer === undefined || hasEnded(execution)) return [];
+    const { kind, reason, bytesTotal, message } = transfer;
+    const who = `${partName(execution)} ${nodeNames.get(execution.nodeId) ?? execution.nodeId}`;
+    const what = kind === Transfer_Kind.RESULT ? "publishing" : "fetching inputs";
+    if (reason !== "") return once(`${executionId} waits ${kind} ${reason}`, `  ! ${who}  ${what} waits: ${message} (${reason})`);
+    const size = bytesTotal > 0n ? `, ${formatBytes(Number(bytesTotal))}` : "";
+    return once(`${executionId} moves ${kind}`, `  · ${who}  ${what}${size}`);
+  };
   const sayParts = ({ executions, nodeNames, nowMs }: ProgressSnapshot): readonly string[] =>
     executions.flatMap((execution) => {
       const line = executionLine(execution, nodeNames, nowMs);
-      return line === undefined ? [] : once(`${execution.executionId} ${line.key}`, line.text);
+      return [...sayTransfer(execution, nodeNames), ...(line === undefined ? [] : once(`${execution.executionId} ${line.key}`, line.text))];
     });
   const sayTenths = ({ job }: ProgressSnapshot, count: number): readonly string[] => {
     const completed = job.partitions?.completed ?? 0;
@@ -52,13 +66,14 @@ export function createProgressLines(): ProgressLines {
       const parts = count <= NAMED_PARTS_MAX ? sayParts(snapshot) : sayTenths(snapshot, count);
       return [...planned, ...parts, ...sayWaiting(snapshot)];
     },
-    summary({ job, nowMs }) {
+    summary({ job, executions, nowMs }) {
       const { waiting = 0, running = 0, completed = 0, failed = 0 } = job.partitions ?? {};
       const parts = [
         `${completed} done`,
         `${running} running`,
         ...(waiting > 0 ? [`${waiting} waiting`] : []),
         ...(failed > 0 ? [`${failed} failed`] : []),
+        ...summarizeTransfers(executions),
       ];
       return `  ${parts.join(" · ")} · ${elapsed(job.createTime, job.endTime, nowMs)}`;
     },
@@ -76,7 +91,7 @@ function executionLine(
   nodeNames: ReadonlyMap<string, string>,
   nowMs: number,
 ): { key: string; text: string } | undefined {
-  const name = `part ${execution.partition}`.padEnd(9);
+  const name = partName(execution);
   const node = nodeNames.get(execution.nodeId) ?? execution.nodeId;
   const took = elapsed(execution.startTime, execution.endTime, nowMs);
   const attempt = execution.attempt > 1 ? ` (attempt ${execution.attempt})` : "";
@@ -102,4 +117,8 @@ function executionLine(
     case "unknown":
       return undefined;
   }
+}
+
+function partName({ partition }: Execution): string {
+  return `part ${partition}`.padEnd(9);
 }

@@ -1,5 +1,6 @@
 import { DomainError } from "@skrei/domain";
 import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
+import { msFromTimestamp } from "@skrei/wire/time.ts";
 import type { Session } from "../session.ts";
 
 export interface ChosenResults {
@@ -25,6 +26,24 @@ export async function chooseResults(session: Session, jobId: string, partitions:
   }
   const chosen = partitions.length === 0 ? results : results.filter(({ partition }) => partitions.includes(partition));
   return { results: chosen, areSeveral: results.length > 1 };
+}
+
+/** What is over is no more to be had, even if its blocks are still there by chance. @throws DomainError notFound/RESULT_NOT_FOUND. */
+export function refuseExpired(jobId: string, results: readonly Result[]): void {
+  const nowMs = Date.now();
+  const expired = results.find(({ expireTime }) => expireTime !== undefined && msFromTimestamp(expireTime) <= nowMs);
+  if (expired?.expireTime === undefined) return;
+  const { partition, expireTime, deliveryUrl } = expired;
+  const ended = new Date(msFromTimestamp(expireTime)).toISOString();
+  const elsewhere = deliveryUrl === "" ? "" : ` It was delivered to ${deliveryUrl}.`;
+  throw new DomainError(
+    "notFound",
+    "RESULT_NOT_FOUND",
+    `The result of part ${partition} of job ${jobId} was kept until ${ended}.${elsewhere}`,
+    {
+      hint: `Run the job again (skrei job rerun ${jobId}); to keep a result longer: skrei data pin CID --name NAME before its end.`,
+    },
+  );
 }
 
 async function listResults(session: Session, jobId: string): Promise<readonly Result[]> {

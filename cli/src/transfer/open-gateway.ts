@@ -13,17 +13,21 @@ export function createGatewayClient(): GatewayClient {
   return new GatewayClient({ connectionsMax: PARALLEL_MAX, idleTimeoutMs: IDLE_TIMEOUT_MS });
 }
 
-/** Blocks of a root by way of links that the cluster signs. @param jobId empty for what is kept without a job. */
-export function openGateway(
-  session: Session,
-  client: GatewayClient,
-  { jobId, cid }: { readonly jobId: string; readonly cid: string },
-): BlockSource {
+export interface GatewayRoot {
+  /** Empty for what is kept without a job. */
+  readonly jobId: string;
+  readonly cid: string;
+  /** False to fail at once where more tries would help. Default true. */
+  readonly isPatient?: boolean;
+}
+
+/** Blocks of a root by way of links that the cluster signs. */
+export function openGateway(session: Session, client: GatewayClient, { jobId, cid, isPatient = true }: GatewayRoot): BlockSource {
   return new GatewayBlocks({
     createLink: async () => (await session.cluster.results.createDownloadLink({ jobId, cid })).url,
     get: (address, signal, push) => client.get(address, signal, push),
     signal: session.signal,
-    triesMax: TRIES_MAX,
+    triesMax: isPatient ? TRIES_MAX : 1,
     backoffMs: BACKOFF_MS,
   });
 }

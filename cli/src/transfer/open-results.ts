@@ -1,5 +1,5 @@
 import type { Session } from "../session.ts";
-import { chooseResults } from "./chosen-results.ts";
+import { chooseResults, refuseExpired } from "./chosen-results.ts";
 import { inParallel } from "./in-parallel.ts";
 import { createGatewayClient, openGateway, PARALLEL_MAX } from "./open-gateway.ts";
 import { type ResultTree, treesOf } from "./result-trees.ts";
@@ -22,6 +22,7 @@ export interface OpenResults extends Disposable {
 /** Finds what is asked for. @throws DomainError notFound/RESULT_NOT_FOUND. */
 export async function openResults(session: Session, { jobId, partitions, outputs }: ResultChoice): Promise<OpenResults> {
   const { results, areSeveral } = await chooseResults(session, jobId, partitions);
+  refuseExpired(jobId, results);
   using stack = new DisposableStack();
   const client = stack.use(createGatewayClient());
   const found: ResultTree[][] = results.map(() => []);
