@@ -46,6 +46,12 @@ export const StorageFetcherConfig = z.strictObject({
   s3Buckets: listField(z.string()).default(["*"]).describe("buckets of s3Endpoint that jobs may read with the credentials; * is all"),
   s3ParallelMax: positive.max(64).default(8).describe("objects of one input that are fetched at once"),
   cacheBytesMax: positive.default(21_474_836_480).describe("bytes that cached inputs may take in all"),
+  freeBytesMin: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(1_073_741_824)
+    .describe("bytes of the cache's disk that stay free: unused inputs are removed for that, and none is fetched below it"),
   triesMax: positive.max(20).default(5).describe("tries of one download, or of one block from all gateways, before it fails"),
   answerTimeoutMs: positive.default(30_000).describe("how long an origin may take to answer"),
   lowSpeedBytes: positive.default(32_768).describe("bytes that an origin must send in one lowSpeedWindowMs"),

@@ -1,4 +1,4 @@
-import type { InputPartition, LocalSource, Source } from "@skrei/domain";
+import type { CacheState, InputPartition, LocalSource, Source } from "@skrei/domain";
 import type { InputSlice } from "./domain/input-slice.ts";
 
 export type { InputSlice } from "./domain/input-slice.ts";
@@ -24,6 +24,8 @@ export interface FetchTarget {
   readonly validators: Validators | undefined;
   /** Only this part is fetched. Undefined for adapters that do not divide it (see `divides`): those fetch the whole. */
   readonly slice: InputSlice | undefined;
+  /** Where a fetch goes on that was cut; undefined unless the adapter resumes. */
+  readonly partial: PartialDownload | undefined;
 }
 
 /** What an origin says to recognise a version of its data. */
@@ -49,6 +51,8 @@ export interface SourceAdapter<Kind extends Source["type"] = Source["type"]> {
   settle?(source: SourceOf<Kind>, knownKey: string | undefined, signal: AbortSignal): Promise<SourceOf<Kind>>;
   /** The source itself gives out a partition's part, so that only that is fetched. Absent: never; the whole is fetched and then cut. */
   divides?(partition: InputPartition): boolean;
+  /** A fetch that was cut goes on where it was, also in a later process; `target.partial` is set. */
+  readonly resumes?: true;
   /** Refuses what the operator does not allow, without asking the source. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
   check(source: SourceOf<Kind>): void;
   /** Bytes of the whole, 0 when unknown. @throws DomainError forbidden/SOURCE_NOT_ALLOWED. */
@@ -129,18 +133,37 @@ export interface CacheEntry {
   readonly sizeBytes: number;
 }
 
-export interface CacheState {
-  readonly entries: number;
-  readonly sizeBytes: number;
-  readonly pinnedEntries: number;
+/** What the disk shows of the cache. */
+export type CacheRoomState = Omit<CacheState, "hits" | "misses" | "hitBytes" | "movedBytes">;
+
+/** What arrived of a download. It survives kill -9 for a day, unless the room is needed. */
+export interface PartialDownload {
+  /** What lies at the target's path from before, and of which version it is; undefined: nothing does. */
+  readonly found: { readonly sizeBytes: number; readonly validators: Validators } | undefined;
+  /** The first `sizeBytes` at the path are on the disk and of that version. */
+  keep(sizeBytes: number, validators: Validators): void;
+  /** What lies there is of no use for a later fetch. */
+  drop(): void;
 }
 
-/** Room in the cache for something on its way; disposing removes what was written there and not committed. */
+/** Room in the cache for something on its way; disposing removes what was written there and neither committed nor kept. */
 export interface Reservation extends AsyncDisposable {
   /** Absolute path for it, outside of what is cached. */
   readonly path: string;
-  /** Makes room for so many bytes in all, by removing what was not used for longest. @throws DomainError exhausted/CACHE_FULL. */
+  /** Set when the reservation has a name. */
+  readonly partial: PartialDownload | undefined;
+  /**
+   * Makes room for so many bytes in all, by removing what was not used for longest, and sees that enough of the disk stays free.
+   * @throws DomainError exhausted/CACHE_FULL.
+   */
   cover(sizeBytes: number): void;
+}
+
+/** How much of the disk an entry takes. */
+export interface EntrySize {
+  readonly sizeBytes: number;
+  /** Bytes of those that are links to files of the entry at `path`, and take room once. */
+  readonly shared?: { readonly path: string; readonly sizeBytes: number };
 }
 
 /** Inputs of this node by digest. What is leased is never removed. Survives kill -9: what is not whole is not there. */
@@ -148,13 +171,16 @@ export interface InputCache {
   /** Leases an entry and returns it; undefined when it is not there or was changed on the disk (then it is forgotten). */
   lease(key: string, leaseId: string): Promise<CacheEntry | undefined>;
   has(key: string): boolean;
-  reserve(): Reservation;
+  /** Whether a path is that of an entry. */
+  owns(path: string): boolean;
+  /** With a name, what is kept of it is found again under that name. One at a time for each name. */
+  reserve(name?: string): Reservation;
   /** Seals what was written to the reservation's path and makes it an entry, or drops it when the key is there already. */
-  commit(key: string, reservation: Reservation, sizeBytes: number): Promise<void>;
+  commit(key: string, reservation: Reservation, size: EntrySize): Promise<void>;
   /** Unknown leases are fine. */
   release(leaseId: string): void;
   /** What was learnt of a locator, such as a URL. */
   findLocator(locator: string): { readonly key: string; readonly validators: Validators } | undefined;
   keepLocator(locator: string, known: { readonly key: string; readonly validators: Validators }): void;
-  state(): CacheState;
+  state(): CacheRoomState;
 }

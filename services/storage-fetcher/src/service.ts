@@ -15,7 +15,7 @@ import type { Gateway } from "./adapters/gateway-block.ts";
 import { GatewayBlocks } from "./adapters/gateway-blocks.ts";
 import { createHttpSource } from "./adapters/http-source.ts";
 import { inlineSource } from "./adapters/inline-source.ts";
-import { inputSlicer } from "./adapters/input-slicer.ts";
+import { createInputSlicer } from "./adapters/input-slicer.ts";
 import { createLocalPaths } from "./adapters/local-paths.ts";
 import { S3Places } from "./adapters/s3-places.ts";
 import { createS3Source } from "./adapters/s3-source.ts";
@@ -70,7 +70,8 @@ export function createStorageFetcherService(
         await mkdir(folder, { recursive: true });
         const onChanged = (digest: string): void =>
           logger.warn({ event: "cache.entryChanged", digest }, "cached input was changed on the disk");
-        const cache = started.use(await DirectoryCache.open({ folder, bytesMax: config.cacheBytesMax, clock, onChanged }));
+        const { cacheBytesMax: bytesMax, freeBytesMin } = config;
+        const cache = started.use(await DirectoryCache.open({ folder, bytesMax, freeBytesMin, clock, onChanged }));
         const adapters = {
           inline: inlineSource,
           content: createContentSource(blockPlaces(config, { publisher, clock, logger, started }), clock),
@@ -85,7 +86,7 @@ export function createStorageFetcherService(
         };
         const trees = nodePublisher === undefined ? undefined : createTreeClient({ transport: nodePublisher, logger });
         const local = createLocalPaths(config.allowedLocalPaths);
-        parts = { cache, trees, fetcher: new InputFetcher({ adapters, local, cache, slicer: inputSlicer, trees }) };
+        parts = { cache, trees, fetcher: new InputFetcher({ adapters, local, cache, slicer: createInputSlicer(cache), trees }) };
         started.defer(() => {
           parts = undefined;
         });

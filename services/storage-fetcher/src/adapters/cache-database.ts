@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { asCacheFull } from "../domain/cache-full.ts";
 
 /** Rows of the input cache. One process at a time; each statement is on the disk when it returns. */
 export class CacheDatabase implements Disposable {
@@ -12,7 +13,11 @@ export class CacheDatabase implements Disposable {
   }
 
   run(sql: string, ...values: readonly (string | number)[]): void {
-    this.#prepare(sql).run(...values);
+    try {
+      this.#prepare(sql).run(...values);
+    } catch (error) {
+      throw asCacheFull(error);
+    }
   }
 
   all<T extends object>(sql: string, ...values: readonly (string | number)[]): T[] {
@@ -41,4 +46,6 @@ CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, name TEXT NOT NULL UNIQU
 CREATE TABLE IF NOT EXISTS lease (lease_id TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (lease_id, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS lease_key ON lease (key);
 CREATE TABLE IF NOT EXISTS locator (locator TEXT PRIMARY KEY, key TEXT NOT NULL, etag TEXT NOT NULL, last_modified TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shared (name TEXT PRIMARY KEY, base_name TEXT NOT NULL, size_bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS partial (name TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, etag TEXT NOT NULL, last_modified TEXT NOT NULL, kept_ms INTEGER NOT NULL) WITHOUT ROWID;
 `;

@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rename } from "node:fs/promises";
-import { join } from "node:path";
-import { DomainError } from "@skrei/domain";
-import { type Evictable, planEviction } from "../domain/eviction.ts";
-import type { CacheEntry, CacheState, Clock, InputCache, Reservation, Validators } from "../ports.ts";
+import { lstatSync, renameSync } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { diskBytes, type Evictable } from "../domain/eviction.ts";
+import type { CacheEntry, CacheRoomState, Clock, EntrySize, InputCache, Reservation, Validators } from "../ports.ts";
 import { CacheDatabase } from "./cache-database.ts";
-import { fingerprintOf, removeEntry, sealEntry } from "./entry-files.ts";
+import { CacheRoom, type RoomLimits } from "./cache-room.ts";
+import { fingerprintOf, inspectEntry, removeEntry, sealEntry } from "./entry-files.ts";
+import { PartialDownloads } from "./partial-downloads.ts";
 
-export interface DirectoryCacheOptions {
+export interface DirectoryCacheOptions extends RoomLimits {
   readonly folder: string;
-  /** All entries and what is on its way. */
-  readonly bytesMax: number;
   readonly clock: Clock;
   /** Called when an entry was changed on the disk. */
   readonly onChanged: (key: string) => void;
@@ -20,11 +20,27 @@ export interface DirectoryCacheOptions {
 export class DirectoryCache implements InputCache, Disposable {
   readonly #database: CacheDatabase;
   readonly #options: DirectoryCacheOptions;
-  readonly #reserved = new Map<string, number>();
+  readonly #partials: PartialDownloads;
+  readonly #room: CacheRoom;
+  /** When large entries were last looked at as a whole, by name. */
+  readonly #inspected = new Map<string, { readonly atMs: number; readonly root: string }>();
 
   private constructor(database: CacheDatabase, options: DirectoryCacheOptions) {
+    const { folder, clock } = options;
     this.#database = database;
     this.#options = options;
+    this.#partials = new PartialDownloads(database, { folder: join(folder, "partial"), clock });
+    this.#room = new CacheRoom({
+      folder,
+      limits: options,
+      clock,
+      entries: () => this.#evictables(),
+      idlePartials: () => this.#partials.idle(),
+      evict: (keys) => {
+        for (const row of this.#rows()) if (keys.includes(row.key)) this.#remove(row);
+      },
+      dropPartial: (name) => this.#partials.drop(name),
+    });
   }
 
   /** Opens the cache and removes what no row tells of: half downloads, and entries that were being added or removed. */
@@ -49,42 +65,59 @@ export class DirectoryCache implements InputCache, Disposable {
     // Leased before the files are looked at: eviction may run meanwhile.
     const wasLeased = this.#database.first("SELECT 1 FROM lease WHERE lease_id = ? AND key = ?", leaseId, key) !== undefined;
     this.#database.run("INSERT OR IGNORE INTO lease (lease_id, key) VALUES (?, ?)", leaseId, key);
-    const path = this.#pathOf(row.name);
-    if ((await fingerprintOf(path)) !== row.fingerprint) {
+    if (!(await this.#isAsMade(row))) {
       this.#options.onChanged(key);
       if (!wasLeased) this.#database.run("DELETE FROM lease WHERE lease_id = ? AND key = ?", leaseId, key);
       await this.#forget(row);
       return undefined;
     }
     this.#database.run("UPDATE entry SET used_ms = ? WHERE key = ?", this.#options.clock.nowMs(), key);
-    return { key, path, sizeBytes: row.size_bytes };
+    return { key, path: this.#pathOf(row.name), sizeBytes: row.size_bytes };
   }
 
   has(key: string): boolean {
     return this.#find(key) !== undefined;
   }
 
-  reserve(): Reservation {
-    const name = randomUUID();
-    const path = join(this.#options.folder, "scratch", name);
-    this.#reserved.set(path, 0);
-    const release = async (): Promise<void> => {
-      this.#reserved.delete(path);
-      await removeEntry(path);
-    };
-    return { path, cover: (sizeBytes) => this.#cover(path, sizeBytes), [Symbol.asyncDispose]: release };
+  owns(path: string): boolean {
+    return dirname(path) === join(this.#options.folder, "entries") && this.#rowOf(basename(path)) !== undefined;
   }
 
-  async commit(key: string, { path }: Reservation, sizeBytes: number): Promise<void> {
+  reserve(name?: string): Reservation {
+    const place = name === undefined ? undefined : this.#partials.open(name);
+    const path = place?.path ?? join(this.#options.folder, "scratch", randomUUID());
+    this.#room.open(path, place?.partial.found?.sizeBytes ?? 0);
+    const release = async (): Promise<void> => {
+      this.#room.close(path);
+      if (place?.isKept() !== true) await removeEntry(path);
+      place?.close();
+    };
+    return { path, partial: place?.partial, cover: (sizeBytes) => this.#room.cover(path, sizeBytes), [Symbol.asyncDispose]: release };
+  }
+
+  async commit(key: string, { path, partial }: Reservation, { sizeBytes, shared }: EntrySize): Promise<void> {
+    partial?.drop();
     await sealEntry(path);
+    const fingerprint = await fingerprintOf(path);
     if (this.has(key)) return await removeEntry(path);
     const name = randomUUID();
-    const fingerprint = await fingerprintOf(path);
     // Between the rename and the row it is an orphan, which the next start removes.
-    await rename(path, this.#pathOf(name));
-    this.#reserved.delete(path);
-    const values = [key, name, sizeBytes, fingerprint ?? "", this.#options.clock.nowMs()] as const;
-    this.#database.run("INSERT INTO entry (key, name, size_bytes, fingerprint, used_ms) VALUES (?, ?, ?, ?, ?)", ...values);
+    renameSync(path, this.#pathOf(name));
+    try {
+      if (shared !== undefined)
+        this.#database.run(
+          "INSERT INTO shared (name, base_name, size_bytes) VALUES (?, ?, ?)",
+          name,
+          basename(shared.path),
+          shared.sizeBytes,
+        );
+      const values = [key, name, sizeBytes, fingerprint ?? "", this.#options.clock.nowMs()] as const;
+      this.#database.run("INSERT INTO entry (key, name, size_bytes, fingerprint, used_ms) VALUES (?, ?, ?, ?, ?)", ...values);
+    } catch (error) {
+      await removeEntry(this.#pathOf(name));
+      throw error;
+    }
+    this.#room.close(path);
   }
 
   release(leaseId: string): void {
@@ -106,11 +139,17 @@ export class DirectoryCache implements InputCache, Disposable {
     );
   }
 
-  state(): CacheState {
-    const row = this.#database.first<StateRow>(
-      "SELECT count(*) AS entries, coalesce(sum(size_bytes), 0) AS bytes, count(*) FILTER (WHERE EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key)) AS pinned FROM entry",
-    );
-    return { entries: row?.entries ?? 0, sizeBytes: row?.bytes ?? 0, pinnedEntries: row?.pinned ?? 0 };
+  state(): CacheRoomState {
+    const { bytesMax, freeBytesMin } = this.#options;
+    const entries = this.#evictables();
+    return {
+      entries: entries.length,
+      sizeBytes: diskBytes(entries),
+      pinnedEntries: entries.filter(({ isLeased }) => isLeased).length,
+      bytesMax,
+      freeBytes: this.#room.freeBytes(),
+      freeBytesMin,
+    };
   }
 
   [Symbol.dispose](): void {
@@ -125,60 +164,68 @@ export class DirectoryCache implements InputCache, Disposable {
     return join(this.#options.folder, "entries", name);
   }
 
-  #cover(path: string, sizeBytes: number): void {
-    if (sizeBytes <= (this.#reserved.get(path) ?? 0)) return;
-    const others = [...this.#reserved].reduce((sum, [other, bytes]) => (other === path ? sum : sum + bytes), 0);
-    const { sizeBytes: usedBytes } = this.state();
-    const overBytes = usedBytes + others + sizeBytes - this.#options.bytesMax;
-    if (overBytes > 0) this.#evict(overBytes, sizeBytes);
-    this.#reserved.set(path, Math.max(sizeBytes, Math.min(sizeBytes + RESERVE_AHEAD_BYTES, this.#options.bytesMax - usedBytes - others)));
+  #rowOf(name: string): EntryRow | undefined {
+    return this.#database.first<EntryRow>("SELECT * FROM entry WHERE name = ?", name);
   }
 
-  #evict(bytes: number, wantedBytes: number): void {
-    const rows = this.#database.all<EntryRow & { leased: number }>(
-      "SELECT *, EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key) AS leased FROM entry",
+  #rows(): readonly EntryRow[] {
+    return this.#database.all<EntryRow>("SELECT * FROM entry");
+  }
+
+  #evictables(): readonly Evictable[] {
+    const rows = this.#database.all<UsedRow>(
+      "SELECT entry.key, entry.size_bytes, entry.used_ms, EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key) AS leased, base.key AS base_key, shared.size_bytes AS shared_bytes FROM entry LEFT JOIN shared ON shared.name = entry.name LEFT JOIN entry AS base ON base.name = shared.base_name",
     );
-    const entries = rows.map((row): Evictable => ({
-      key: row.key,
-      sizeBytes: row.size_bytes,
-      isLeased: row.leased === 1,
-      usedAtMs: row.used_ms,
+    return rows.map(({ key, size_bytes: sizeBytes, used_ms: usedAtMs, leased, base_key: base, shared_bytes: sharedBytes }) => ({
+      key,
+      sizeBytes,
+      usedAtMs,
+      isLeased: leased === 1,
+      ...(base !== null && sharedBytes !== null && { shared: { key: base, sizeBytes: sharedBytes } }),
     }));
-    const { keys, missingBytes } = planEviction(entries, bytes);
-    if (missingBytes > 0) {
-      const leasedBytes = entries.reduce((sum, entry) => (entry.isLeased ? sum + entry.sizeBytes : sum), 0);
-      throw new DomainError(
-        "exhausted",
-        "CACHE_FULL",
-        `The input cache has no room for ${wantedBytes} bytes: ${leasedBytes} of its ${this.#options.bytesMax} bytes are in use by executions and ${missingBytes} bytes are missing.`,
-        {
-          hint: "Wait for executions to end, or raise cacheBytesMax.",
-          metadata: { leasedBytes: String(leasedBytes), cacheBytesMax: String(this.#options.bytesMax), missingBytes: String(missingBytes) },
-        },
-      );
-    }
-    for (const row of rows) if (keys.includes(row.key)) this.#remove(row);
+  }
+
+  /**
+   * Whether an entry is as it was made. All of a large one is looked at when it is first used and once in a while; in between
+   * its root is, and nobody but the operator could write to the rest.
+   */
+  async #isAsMade({ name, fingerprint }: EntryRow): Promise<boolean> {
+    const path = this.#pathOf(name);
+    const nowMs = this.#options.clock.nowMs();
+    const root = rootOf(path);
+    const last = this.#inspected.get(name);
+    if (last !== undefined && last.root === root && nowMs - last.atMs < INSPECT_MS) return true;
+    this.#inspected.delete(name);
+    const inspected = await inspectEntry(path);
+    if (inspected?.fingerprint !== fingerprint) return false;
+    if (inspected.count > LARGE_COUNT) this.#inspected.set(name, { atMs: nowMs, root });
+    return true;
   }
 
   /** The row at once, the files when there is time; the next start removes what is left of them. */
   #remove(row: EntryRow): void {
     this.#database.run("DELETE FROM entry WHERE key = ?", row.key);
-    removeEntry(this.#pathOf(row.name)).catch(() => undefined); // As above.
+    this.#database.run("DELETE FROM shared WHERE name = ?", row.name);
+    this.#inspected.delete(row.name);
+    this.#room.leaving(row.size_bytes, removeEntry(this.#pathOf(row.name))).catch(() => undefined); // As above.
   }
 
   /** A changed entry may still be mounted somewhere; then its files stay until the next start. */
   async #forget(row: EntryRow): Promise<void> {
     this.#database.run("DELETE FROM entry WHERE key = ? AND name = ?", row.key, row.name);
+    this.#database.run("DELETE FROM shared WHERE name = ?", row.name);
+    this.#inspected.delete(row.name);
     const isLeased = this.#database.first("SELECT 1 FROM lease WHERE key = ? LIMIT 1", row.key) !== undefined;
     if (!isLeased) await removeEntry(this.#pathOf(row.name));
   }
 
   async #reconcile(): Promise<void> {
-    const rows = this.#database.all<EntryRow>("SELECT * FROM entry");
+    const rows = this.#rows();
     const names = new Set(await readdir(join(this.#options.folder, "entries")));
     for (const row of rows) if (!names.has(row.name)) this.#database.run("DELETE FROM entry WHERE key = ?", row.key);
     const known = new Set(rows.map(({ name }) => name));
     for (const name of names) if (!known.has(name)) await removeEntry(this.#pathOf(name));
+    this.#database.run("DELETE FROM shared WHERE name NOT IN (SELECT name FROM entry)");
     this.#database.run("DELETE FROM lease WHERE key NOT IN (SELECT key FROM entry)");
     this.#database.run("DELETE FROM locator WHERE key NOT IN (SELECT key FROM entry)");
   }
@@ -198,11 +245,19 @@ interface LocatorRow {
   readonly last_modified: string;
 }
 
-interface StateRow {
-  readonly entries: number;
-  readonly bytes: number;
-  readonly pinned: number;
+interface UsedRow {
+  readonly key: string;
+  readonly size_bytes: number;
+  readonly used_ms: number;
+  readonly leased: number;
+  readonly base_key: string | null;
+  readonly shared_bytes: number | null;
 }
 
-/** Room is made in steps, so that not every piece of a download asks the database. */
-const RESERVE_AHEAD_BYTES = 16 * 1_048_576;
+function rootOf(path: string): string {
+  const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return status === undefined ? "" : `${status.ino} ${status.mode} ${status.size} ${status.mtimeNs}`;
+}
+
+const LARGE_COUNT = 200;
+const INSPECT_MS = 60_000;

@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { DomainError, type PartitionPlace } from "@skrei/domain";
 import type { FetchInputResponse_ReadySchema, FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
 import type { InputSource as PbInputSource } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
+import { cacheStateToProto } from "@skrei/wire/data-state.ts";
 import { inputSourceFromProto } from "@skrei/wire/input-source.ts";
 import type { FetchRequest, InputFetcher, ReadyInput } from "../loops/fetch-input.ts";
 import type { FetchProgress } from "../loops/flight.ts";
@@ -50,16 +51,8 @@ export function fetchHandlers(ports: FetchPorts, { clock, estimateTimeoutMs }: F
       return {};
     },
     getCacheState: () => {
-      const { entries, sizeBytes, pinnedEntries } = ports.cache.state();
-      return {
-        entries,
-        sizeBytes: BigInt(sizeBytes),
-        pinnedEntries,
-        hits: BigInt(ports.fetcher.hits),
-        misses: BigInt(ports.fetcher.misses),
-        hitBytes: BigInt(ports.fetcher.hitBytes),
-        movedBytes: BigInt(ports.fetcher.movedBytes),
-      };
+      const { hits, misses, hitBytes, movedBytes } = ports.fetcher;
+      return cacheStateToProto({ ...ports.cache.state(), hits, misses, hitBytes, movedBytes });
     },
   };
 }

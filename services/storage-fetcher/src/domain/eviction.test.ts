@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { planEviction } from "./eviction.ts";
+import { diskBytes, planEviction } from "./eviction.ts";
 
 test("removes what was not used for longest, and no more than is needed", () => {
   const entries = [entry("new", 30), entry("old", 10), entry("middle", 20)];
@@ -23,6 +23,17 @@ test("never removes a leased entry and always frees enough", () => {
       if (missingBytes === 0) expect(removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBeGreaterThanOrEqual(bytes);
     }),
   );
+});
+
+test("what two entries share is free when both are gone", () => {
+  const base = entry("base", 1);
+  const part = { ...entry("part", 2), sizeBytes: 7, shared: { key: "base", sizeBytes: 6 } };
+  expect(diskBytes([base, part])).toBe(11);
+  expect(diskBytes([part])).toBe(7);
+  expect(planEviction([base, part], 4)).toEqual({ keys: ["base"], missingBytes: 0 });
+  expect(planEviction([base, part], 5)).toEqual({ keys: ["base", "part"], missingBytes: 0 });
+  expect(planEviction([base, { ...part, isLeased: true }], 5)).toEqual({ keys: [], missingBytes: 1 });
+  expect(planEviction([{ ...base, isLeased: true }, part], 2)).toEqual({ keys: [], missingBytes: 1 });
 });
 
 function entry(key: string, usedAtMs: number): Parameters<typeof planEviction>[0][number] {

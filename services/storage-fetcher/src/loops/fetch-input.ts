@@ -1,4 +1,5 @@
 import { DomainError, hasReason, type Source } from "@skrei/domain";
+import { asCacheFull } from "../domain/cache-full.ts";
 import { locatorOf } from "../domain/source-locator.ts";
 import type {
   CacheEntry,
@@ -172,18 +173,22 @@ export class InputFetcher {
     { bytesMax, onBytes, signal }: Pick<FetchTarget, "bytesMax" | "onBytes" | "signal">,
   ): Promise<FlightEnd> {
     const { cache } = this.#parts;
-    await using reservation = cache.reserve();
+    const adapter = this.#adapterOf(source);
     const locator = locatorOf(source, slice);
+    // Named as the flight is, of which there is one at a time.
+    await using reservation = cache.reserve(adapter.resumes === true ? `${adapter.keyOf(source) ?? ""} ${locator}` : undefined);
     const known = cache.findLocator(locator);
     const validators = known !== undefined && cache.has(known.key) ? known.validators : undefined;
     const covered = (bytesDone: number, bytesTotal: number): void => {
       reservation.cover(Math.max(bytesDone, bytesTotal));
       onBytes(bytesDone, bytesTotal);
     };
-    const target = { path: reservation.path, bytesMax, onBytes: covered, signal, validators, slice };
-    const fetched = await this.#adapterOf(source).fetch(source, target);
+    const target = { path: reservation.path, bytesMax, onBytes: covered, signal, validators, slice, partial: reservation.partial };
+    const fetched = await adapter.fetch(source, target).catch((error: unknown) => {
+      throw asCacheFull(error);
+    });
     if (fetched.kind === "unchanged") return { key: known?.key ?? "", wasCached: true, movedBytes: 0 };
-    await cache.commit(fetched.digest, reservation, fetched.sizeBytes);
+    await cache.commit(fetched.digest, reservation, { sizeBytes: fetched.sizeBytes });
     cache.keepLocator(locator, { key: fetched.digest, validators: fetched.validators });
     return { key: fetched.digest, wasCached: false, movedBytes: fetched.sizeBytes };
   }
