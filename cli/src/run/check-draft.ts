@@ -15,7 +15,8 @@ export async function checkDraft(draft: JobDraft, folder: string): Promise<void>
   }
 }
 
-/** A list with a mistake is refused before anything is uploaded for it. */
-export function hasNetworkList({ spec }: JobDraft): boolean {
-  return spec.task.network?.mode === Network_Mode.HTTP;
+/** What is easily got wrong is looked at before anything is uploaded for it; a plain job need not wait for that. */
+export function isCheckedFirst({ spec: { task }, inputs }: JobDraft): boolean {
+  const isSpecial = inputs.some(({ source, partition }) => source.type === "s3" || partition !== undefined);
+  return isSpecial || task.publisher !== undefined || task.network?.mode === Network_Mode.HTTP;
 }

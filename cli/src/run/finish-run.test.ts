@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create } from "@bufbuild/protobuf";
+import { create, fromJson } from "@bufbuild/protobuf";
+import type { JsonValue } from "@bufbuild/protobuf";
 import { ExecutionSchema } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { HostUseSchema } from "@skrei/proto/skrei/execution/v1/network_use_pb.ts";
 import { Job_State, JobSchema, WaitingSchema } from "@skrei/proto/skrei/job/v1/job_pb.ts";
@@ -72,4 +73,31 @@ test("tells who runs skrei dev where to allow it", async () => {
     code: "NETWORK_MODE_NOT_OFFERED",
     fix: "allow it with `modes: [none, full]` in the file of skrei dev --network-policy FILE; the job starts as soon as that counts",
   });
+});
+
+test.for([
+  [
+    "TARGET_NOT_OFFERED",
+    { publisher: { type: "TYPE_S3", s3: { bucket: "out", key: "k", endpoint: "http://s3.lan" } } },
+    /s3Endpoint \(http:\/\/s3\.lan\), s3AccessKeyId and s3SecretAccessKey, with out among s3Buckets/u,
+  ],
+  ["TARGET_NOT_OFFERED", { publisher: { type: "TYPE_IPFS" } }, /ipfsRpcUrl of a node's publisher, or leave the publisher out/u],
+  ["TARGET_NOT_OFFERED", { publisher: { type: "TYPE_LOCAL", local: { path: "/srv/x" } } }, /publishFolders \(a folder above \/srv\/x\)/u],
+  [
+    "SOURCE_NOT_ALLOWED",
+    { inputs: [{ local: { path: "/d", writable: true } }] },
+    /allowedLocalPaths \(\/d:rw, or a folder above\) of a node's storage-fetcher/u,
+  ],
+  ["SOURCE_NOT_ALLOWED", { inputs: [{ s3: { bucket: "b" } }] }, /s3Endpoint and s3Buckets or allowedPrivateCidrs/u],
+] as const)("says for %s what the operator must set", async ([reason, task, fix]) => {
+  const job = fromJson(
+    JobSchema,
+    JSON.parse(
+      JSON.stringify({
+        spec: { task },
+        waiting: { reasons: [{ reason, nodes: 1 }], impossible: true },
+      }),
+    ) as JsonValue,
+  );
+  expect((await adviseWaiting({ settings, terminal: createTestTerminal() }, job)).fix).toMatch(fix);
 });

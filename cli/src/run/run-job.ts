@@ -12,7 +12,7 @@ import { answer, say } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import { uploadPath } from "../transfer/upload.ts";
 import { warnUnplaceable } from "./await-placing.ts";
-import { checkDraft, hasNetworkList } from "./check-draft.ts";
+import { checkDraft, isCheckedFirst } from "./check-draft.ts";
 import { downloadIfAsked, namedFolder } from "./download-results.ts";
 import { finishRun } from "./finish-run.ts";
 import { followJob } from "./follow-job.ts";
@@ -37,7 +37,7 @@ export interface RunRequest {
 export async function runJob({ session, draft, folder, flags, namesNextCommands = true }: RunRequest): Promise<void> {
   const downloadFolder = namedFolder(flags);
   if (flags["dry-run"]) return showDraft(session, draft, folder);
-  if (hasNetworkList(draft)) await checkDraft(draft, folder);
+  if (isCheckedFirst(draft)) await checkDraft(draft, folder);
   const spec = await resolveDraft(draft, { folder, upload: (path) => uploadPath(session, path, { isQuiet: flags.quiet }) });
   if (downloadFolder !== undefined) await refuseOccupied(downloadFolder, { count: spec.count, isForced: flags.force });
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
