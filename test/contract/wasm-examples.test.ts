@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,9 +47,28 @@ test("sha256-tree writes what sha256sum would", async () => {
   expect(await readFile(join(outputs, "SHA256SUMS"), "utf8")).toBe(await expected("sha256-tree/expected/SHA256SUMS"));
 });
 
+test("csv-totals adds up the lines of the files that its list names", async () => {
+  const list = join(folder, "inputs.json");
+  const files = ["2025.csv", "2026.csv"].map((path) => ({ path, sizeBytes: 1 }));
+  await writeFile(list, JSON.stringify({ partition: { index: 0, count: 1 }, inputs: [{ target: "/orders", alias: "orders", files }] }));
+  const { stdout, outputs } = await runExample("csv-totals", {
+    parameters: [],
+    inputs: [
+      { hostPath: inExamples("csv-totals/orders"), target: "/orders", isReadOnly: true },
+      { hostPath: list, target: "/skrei/inputs.json", isReadOnly: true },
+    ],
+    env: { SKREI_INPUTS_FILE: "/skrei/inputs.json" },
+    partition: 0,
+    count: 1,
+  });
+  expect(stdout).toBe(await expected("csv-totals/expected/stdout"));
+  expect(await readFile(join(outputs, "totals.csv"), "utf8")).toBe(await expected("csv-totals/expected/totals.csv"));
+});
+
 interface ExampleParts {
   readonly parameters: readonly string[];
   readonly inputs: readonly Mount[];
+  readonly env?: Readonly<Record<string, string>>;
   readonly partition: number;
   readonly count: number;
 }
@@ -63,7 +82,7 @@ async function runExample(name: string, parts: ExampleParts): Promise<{ readonly
     mounts: [{ hostPath: inExamples(`${name}/${name}.wasm`), target: entryModule, isReadOnly: true }],
   } as const;
   const { end, output } = await runWasm(executor, task, {
-    env: { SKREI_PARTITION_INDEX: String(parts.partition), SKREI_PARTITION_COUNT: String(parts.count) },
+    env: { SKREI_PARTITION_INDEX: String(parts.partition), SKREI_PARTITION_COUNT: String(parts.count), ...parts.env },
     mounts: [...parts.inputs, { hostPath: outputs, target: "/outputs", isReadOnly: false }],
   });
   expect({ exitCode: end.exitCode, failure: end.failure, stderr: output.stderr }).toEqual({ exitCode: 0, failure: undefined, stderr: "" });

@@ -21,10 +21,12 @@ export function addPublisherViolations(publisher: Publisher, violations: Violati
 }
 
 const targetKeyRule: Rule = (value) => {
-  if (value === "" || value.startsWith("/")) return "a key such as results/{executionID}, not beginning with /";
   // Room for the ending that an encoding adds.
   if (new TextEncoder().encode(longestFilling(value)).length > LIMITS.objectKeyBytesMax - 8)
     return `a key of at most ${LIMITS.objectKeyBytesMax - 8} bytes of UTF-8 once its placeholders are replaced`;
+  const segments = value.replace(/\/$/u, "").split("/");
+  if (segments.some((segment) => segment === "" || segment === "." || segment === "..") || /\p{Cc}/u.test(value))
+    return "a key such as results/{executionID}: no / at its start, no //, no ., no .. and no control characters";
   return textRule(value) ?? placeholderRule(value);
 };
 

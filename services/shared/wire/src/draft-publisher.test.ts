@@ -39,6 +39,8 @@ describe("where results go", () => {
     ["no target of S3", { type: Type.S3 }, [".s3.bucket: missing", ".s3.key: missing"]],
     ["no key", s3({ key: "" }), [".s3.key: missing; allowed: a key such as results/{executionID}"]],
     ["a key that begins with a slash", s3({ key: "/a" }), [".s3.key: found"]],
+    ["a key with an empty part", s3({ key: "a//b" }), [".s3.key: found"]],
+    ["a key with a line break", s3({ key: "a\n" }), [".s3.key: found"]],
     [
       "an unknown placeholder",
       s3({ key: "{jobId}/x" }),
