@@ -80,7 +80,7 @@ export async function startS3Server(): Promise<S3Server> {
       asked.end(body);
       const [answer] = (await once(asked, "response")) as [IncomingMessage];
       const answerText = await text(answer);
-      if (answer.statusCode !== 200) throw new Error(`${method} ${bucket}: ${answer.statusCode} ${answerText}`);
+      if (Math.trunc((answer.statusCode ?? 0) / 100) !== 2) throw new Error(`${method} ${bucket}: ${answer.statusCode} ${answerText}`);
       return answerText;
     },
     connections: () => establishedConnections([ports.http, ports.https]),

@@ -2,9 +2,12 @@ import { DomainError } from "@skrei/domain";
 import { type ContentId, parseCid } from "@skrei/unixfs/cid.ts";
 import { decodeNode } from "@skrei/unixfs/node.ts";
 import { type LoadBlock, resolvePath } from "@skrei/unixfs/read-dag.ts";
-import type { Clock, SourceAdapter, SourceOf } from "../ports.ts";
+import type { Clock, FetchTarget, SourceAdapter, SourceOf } from "../ports.ts";
 import { type BlockPlaces, type BlockReader, createBlockReader } from "./block-reader.ts";
-import { exportDag } from "./export-dag.ts";
+import { listDagFiles } from "./dag-files.ts";
+import { divideFiles } from "./divide-files.ts";
+import { exportDag, exportDagFiles } from "./export-dag.ts";
+import { folderEntryOf } from "./folder-entry.ts";
 import { KnownSizes } from "./known-sizes.ts";
 
 /** Trees by content id: of the cluster's content store, and of the gateways that the operator lists. */
@@ -26,12 +29,28 @@ export function createContentSource(places: BlockPlaces, clock: Clock): SourceAd
     },
     estimate: async (source, signal) =>
       await sizes.of(`${source.cid}/${source.path}`, async () => await sizeOf(createBlockReader(places, signal), source)),
+    divides: ({ by }) => by !== "lines" && by !== "bytes",
     fetch: async ({ cid }, target) => {
-      const root = parseCid(cid);
-      const sizeBytes = await exportDag(createBlockReader(places, target.signal), root, target).catch(throwForTask);
-      return { kind: "fetched", digest: keyOf(root), sizeBytes, validators: { etag: "", lastModified: "" } };
+      const { slice, validators } = target;
+      // What a content id names never changes, and no more does a part of it.
+      if (slice !== undefined && validators !== undefined) return { kind: "unchanged" };
+      const read = createBlockReader(places, target.signal);
+      const { digest, sizeBytes } = await fetchTree(read, parseCid(cid), target).catch(throwForTask);
+      return { kind: "fetched", digest, sizeBytes, validators: { etag: "", lastModified: "" } };
     },
   };
+}
+
+/** The files of the slice, or the whole when it is a single file or not divided. */
+async function fetchTree(
+  read: BlockReader,
+  root: ContentId,
+  target: FetchTarget,
+): Promise<{ readonly digest: string; readonly sizeBytes: number }> {
+  const files = target.slice === undefined ? undefined : await listDagFiles(loaderOf(read), root);
+  if (files === undefined || target.slice === undefined) return { digest: keyOf(root), sizeBytes: await exportDag(read, root, target) };
+  const mine = divideFiles(files, target.slice, "");
+  return { digest: keyOf(folderEntryOf(mine).cid), sizeBytes: await exportDagFiles(read, mine, target) };
 }
 
 function keyOf(cid: ContentId): string {

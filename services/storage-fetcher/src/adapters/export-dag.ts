@@ -1,13 +1,14 @@
 import { writeFileSync } from "node:fs";
 import { type FileHandle, mkdir, open, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DomainError, LIMITS } from "@skrei/domain";
 import { syncFiles } from "@skrei/platform/sync-files.ts";
 import { type ContentId, RAW_CODE } from "@skrei/unixfs/cid.ts";
-import { decodeNode, type FileNode, type FolderLink } from "@skrei/unixfs/node.ts";
+import { decodeNode, type FileNode } from "@skrei/unixfs/node.ts";
 import { listFolder } from "@skrei/unixfs/read-folder.ts";
 import type { FetchTarget } from "../ports.ts";
 import type { BlockReader } from "./block-reader.ts";
+import type { DagFile } from "./dag-files.ts";
 
 /**
  * Writes a DAG as ordinary files and returns the bytes of all files. Nothing of the content is trusted: names are checked, every
@@ -17,6 +18,15 @@ import type { BlockReader } from "./block-reader.ts";
 export async function exportDag(read: BlockReader, root: ContentId, target: FetchTarget): Promise<number> {
   const dagExport = new DagExport(read, target);
   await dagExport.write(root, target.path, 0);
+  await dagExport.sync();
+  return dagExport.bytesDone;
+}
+
+/** As `exportDag`, for some files of a tree, each at its path below `target.path`; their names were checked when they were listed. */
+export async function exportDagFiles(read: BlockReader, files: readonly DagFile[], target: FetchTarget): Promise<number> {
+  const dagExport = new DagExport(read, target);
+  await mkdir(target.path);
+  await dagExport.writeFiles(files);
   await dagExport.sync();
   return dagExport.bytesDone;
 }
@@ -46,6 +56,19 @@ class DagExport {
     else await this.#writeFolder({ cid, block }, path, depth);
   }
 
+  async writeFiles(files: readonly DagFile[]): Promise<void> {
+    this.#bytesTotal = files.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
+    const folders = new Set(files.map(({ path }) => dirname(path)));
+    for (const folder of folders) await asNew(mkdir(join(this.#target.path, folder), { recursive: true }));
+    let leaves: Leaf[] = [];
+    for (const { path, entry } of files) {
+      const leaf = { cid: entry.cid, path: join(this.#target.path, path) };
+      if (leaf.cid.code !== RAW_CODE) await this.write(leaf.cid, leaf.path, path.split("/").length);
+      else if (leaves.push(leaf) === LEAVES_AT_ONCE) leaves = await this.#writeLeaves(leaves, 0);
+    }
+    await this.#writeLeaves(leaves, 0);
+  }
+
   async sync(): Promise<void> {
     if (this.#files.length > 0) await syncFiles("/", this.#files);
   }
@@ -53,20 +76,21 @@ class DagExport {
   async #writeFolder({ cid, block }: { readonly cid: ContentId; readonly block: Uint8Array }, path: string, depth: number): Promise<void> {
     await asNew(mkdir(path));
     const load = async (below: ContentId): Promise<Uint8Array> => (below === cid ? block : await this.#load(below));
-    let leaves: FolderLink[] = [];
+    let leaves: Leaf[] = [];
     for await (const link of listFolder(load, cid)) {
-      if (link.cid.code !== RAW_CODE) await this.write(link.cid, join(path, link.name), depth + 1);
-      else if (leaves.push(link) === LEAVES_AT_ONCE) leaves = await this.#writeLeaves(path, leaves, depth);
+      const leaf = { cid: link.cid, path: join(path, link.name) };
+      if (leaf.cid.code !== RAW_CODE) await this.write(leaf.cid, leaf.path, depth + 1);
+      else if (leaves.push(leaf) === LEAVES_AT_ONCE) leaves = await this.#writeLeaves(leaves, depth);
     }
-    await this.#writeLeaves(path, leaves, depth);
+    await this.#writeLeaves(leaves, depth);
   }
 
   /** Files of one block each, in one call for many. */
-  async #writeLeaves(folder: string, leaves: readonly FolderLink[], depth: number): Promise<FolderLink[]> {
+  async #writeLeaves(leaves: readonly Leaf[], depth: number): Promise<Leaf[]> {
     let at = 0;
     for await (const block of this.#counted(leaves.map(({ cid }) => cid))) {
       this.#count(depth + 1);
-      const path = join(folder, leaves[at++]?.name ?? "");
+      const path = leaves[at++]?.path ?? "";
       this.#admit(block.length);
       // Synchronous: one small file takes less time than three trips through the thread pool.
       await asNew((async () => writeFileSync(path, block, { flag: "wx" }))());
@@ -132,6 +156,12 @@ class DagExport {
     if (this.#entries > LIMITS.resultFilesMax) throw malformed(`more than ${LIMITS.resultFilesMax} files`);
     if (depth > LIMITS.resultDepthMax) throw malformed(`folders nested deeper than ${LIMITS.resultDepthMax}`);
   }
+}
+
+/** A file of one block. */
+interface Leaf {
+  readonly cid: ContentId;
+  readonly path: string;
 }
 
 async function asNew<T>(making: Promise<T>): Promise<T> {

@@ -28,11 +28,17 @@ export function createS3Source(places: S3Places, settings: S3SourceSettings): So
     check: (source) => places.check(source),
     estimate: async (source, signal) =>
       await sizes.of(locatorOf(source, undefined), async () => {
-        const { sizeBytes } = await listSource(places.clientFor(source), source, { slice: undefined, signal });
+        const { sizeBytes } = await listSource(places.clientFor(source), source, { slice: undefined, signal }).catch(throwForBid);
         return sizeBytes;
       }),
     fetch: async (source, target) => await new S3Fetch(places.clientFor(source), source, { target, settings }).run(),
   };
+}
+
+/** For a bid, wrong credentials and missing ones are the same: another node may have better ones. */
+function throwForBid(error: unknown): never {
+  if (!(error instanceof DomainError) || error.kind !== "unauthenticated") throw error;
+  throw new DomainError("forbidden", error.reason, error.message, { metadata: error.metadata, cause: error });
 }
 
 class S3Fetch {

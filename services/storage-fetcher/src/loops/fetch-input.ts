@@ -113,7 +113,8 @@ export class InputFetcher {
     if (tree !== undefined) return { input: within({ ...ON_NODE, ...tree, digest }, bytesMax), isCut: false };
     const divided = request.slice !== undefined && adapter.divides?.(request.slice.partition) === true ? request.slice : undefined;
     const input = await this.#fetchCached({ source, slice: divided, leaseId }, { bytesMax, onProgress, signal });
-    return { input, isCut: divided !== undefined };
+    // A source may find that there is nothing to divide, such as a single file.
+    return { input, isCut: divided !== undefined && input.digest !== digest };
   }
 
   /** Data that has a digest is cached by it, however it was named. */
