@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { DomainError } from "@skrei/domain";
 import { systemClock } from "@skrei/platform/clock.ts";
+import { abortUploads, type UnfinishedUploads } from "./abort-uploads.ts";
 import { createEndpoint, type EndpointOptions } from "./endpoint.ts";
 import type { ObjectBody } from "./exchange.ts";
 import { type ListedObject, listObjects, type ListOptions } from "./list-objects.ts";
@@ -57,6 +58,8 @@ export interface S3Client extends Disposable {
   putObject(ref: ObjectRef, body: Uint8Array | ObjectBody, options: PutOptions & { readonly sha256?: string }): Promise<StoredObject>;
   /** A stream of any length, in about 48 MiB of memory; see upload-object.ts. */
   uploadObject(ref: ObjectRef, stream: AsyncIterable<Uint8Array>, options: UploadOptions): Promise<StoredObject>;
+  /** Removes what an upload left whose end nobody saw; see abort-uploads.ts. */
+  abortUploads(uploads: UnfinishedUploads): Promise<number>;
   /** Succeeds when there is no such object, as S3 does. */
   deleteObject(ref: ObjectRef, options: { readonly signal: AbortSignal }): Promise<void>;
   /** A link that reads the object until it expires, at most 7 days from now. @throws DomainError precondition without credentials. */
@@ -91,6 +94,7 @@ export function createS3Client(options: S3ClientOptions): S3Client {
     putObject: put,
     uploadObject: async (ref, stream, upload) =>
       await uploadObject({ requests, ref, putWhole: (bytes) => put(ref, bytes, upload) }, stream, upload),
+    abortUploads: async (uploads) => await abortUploads(requests, uploads),
     deleteObject: async (ref, { signal }) => {
       await requests.sendForHeaders({ method: "DELETE", ...whereIs(ref), safety: "once", signal });
     },

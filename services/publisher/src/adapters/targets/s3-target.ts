@@ -1,7 +1,7 @@
 import { pipeline } from "node:stream/promises";
 import type { Transform } from "node:stream";
 import { createGzip, createZstdCompress } from "node:zlib";
-import type { ResultEncoding, S3Target } from "@skrei/domain";
+import { DomainError, type ErrorKind, type ResultEncoding, type S3Target } from "@skrei/domain";
 import { createS3Client, type S3Client, type S3ClientOptions } from "@skrei/s3/client.ts";
 import type { LoadBlock } from "@skrei/unixfs/read-dag.ts";
 import { fillTargetName } from "../../domain/target-name.ts";
@@ -61,6 +61,7 @@ export class S3TargetAdapter implements TargetPort<S3Target> {
     using client = this.#client(target);
     const context = { client, bucket, key, result, onProgress, onLeftover: this.#options.onLeftover, signal };
     try {
+      await dropLeftovers(context);
       const load = this.#options.load;
       if (encoding === "files") await uploadFiles(treeEntries(load, result.cid), context);
       else await uploadArchive(this.#pack(encoding, result, onProgress), encoding, context);
@@ -100,6 +101,19 @@ interface UploadContext {
   readonly onLeftover: S3TargetOptions["onLeftover"];
   readonly signal: AbortSignal;
 }
+
+/** Of a try that ended in a crash, here or there. A name without the execution's id may be another's, whose upload goes on. */
+async function dropLeftovers({ client, bucket, key, result, signal }: UploadContext): Promise<void> {
+  if (!key.includes(result.executionId)) return;
+  try {
+    await client.abortUploads({ bucket, prefix: key, signal });
+  } catch (error) {
+    // Some may write and not list; those have a lifecycle rule.
+    if (!(error instanceof DomainError) || !TOLERATED.has(error.kind)) throw error;
+  }
+}
+
+const TOLERATED: ReadonlySet<ErrorKind> = new Set<ErrorKind>(["forbidden", "invalid"]);
 
 async function uploadArchive(stream: AsyncIterable<Uint8Array>, encoding: Archive, context: UploadContext): Promise<void> {
   const { client, bucket, key, result, onLeftover, signal } = context;
