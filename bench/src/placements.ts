@@ -78,7 +78,7 @@ function place(index: NodeIndex, queue: JobQueue, placed: { slot: number; need: 
   for (let job = queue.next(); job !== undefined; job = queue.next()) {
     const { queueClass } = job;
     const { shape, size: need, freedSlots } = queueClass;
-    const options = { size: need, nodesMax: 1, partitions: 1, random: Math.random, isExcluded: no, isAvoided: no };
+    const options = { size: need, nodesMax: 1, partitions: 1, random: Math.random, isExcluded: no, isAvoided: no, likely: [] };
     const ranked: RankedNodes =
       freedSlots === undefined ? rankNodes(index, index.eligible(shape), options) : rankAmong(index, freedSlots, options);
     const [slot] = ranked.slots;

@@ -25,7 +25,7 @@ function size(cores: number): Resources {
 function placeAll({ index, queue, placed }: World, random: () => number): void {
   for (let job = queue.next(); job !== undefined; job = queue.next()) {
     const { queueClass } = job;
-    const options = { size: queueClass.size, nodesMax: 1, partitions: 1, random, isExcluded: never, isAvoided: never };
+    const options = { size: queueClass.size, nodesMax: 1, partitions: 1, random, isExcluded: never, isAvoided: never, likely: [] };
     const eligible = index.eligible(queueClass.shape);
     const { slots } =
       queueClass.freedSlots === undefined ? rankNodes(index, eligible, options) : rankAmong(index, queueClass.freedSlots, options);

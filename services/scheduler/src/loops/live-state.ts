@@ -1,6 +1,7 @@
 import { DomainError, addResources, NO_RESOURCES } from "@skrei/domain";
 import type { Execution, ExecutionId, Job, JobEvent, JobId, Node, NodeId, Reason, Resources } from "@skrei/domain";
 import { AssignmentChain } from "../domain/assignment-chain.ts";
+import { DataPlaces } from "../domain/data-places.ts";
 import type { Deadline } from "../domain/deadlines.ts";
 import type { Demand, NodeSnapshot, Refusal } from "../domain/filter-nodes.ts";
 import { demandOf } from "../domain/filter-nodes.ts";
@@ -69,6 +70,7 @@ export class LiveState {
   readonly executionDeadlines = new Map<ExecutionId, Deadline>();
   /** Reasons for which data of an execution waited. */
   readonly #delays = new Map<ExecutionId, Set<Reason>>();
+  readonly dataPlaces = new DataPlaces();
   readonly networked = new NetworkedExecutions(this.jobs);
   readonly changes: ChangeSet;
   readonly #tokenPrefix: string;

@@ -198,9 +198,18 @@ function applyOne(term: TermContext, observed: ExecutionReport, { nodeId, touche
   const isResultWanted = before.jobVersion === job.job.version && before.desired === "run";
   const after = applyReport(before, observed, { nodeId, isResultWanted });
   if (after === undefined) return;
+  noteData(term, before, { after, job });
   if (after.state === before.state) return noteObserved(term, before, after);
   moveExecution(term, before, after);
   touched.add(job);
+}
+
+/** Where data is now, for jobs that read it next. */
+function noteData({ live }: TermContext, before: Execution, { after, job }: { readonly after: Execution; readonly job: JobEntry }): void {
+  const slot = live.nodes.get(after.nodeId)?.slot;
+  if (slot === undefined) return;
+  if (after.inputs !== before.inputs) live.dataPlaces.noteInputs(job.job.spec.task.inputs, slot);
+  if (after.resultCid !== undefined && before.resultCid === undefined) live.dataPlaces.noteResult(after.resultCid, slot);
 }
 
 /**

@@ -117,6 +117,8 @@ export class Placer {
       nodesMax: options.bidFanout,
       partitions: wanted,
       random: randomness.random,
+      // One at least that has nothing yet, for when those that have the data are busy.
+      likely: live.dataPlaces.slotsOf(entry.job.spec.task.inputs, Math.max(1, options.bidFanout - 1)),
       isExcluded: (slot: number) => {
         const id = refusals.size === 0 ? undefined : live.index.nodeAt(slot)?.id;
         return id !== undefined && (refusals.get(id)?.untilMs ?? 0) > nowMs;
