@@ -55,7 +55,8 @@ async function statNodes(session: Session, nodeId: string, format: Format): Prom
   const record = { value: state, name: state.nodes.map((node) => node.nodeId).join("\n"), format, isWhole: true };
   if (await printRecord(terminal, GetDataStateResponseSchema, record)) return;
   if (nodeId === "") await answer(terminal, ...describeCluster(state), "");
-  const columns = COLUMNS.filter(({ isWide }) => format === "wide" || isWide !== true);
+  const hasProblem = state.nodes.some(({ problem }) => problem !== "");
+  const columns = COLUMNS.filter(({ header, isWide }) => (format === "wide" || isWide !== true) && (hasProblem || header !== "PROBLEM"));
   await answer(terminal, ...renderTable({ rows: state.nodes, columns, output: terminal.stdout }));
   if (state.nodes.length === 0) await say(terminal, "no node is connected");
 }
