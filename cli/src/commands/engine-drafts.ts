@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { FlagValues } from "../flags.ts";
-import { sourceTarget } from "../job-file/file-target.ts";
+import { fileTarget, modulePath } from "../job-file/file-target.ts";
 import type { EngineInit, InputDraft, JobDraft } from "../job-file/job-draft.ts";
 import { parseInput } from "../parse/parse-input.ts";
 import { draftFromFlags } from "../run/draft-from-flags.ts";
@@ -27,19 +27,17 @@ export function wasmDraft(
     case: "wasm",
     value: { entryModule, entrypoint: wasm.entrypoint ?? "", parameters: [...wasm.parameters] },
   });
-  if (flags.input.some(({ target }) => target === wasm.module)) return draftFromFlags(flags, engine(wasm.module));
+  const given = flags.input.find(({ target }) => target === wasm.module);
+  if (given !== undefined) return draftFromFlags(flags, engine(modulePath(given)));
   const input = moduleInput(wasm.module);
-  return draftFromFlags(flags, engine(input.target), [input]);
+  return draftFromFlags(flags, engine(modulePath(input)), [input]);
 }
 
 function moduleInput(module: string): InputDraft {
   const hasTarget = /:\/(?!\/)/u.test(module);
   const input = parseInput(hasTarget ? module : `${module}:${defaultTarget(module)}`);
-  return hasTarget ? input : { ...input, target: isRemote(input.source) ? sourceTarget("/", input.source) : input.target };
-}
-
-function isRemote({ type }: InputDraft["source"]): boolean {
-  return type === "http" || type === "s3";
+  const { source } = input;
+  return source.type === "http" && !hasTarget ? { ...input, target: fileTarget("/", source.url) } : input;
 }
 
 /** argv[0] is the module's name, so a local file keeps its own. */

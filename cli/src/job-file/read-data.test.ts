@@ -46,10 +46,10 @@ test("an S3 source has every parameter of Bacalhau's, in any case and with numbe
   });
 });
 
-test("one object lies in the target under its name, with its version and its digest in hex", async () => {
+test("one object has its version and its digest in hex", async () => {
   const sum = Buffer.from(HEX, "hex").toString("base64");
   expect(await jsonOf(input(`{Type: s3, Params: {Bucket: logs, Key: a/b.csv, VersionID: v1, ChecksumSHA256: "${sum}"}}`))).toMatchObject({
-    inputs: [{ target: "/in/b.csv", s3: { key: "a/b.csv", versionId: "v1", sha256: HEX } }],
+    inputs: [{ target: "/in", s3: { key: "a/b.csv", versionId: "v1", sha256: HEX } }],
   });
 });
 
@@ -62,6 +62,13 @@ test.for([
 ] as const)("an S3 source is divided by %s", ([type, partition]) => {
   const [one] = read(input(`{Type: s3, Params: {Bucket: logs, Key: a/, Partition: {Type: ${type}}}}`)).inputs;
   expect(one?.partition).toEqual(partition);
+});
+
+test("a WASM module that is an object of S3 is found under its name in the folder at the target", async () => {
+  const module = "{Target: /app/main.wasm, Source: {Type: s3, Params: {Bucket: mods, Key: v1/main.wasm}}}";
+  const text = `Type: batch\nTasks:\n  - Engine: {Type: wasm, Params: {EntryModule: /app/main.wasm}}\n    InputSources: [${module}]\n`;
+  const spec = await resolveForPlan(readJobFile({ text, fileName: "job.yaml" }), "/");
+  expect(parseRequestedSpec(spec).task.engine).toMatchObject({ entryModule: "/app/main.wasm/main.wasm" });
 });
 
 test("a signed link is a download", () => {

@@ -5,7 +5,7 @@ import { parseCreates } from "../parse/parse-input.ts";
 import { isKnownSource, refuseSource } from "../parse/refused-features.ts";
 import { decodeDataUrl } from "./data-url.ts";
 import type { FieldCursor } from "./field-cursor.ts";
-import { sourceTarget } from "./file-target.ts";
+import { fileTarget } from "./file-target.ts";
 import type { InputDraft, SourceDraft } from "./job-draft.ts";
 import { readPartition } from "./read-partition.ts";
 import { readS3, readS3Presigned } from "./read-s3.ts";
@@ -35,7 +35,13 @@ export function readInput(item: FieldCursor, defaultTarget?: string): InputDraft
   if (partition !== undefined && source.partition !== undefined)
     return item.problem("FIELD_INVALID", "an input is divided once: by its own Partition, or by that of its source.");
   partition ??= source.partition;
-  return { alias, target: sourceTarget(target, source.source), source: source.source, ...(partition !== undefined && { partition }) };
+  const { source: from } = source;
+  return {
+    alias,
+    target: from.type === "http" ? fileTarget(target, from.url) : target,
+    source: from,
+    ...(partition !== undefined && { partition }),
+  };
 }
 
 function readTarget(field: FieldCursor): string | undefined {

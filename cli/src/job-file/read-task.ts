@@ -5,7 +5,8 @@ import { parseBytes } from "../parse/parse-bytes.ts";
 import { parseCpu } from "../parse/parse-cpu.ts";
 import { refuseFeature } from "../parse/refused-features.ts";
 import type { FieldCursor } from "./field-cursor.ts";
-import type { InputDraft, TaskInit } from "./job-draft.ts";
+import { modulePath } from "./file-target.ts";
+import type { EngineInit, InputDraft, TaskInit } from "./job-draft.ts";
 import { readEngine } from "./read-engine.ts";
 import { readInput } from "./read-input.ts";
 import { readName } from "./read-name.ts";
@@ -55,10 +56,22 @@ export function readTask(item: FieldCursor): TaskDraft {
     Timeouts: (field) => (task.timeouts = readTimeouts(field.is("task.timeouts"))),
   });
   if (!hasEngine) item.problem("FIELD_REQUIRED", 'field "Engine" is missing in the task.');
+  const allInputs = [...inputs, ...(engine?.inputs ?? [])];
   return {
-    task: { ...task, env: { ...env, ...engine?.env }, ...(engine === undefined ? {} : { engine: engine.engine }) },
-    inputs: [...inputs, ...(engine?.inputs ?? [])],
+    task: {
+      ...task,
+      env: { ...env, ...engine?.env },
+      ...(engine === undefined ? {} : { engine: withModuleOf(engine.engine, allInputs) }),
+    },
+    inputs: allInputs,
   };
+}
+
+/** Bacalhau finds a module in a folder when it is the only file there, which an object of S3 is. */
+function withModuleOf(engine: EngineInit, inputs: readonly InputDraft[]): EngineInit {
+  if (engine.case !== "wasm") return engine;
+  const holder = inputs.find(({ target }) => target === engine.value.entryModule);
+  return holder === undefined ? engine : { case: "wasm", value: { ...engine.value, entryModule: modulePath(holder) } };
 }
 
 function readEnv(field: FieldCursor): Record<string, string> {

@@ -2,7 +2,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { JobSpec_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { constraintToProto } from "@skrei/wire/constraint.ts";
 import type { FlagValues } from "../flags.ts";
-import { sourceTarget } from "../job-file/file-target.ts";
+import { fileTarget } from "../job-file/file-target.ts";
 import type { EngineInit, InputDraft, JobDraft, TaskInit } from "../job-file/job-draft.ts";
 import type { JOB_FLAGS } from "./job-flags.ts";
 import { networkOfFlags } from "./network-flags.ts";
@@ -30,7 +30,10 @@ export function draftFromFlags(flags: JobFlags, engine: EngineInit, moreInputs: 
 }
 
 export function inputsOfFlags({ input }: Pick<JobFlags, "input">): readonly InputDraft[] {
-  return input.map((draft) => ({ ...draft, target: sourceTarget(draft.target, draft.source) }));
+  return input.map((draft) => ({
+    ...draft,
+    target: draft.source.type === "http" ? fileTarget(draft.target, draft.source.url) : draft.target,
+  }));
 }
 
 function task(flags: JobFlags, engine: EngineInit): TaskInit {

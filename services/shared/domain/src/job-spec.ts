@@ -29,7 +29,7 @@ export interface DockerEngine {
 
 export interface WasmEngine {
   readonly name: "wasm";
-  /** Target path of the input that holds the module. */
+  /** Path of the module: the target of the input that is it, or below that of a folder. */
   readonly entryModule: string;
   readonly entrypoint: string;
   /** argv[1..]. */

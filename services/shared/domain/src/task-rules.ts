@@ -100,9 +100,10 @@ function addWasmViolations(
   violations: Violations,
 ): void {
   const targets = inputs.map(({ target }) => target);
-  if (entryModule === "" || !targets.includes(entryModule)) {
+  const isInInput = absolutePathRule(entryModule) === undefined && targets.some((target) => isAtOrBelow(entryModule, target));
+  if (!isInInput) {
     const allowed = targets.length === 0 ? "add one that holds the module" : targets.slice(0, 5).map(quote).join(", ");
-    const message = `${entryModule === "" ? "missing" : `found ${quote(entryModule)}`}; allowed: the target of an input (${allowed})`;
+    const message = `${entryModule === "" ? "missing" : `found ${quote(entryModule)}`}; allowed: the target of an input, or a path below it (${allowed})`;
     violations.add("task.wasm.entryModule", message, entryModule === "" ? "FIELD_REQUIRED" : "FIELD_INVALID");
   }
   if (entrypoint === "" || entrypoint.length > 255)
