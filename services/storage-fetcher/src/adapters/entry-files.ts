@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, readdirSync } from "node:fs";
+import { chmodSync, lstatSync, readdirSync, type Stats } from "node:fs";
 import { chmod, lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -67,10 +67,15 @@ async function* walk(root: string): AsyncGenerator<Walked> {
     const path = join(root, name);
     const status = lstatSync(path);
     if (status.isDirectory()) for (const below of readdirSync(path).toSorted().toReversed()) waiting.push(`${name}/${below}`);
-    yield { path, name, kind: status.isDirectory() ? "folder" : status.isFile() ? "file" : "other" };
+    yield { path, name, kind: kindOf(status) };
     // Synchronous calls are ten times as fast here, but others want a turn too.
     if (++turn % TURN_FILES === 0) await setImmediate();
   }
+}
+
+function kindOf(status: Stats): Walked["kind"] {
+  if (status.isDirectory()) return "folder";
+  return status.isFile() ? "file" : "other";
 }
 
 async function unsealFolders(path: string): Promise<void> {

@@ -1,9 +1,9 @@
-import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
 import { DomainError } from "@skrei/domain";
-import { judgeStatus, parseContentRange, retryDelayMs } from "../domain/http-retry.ts";
+import { isStrongVersion, judgeStatus, parseContentRange, retryDelayMs, type VersionHeaders } from "../domain/http-retry.ts";
 import type { Clock, Fetched, FetchTarget, Validators } from "../ports.ts";
 import type { AddressPolicy } from "./address-policy.ts";
+import { DownloadFile } from "./download-file.ts";
 import { type HttpAnswer, requestOrigin } from "./http-request.ts";
 import { readBody } from "./http-body.ts";
 
@@ -22,46 +22,50 @@ export class HttpDownload {
   readonly #url: string;
   readonly #target: FetchTarget;
   readonly #settings: DownloadSettings;
-  #hash: Hash = createHash("sha256");
-  #bytesDone = 0;
   #bytesTotal = 0;
-  #validators: Validators = { etag: "", lastModified: "" };
+  #validators: Validators;
 
   constructor(url: string, target: FetchTarget, settings: DownloadSettings) {
     this.#url = url;
     this.#target = target;
     this.#settings = settings;
+    this.#validators = target.partial?.found?.validators ?? { etag: "", lastModified: "" };
   }
 
   /** @throws DomainError as SourceAdapter.fetch, but for the digest, which is the caller's to compare. */
   async run(): Promise<Fetched> {
-    await using file = await open(this.#target.path, "wx");
+    await using file = await DownloadFile.open(this.#target);
+    try {
+      return await this.#run(file);
+    } catch (error) {
+      // Only of a download that was cut is there something to go on with.
+      if (error instanceof DomainError && error.reason !== "SOURCE_UNREACHABLE" && error.kind !== "cancelled") await file.restart();
+      throw error;
+    }
+  }
+
+  async #run(file: DownloadFile): Promise<Fetched> {
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#try(file);
       this.#target.signal.throwIfAborted();
       if (outcome === "unchanged") return { kind: "unchanged" };
       if (outcome === "whole") {
-        await file.sync();
-        return { kind: "fetched", digest: `sha256:${this.#hash.digest("hex")}`, sizeBytes: this.#bytesDone, validators: this.#validators };
+        const digest = await file.end();
+        return { kind: "fetched", digest: `sha256:${digest}`, sizeBytes: file.sizeBytes, validators: this.#validators };
       }
-      if (attempt === this.#settings.triesMax) throw this.#gaveUp(outcome, attempt);
+      if (attempt === this.#settings.triesMax) throw this.#gaveUp(outcome, { tries: attempt, bytesDone: file.sizeBytes });
       await this.#settings.clock.sleep(retryDelayMs(attempt + 1), this.#target.signal);
     }
   }
 
   /** Refusals are thrown; what may pass is returned. */
-  async #try(file: FileHandle): Promise<"whole" | "unchanged" | Hitch> {
+  async #try(file: DownloadFile): Promise<"whole" | "unchanged" | Hitch> {
     try {
       const { policy, answerTimeoutMs } = this.#settings;
-      const answer = await requestOrigin(this.#url, {
-        method: "GET",
-        headers: this.#headers(),
-        policy,
-        answerTimeoutMs,
-        signal: this.#target.signal,
-      });
+      const headers = this.#headers(file.sizeBytes);
+      const answer = await requestOrigin(this.#url, { method: "GET", headers, policy, answerTimeoutMs, signal: this.#target.signal });
       try {
-        return await this.#take(answer, file);
+        return await this.#take(answer, { file, asked: headers });
       } finally {
         answer.response.destroy();
       }
@@ -71,54 +75,74 @@ export class HttpDownload {
     }
   }
 
-  async #take(answer: HttpAnswer, file: FileHandle): Promise<"whole" | "unchanged" | Hitch> {
-    const { statusCode: status = 0, headers } = answer.response;
-    switch (judgeStatus(status)) {
-      case "unchanged":
-        return "unchanged";
+  async #take(
+    answer: HttpAnswer,
+    { file, asked }: { readonly file: DownloadFile; readonly asked: Readonly<Record<string, string>> },
+  ): Promise<"whole" | "unchanged" | Hitch> {
+    const { statusCode: status = 0 } = answer.response;
+    const verdict = judgeStatus(status);
+    switch (verdict) {
       case "retry":
         return { what: `the origin answered ${status}` };
       case "restart":
-        await this.#restart(file);
+        await file.restart();
         return { what: `the origin answered ${status}` };
+      case "rest":
+        if (this.#isRest(answer, file.sizeBytes)) return await this.#receive(answer, file);
+        await file.restart();
+        return { what: "the origin sent another range than was asked for" };
+      case "body":
+        if (file.sizeBytes > 0) await file.restart();
+        return await this.#receive(answer, file);
+      case "unchanged":
       case "redirect":
       case "refuse":
+        // Nothing is unchanged unless that was the question.
+        if (verdict === "unchanged" && ("if-none-match" in asked || "if-modified-since" in asked)) return "unchanged";
         throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} answered ${status}.`, {
           hint: "Check the URL in a browser or with curl.",
         });
-      case "rest":
-        if (parseContentRange(headers["content-range"])?.start !== this.#bytesDone) await this.#restart(file);
-        else return await this.#receive(answer, file);
-        return { what: "the origin sent another range than was asked for" };
-      case "body":
-        await this.#restart(file);
-        return await this.#receive(answer, file);
     }
   }
 
-  async #receive({ response, lateError }: HttpAnswer, file: FileHandle): Promise<"whole" | Hitch> {
-    const {
-      "content-encoding": encoding = "identity",
-      "content-length": length,
-      etag = "",
-      "last-modified": lastModified = "",
-    } = response.headers;
+  /** A part that nobody asked for, or one of another version, is of no use. */
+  #isRest({ response: { headers } }: HttpAnswer, bytesDone: number): boolean {
+    const range = parseContentRange(headers["content-range"]);
+    if (bytesDone === 0 || range?.start !== bytesDone) return false;
+    const { etag = "" } = headers;
+    return (
+      (etag === "" || this.#validators.etag === "" || etag === this.#validators.etag) &&
+      (this.#bytesTotal === 0 || range.total === this.#bytesTotal)
+    );
+  }
+
+  async #receive({ response, lateError }: HttpAnswer, file: DownloadFile): Promise<"whole" | Hitch> {
+    const version = this.#note(response.headers, file.sizeBytes);
+    this.#allow(file.sizeBytes);
+    const cause = await readBody(response, this.#settings, async (pieces, sizeBytes) => {
+      this.#allow(file.sizeBytes + sizeBytes);
+      await file.append(pieces, sizeBytes, version);
+    });
+    const { sizeBytes: bytesDone } = file;
+    if (bytesDone < this.#bytesTotal) return { what: "the body ended early", isShort: true, cause };
+    if (this.#bytesTotal > 0 && (isSurplus(lateError()) || bytesDone > this.#bytesTotal))
+      throw this.#sizeMismatch({ which: "more", bytesDone }, lateError());
+    return cause === undefined ? "whole" : { what: "the connection broke", cause };
+  }
+
+  /** Learns size and version from an answer. Returns the version if it says for sure what the bytes are of. */
+  #note(headers: IncomingHttpHeaders, bytesDone: number): Validators | undefined {
+    const { "content-encoding": encoding = "identity", "content-length": length = "0", "content-range": range } = headers;
     if (encoding !== "identity")
       throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} sends ${encoding} although it was asked not to.`, {
         hint: "Use an origin that sends files as they are.",
       });
-    this.#bytesTotal = length === undefined ? 0 : this.#bytesDone + Number(length);
-    this.#validators = { etag, lastModified };
-    this.#allow(this.#bytesDone);
-    const cause = await readBody(response, this.#settings, async (pieces, sizeBytes) => {
-      this.#allow(this.#bytesDone + sizeBytes);
-      await keep(file, pieces, this.#bytesDone);
-      for (const piece of pieces) this.#hash.update(piece);
-      this.#bytesDone += sizeBytes;
-    });
-    if (length !== undefined && this.#bytesDone < this.#bytesTotal) return { what: "the body ended early", isShort: true, cause };
-    if (isSurplus(lateError())) throw this.#sizeMismatch("more", lateError());
-    return cause === undefined ? "whole" : { what: "the connection broke", cause };
+    const restTotal = bytesDone > 0 ? parseContentRange(range)?.total : undefined;
+    this.#bytesTotal = restTotal ?? Number(length);
+    const { date, ...said } = versionHeaders(headers);
+    // The rest of a file may come without them.
+    if (bytesDone === 0 || said.etag + said.lastModified !== "") this.#validators = said;
+    return isStrongVersion({ ...this.#validators, date }) ? this.#validators : undefined;
   }
 
   /** @throws DomainError SOURCE_TOO_LARGE, CACHE_FULL. */
@@ -133,24 +157,21 @@ export class HttpDownload {
   }
 
   /** Asks for the rest when the origin can tell that it is of the same version. */
-  #headers(): Record<string, string> {
+  #headers(bytesDone: number): Record<string, string> {
     const { etag, lastModified } = this.#validators;
     const proof = etag !== "" && !etag.startsWith("W/") ? etag : lastModified;
-    if (this.#bytesDone > 0 && proof !== "") return { range: `bytes=${this.#bytesDone}-`, "if-range": proof };
+    if (bytesDone > 0 && proof !== "") return { range: `bytes=${bytesDone}-`, "if-range": proof };
     const known = this.#target.validators;
-    if (this.#bytesDone > 0 || known === undefined) return {};
+    if (bytesDone > 0 || known === undefined) return {};
     if (known.etag !== "") return { "if-none-match": known.etag };
     return known.lastModified === "" ? {} : { "if-modified-since": known.lastModified };
   }
 
-  async #restart(file: FileHandle): Promise<void> {
-    await file.truncate(0);
-    this.#hash = createHash("sha256");
-    this.#bytesDone = 0;
-  }
-
-  #gaveUp({ what, isShort = false, cause }: Hitch, tries: number): DomainError {
-    if (isShort) return this.#sizeMismatch("fewer", cause);
+  #gaveUp(
+    { what, isShort = false, cause }: Hitch,
+    { tries, bytesDone }: { readonly tries: number; readonly bytesDone: number },
+  ): DomainError {
+    if (isShort) return this.#sizeMismatch({ which: "fewer", bytesDone }, cause);
     const hint = "Check that the node can reach the origin; then run the job again.";
     return new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} could not be fetched in ${tries} tries: ${what}.`, {
       hint,
@@ -158,13 +179,17 @@ export class HttpDownload {
     });
   }
 
-  #sizeMismatch(which: "more" | "fewer", cause: unknown): DomainError {
-    const numbers = which === "more" ? `more than the ${this.#bytesTotal} bytes` : `${this.#bytesDone} of the ${this.#bytesTotal} bytes`;
+  #sizeMismatch({ which, bytesDone }: { readonly which: "more" | "fewer"; readonly bytesDone: number }, cause: unknown): DomainError {
+    const numbers = which === "more" ? `more than the ${this.#bytesTotal} bytes` : `${bytesDone} of the ${this.#bytesTotal} bytes`;
     return new DomainError("corrupt", "SOURCE_SIZE_MISMATCH", `${this.#url} sent ${numbers} that it had said.`, {
       hint: "The origin or a proxy before it is broken; try another.",
       cause,
     });
   }
+}
+
+function versionHeaders({ etag = "", "last-modified": lastModified = "", date = "" }: IncomingHttpHeaders): VersionHeaders {
+  return { etag, lastModified, date };
 }
 
 /** Why a try ended that may be repeated. */
@@ -173,18 +198,6 @@ interface Hitch {
   /** The origin closed before all that it had announced. */
   readonly isShort?: boolean;
   readonly cause?: unknown;
-}
-
-/** A full disk is no fault of the connection, so it must not look like one. */
-async function keep(file: FileHandle, pieces: readonly Buffer[], at: number): Promise<void> {
-  try {
-    await file.writev(pieces, at);
-  } catch (cause) {
-    throw new DomainError("exhausted", "CACHE_FULL", "The input cache could not write to its disk.", {
-      hint: "Free space on the node's disk, or give the cache a smaller budget.",
-      cause,
-    });
-  }
 }
 
 /** Node's parser found bytes behind the end of the body. */

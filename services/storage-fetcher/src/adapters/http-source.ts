@@ -8,6 +8,7 @@ import { parseHttpUrl, requestOrigin } from "./http-request.ts";
 /** Files at http and https URLs. */
 export function createHttpSource(settings: DownloadSettings): SourceAdapter<"http"> {
   return {
+    resumes: true,
     keyOf: ({ sha256 }) => (sha256 === "" ? undefined : `sha256:${sha256}`),
     check: ({ url }) => {
       const { hostname, host } = parseHttpUrl(url, undefined);
@@ -22,6 +23,7 @@ export function createHttpSource(settings: DownloadSettings): SourceAdapter<"htt
 async function fetchFile({ url, sha256 }: SourceOf<"http">, target: FetchTarget, settings: DownloadSettings): Promise<Fetched> {
   const fetched = await new HttpDownload(url, target, settings).run();
   if (fetched.kind === "fetched" && sha256 !== "" && fetched.digest !== `sha256:${sha256}`) {
+    target.partial?.drop();
     throw new DomainError("corrupt", "SOURCE_DIGEST_MISMATCH", `${url} has the digest ${fetched.digest}, not sha256:${sha256}.`, {
       hint: "The file changed or was damaged; correct the sha256 of the input if the change is wanted.",
     });

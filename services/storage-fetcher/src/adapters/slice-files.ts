@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { DomainError, LIMITS } from "@skrei/domain";
@@ -22,20 +22,12 @@ export interface TreeFile {
  */
 export async function listTreeFiles(root: string, name: string): Promise<readonly TreeFile[]> {
   const found: TreeFile[] = [];
-  const waiting = [{ path: "", depth: 0 }];
+  const waiting: Waiting[] = [{ path: "", depth: 0 }];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { path, depth } = next;
-    const source = join(root, path);
+    const source = join(root, next.path);
     const status = lstatSync(source, { throwIfNoEntry: false });
-    if (status === undefined) throw notDivisible(`${quoted(path)} vanished, or its name is not UTF-8`);
-    if (status.isDirectory()) {
-      if (depth > LIMITS.resultDepthMax) throw notDivisible(`its folders are nested deeper than ${LIMITS.resultDepthMax}`);
-      for (const below of readdirSync(source)) waiting.push({ path: path === "" ? below : `${path}/${below}`, depth: depth + 1 });
-    } else if (status.isFile() || status.isSymbolicLink()) {
-      const isLink = status.isSymbolicLink();
-      const named = path === "" ? name : path;
-      found.push({ path: named, key: named, source, sizeBytes: isLink ? 0 : status.size, isLink });
-    } else throw notDivisible(`${quoted(path)} is neither a file nor a folder`);
+    if (status?.isDirectory() === true) for (const below of namesBelow(source, next)) waiting.push(below);
+    else found.push(treeFile(next.path === "" ? name : next.path, source, status));
     if (found.length > LIMITS.resultFilesMax) throw notDivisible(`it has more than ${LIMITS.resultFilesMax} files`);
     // Synchronous calls are ten times as fast here, but others want a turn too.
     if (found.length % TURN_FILES === 0) await setImmediate();
@@ -48,6 +40,23 @@ export function notDivisible(what: string, cause?: unknown): DomainError {
     hint: "Correct the input's partition, or name an input of ordinary files.",
     cause,
   });
+}
+
+interface Waiting {
+  readonly path: string;
+  readonly depth: number;
+}
+
+function namesBelow(source: string, { path, depth }: Waiting): readonly Waiting[] {
+  if (depth > LIMITS.resultDepthMax) throw notDivisible(`its folders are nested deeper than ${LIMITS.resultDepthMax}`);
+  return readdirSync(source).map((name) => ({ path: path === "" ? name : `${path}/${name}`, depth: depth + 1 }));
+}
+
+function treeFile(path: string, source: string, status: Stats | undefined): TreeFile {
+  if (status === undefined) throw notDivisible(`${quoted(path)} vanished, or its name is not UTF-8`);
+  const isLink = status.isSymbolicLink();
+  if (!isLink && !status.isFile()) throw notDivisible(`${quoted(path)} is neither a file nor a folder`);
+  return { path, key: path, source, sizeBytes: isLink ? 0 : status.size, isLink };
 }
 
 function quoted(path: string): string {

@@ -20,3 +20,21 @@ export function parseContentRange(header: string | undefined): { readonly start:
   const match = /^bytes (\d+)-\d+\/(\d+)$/u.exec(header ?? "");
   return match === null ? undefined : { start: Number(match[1]), total: Number(match[2]) };
 }
+
+/** What an answer says of the version of its data. */
+export interface VersionHeaders {
+  readonly etag: string;
+  readonly lastModified: string;
+  readonly date: string;
+}
+
+/**
+ * Whether bytes of two answers with these headers are of the same data for sure, so that a download may go on in a later process. A time
+ * counts when it is a minute older than the answer (RFC 9110, 8.8.2.2): a file may change twice in a second.
+ */
+export function isStrongVersion({ etag, lastModified, date }: VersionHeaders): boolean {
+  if (etag !== "") return !etag.startsWith("W/");
+  return Date.parse(date) - Date.parse(lastModified) >= SETTLED_MS;
+}
+
+const SETTLED_MS = 60_000;
