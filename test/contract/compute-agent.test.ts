@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAgentService, type AgentService } from "@skrei/compute-agent/service";
@@ -90,6 +90,27 @@ describe("a compute-agent with processes as its engine", () => {
       "outputs/results/file": "kept\n",
       stderr: "careful\n",
       stdout: "hello\n0/1\n",
+    });
+    await expectNothingLeft();
+  });
+
+  test("a task reads what its partition got of a divided input, also after the agent began anew", async () => {
+    const go = join(folder, "go");
+    const dataBase64 = Buffer.from("hello").toString("base64");
+    const task = aTask(`while [ ! -e ${go} ]; do sleep 0.05; done; cat /skrei/inputs.json`, {
+      inputs: [{ alias: "parts", target: "/data", source: { type: "inline", dataBase64 }, partition: { by: "files", glob: "" } }],
+    });
+    const assignment = anAssignment(task, { job: { ...aJobTask(task), partitionCount: 4 }, partition: 2 });
+    await scheduler.assign([assignment]);
+    const { inputs } = await scheduler.reported(assignment.executionId, ["running"]);
+    expect(inputs).toMatchObject([{ target: "/data", sizeBytes: 5, movedBytes: 5 }]);
+    await restartAgent();
+    await writeFile(go, "");
+    await scheduler.reported(assignment.executionId, ["completed"]);
+    const { stdout = "" } = await readTree(node.resultFolder(assignment.executionId));
+    expect(JSON.parse(stdout)).toMatchObject({
+      partition: { index: 2, count: 4 },
+      inputs: [{ target: "/data", alias: "parts", files: [{ path: "part-2-of-4", sizeBytes: 5 }], count: 1, isCut: false }],
     });
     await expectNothingLeft();
   });

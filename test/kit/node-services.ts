@@ -9,7 +9,7 @@ import { FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
 import { PublishService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { ScriptedProxy } from "./scripted-proxy.ts";
 
-/** What an agent finds on its node, reduced to what its own tests need: inline inputs, doors without traffic, results in a folder. */
+/** What an agent finds on its node, reduced to what its own tests need: inline inputs, doors without traffic, results in a folder. Its store does not answer. */
 export interface NodeServices {
   readonly fetcher: Transport;
   readonly proxy: Transport;
@@ -39,7 +39,7 @@ export async function startNodeServices(folder: string): Promise<NodeServices> {
         estimateInputs: ({ inputs }) => ({
           missingBytes: BigInt(inputs.reduce((sum, { source }) => sum + (source.case === "inline" ? source.value.data.length : 0), 0)),
         }),
-        fetchInput: async function* ({ leaseId, input }) {
+        fetchInput: async function* ({ leaseId, input, partitionIndex, partitionCount }) {
           if (input?.source.case === "http")
             throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${input.source.value.url} does not answer`);
           const data = input?.source.case === "inline" ? input.source.value.data : new Uint8Array(0);
@@ -47,8 +47,14 @@ export async function startNodeServices(folder: string): Promise<NodeServices> {
           const path = join(folder, "cache", digest);
           await writeFile(path, data);
           leases.add(leaseId);
-          yield { event: { case: "ready", value: { path, digest: `sha256:${digest}`, sizeBytes: BigInt(data.length) } } };
+          // Whatever way it is divided: the first file of as many as there are partitions.
+          const filesPath = input?.partition === undefined ? "" : `${path}.${partitionIndex}.json`;
+          const files = [{ path: `part-${partitionIndex}-of-${partitionCount}`, sizeBytes: data.length }];
+          if (filesPath !== "") await writeFile(filesPath, JSON.stringify({ files, count: 1, isCut: false }));
+          const sizes = { sizeBytes: BigInt(data.length), movedBytes: BigInt(data.length) };
+          yield { event: { case: "ready", value: { path, digest: `sha256:${digest}`, filesPath, ...sizes } } };
         },
+        getCacheState: () => ({ entries: 3, sizeBytes: 7n }),
         releaseInputs: ({ leaseId }) => {
           leases.delete(leaseId);
           return {};

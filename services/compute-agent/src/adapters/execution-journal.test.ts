@@ -52,7 +52,7 @@ test("a wish that changes is saved with the record", async () => {
   expect(journal.read().records).toEqual([stopped]);
 });
 
-test("completes what an agent wrote that knew no networks", async () => {
+test("completes what an agent wrote that knew no networks and of inputs the digests only", async () => {
   const record = newRecord(anAssignment(aTask("true")));
   const { executionId, job } = record.assignment;
   const run = { executionId, jobId: job.jobId, epoch: 1, env: {}, mounts: [], network: "none" };
@@ -63,13 +63,19 @@ test("completes what an agent wrote that knew no networks", async () => {
   {
     using database = new DatabaseSync(path);
     const old = { ...record.assignment, job: { ...job, task: { ...job.task, network: { mode: "none" } } } };
-    const progress = { observed: { state: "running", run }, revision: 2, reportedRevision: 2, isReleased: false };
+    const progress = {
+      observed: { state: "running", run, inputDigests: { "/in": "cid:x" } },
+      revision: 2,
+      reportedRevision: 2,
+      isReleased: false,
+    };
     database.prepare("UPDATE execution SET assignment = ?, progress = ?").run(JSON.stringify(old), JSON.stringify(progress));
   }
   using journal = new SqliteJournal(path);
   const [read] = journal.read().records;
   expect(read?.assignment).toEqual(record.assignment);
-  expect(read?.observed).toEqual({ state: "running", run: { ...run, door: NO_DOOR } });
+  const inputs = [{ target: "/in", digest: "cid:x", sizeBytes: 0, movedBytes: 0 }];
+  expect(read?.observed).toEqual({ state: "running", run: { ...run, door: NO_DOOR }, inputs });
 });
 
 test("tells whoever saves that the disk does not take it", async () => {

@@ -1,6 +1,6 @@
 import { chmodSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { DomainError, NO_NETWORK, type ExecutionId } from "@skrei/domain";
+import { DomainError, NO_NETWORK, type ExecutionId, type InputUse } from "@skrei/domain";
 import { NO_DOOR, type RunSpec } from "../domain/run.ts";
 import type { Assignment, ExecutionJournal, ExecutionRecord, JournalChange } from "../ports.ts";
 
@@ -85,12 +85,26 @@ function completeAssignment(assignment: Assignment): Assignment {
   return { ...assignment, job: { ...job, task: { ...job.task, network: { ...NO_NETWORK, ...job.task.network } } } };
 }
 
-/** Nor did they write down a door. */
+/** Nor did they write down a door, and of inputs the digests only. */
 function completeProgress(progress: Progress): Progress {
-  const run: Partial<RunSpec> | undefined = progress.observed.run;
-  if (run === undefined || run.door !== undefined) return progress;
-  return { ...progress, observed: { ...progress.observed, run: { ...(run as RunSpec), door: NO_DOOR } } };
+  const { inputDigests, ...observed }: EarlierObserved = progress.observed;
+  const run: Partial<RunSpec> | undefined = observed.run;
+  return {
+    ...progress,
+    observed: {
+      ...observed,
+      ...(run !== undefined && run.door === undefined && { run: { ...(run as RunSpec), door: NO_DOOR } }),
+      ...(inputDigests !== undefined && observed.inputs === undefined && { inputs: inputsOf(inputDigests) }),
+    },
+  };
 }
+
+/** The digests matter: the result is signed with them. */
+function inputsOf(digests: Readonly<Record<string, string>>): readonly InputUse[] {
+  return Object.entries(digests).map(([target, digest]) => ({ target, digest, sizeBytes: 0, movedBytes: 0 }));
+}
+
+type EarlierObserved = ExecutionRecord["observed"] & { readonly inputDigests?: Readonly<Record<string, string>> };
 
 type Progress = Omit<ExecutionRecord, "assignment">;
 
