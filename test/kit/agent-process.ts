@@ -7,7 +7,7 @@ import { startNodeServices } from "./node-services.ts";
 import { ProcessExecutor } from "./process-executor.ts";
 
 /** An agent in a process of its own, to be killed: joins over HTTP, then talks over NATS; its engine runs processes, its proxy outlives it. */
-const [folder = "", schedulerUrl = "", proxyUrl = ""] = process.argv.slice(2);
+const [folder = "", schedulerUrl = "", proxyUrl = "", publisherUrl = ""] = process.argv.slice(2);
 const node = await startNodeServices(join(folder, "node"));
 const agent = createAgentService(
   ComputeAgentConfig.parse({
@@ -21,6 +21,8 @@ const agent = createAgentService(
     executors: () => [new ProcessExecutor(join(folder, "engine"))],
     ...node,
     proxy: createHttpTransport({ url: proxyUrl }),
+    // One of its own outlives it as well.
+    ...(publisherUrl !== "" && { publisher: createHttpTransport({ url: publisherUrl }) }),
   },
 );
 await agent.start();

@@ -19,7 +19,7 @@ export class TargetChecks {
   }
 
   /** Only a clear no refuses: a publisher that is away may be back when there is something to publish, and that waits for it. */
-  async refusalOf({ retentionMs: _, ...target }: Publisher, signal: AbortSignal): Promise<Refusal | undefined> {
+  async refusalOf(target: Publisher, signal: AbortSignal): Promise<Refusal | undefined> {
     if (target.type === "default" || target.type === "cluster") return undefined;
     const nowMs = this.#parts.clock.nowMs();
     const key = JSON.stringify(target);
