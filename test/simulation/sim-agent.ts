@@ -310,7 +310,17 @@ function reportOf(executionId: ExecutionId, { assignment, state, exitCode, failu
     ...(failure !== undefined && { failure }),
     ...(use !== undefined && { networkUse: use }),
     ...(isOffered && { resultCid: `cid-${executionId}` }),
+    ...dataOf(state),
   };
+}
+
+/** Inputs are slow, and the target of the result is away for a while. */
+function dataOf(state: ExecutionState): Pick<ExecutionReport, "inputs" | "transfer"> {
+  if (state === "preparing") return { transfer: { kind: "inputs", bytesDone: 1, bytesTotal: 2 } };
+  const inputs = [{ target: "/in", digest: "cid:x", sizeBytes: 2, movedBytes: 2 }];
+  if (state !== "publishing") return { inputs };
+  const waiting = { reason: "TARGET_UNAVAILABLE", message: "The target does not answer.", sinceMs: 0 } as const;
+  return { inputs, transfer: { kind: "result", bytesDone: 0, bytesTotal: 0, waiting } };
 }
 
 function isAsReported({ state, use }: Held, report: ExecutionReport | undefined): boolean {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { DomainError, addResources, isExecutionEnded, isExecutionMoveForward, isJobEnded, NO_RESOURCES } from "@skrei/domain";
 import type { Execution, ExecutionId, Job, JobId, Node, NodeId, Resources } from "@skrei/domain";
 import type { StateChange, StateStore } from "../../services/scheduler/src/ports.ts";
@@ -59,7 +60,15 @@ export class Truth {
       must(events.length === 1, `${execution.id} has one event of ${execution.state}, not ${String(events.length)}`);
     }
     if (before !== undefined) this.#checkUse(before, execution);
+    this.#checkData(before, execution);
     this.executions.set(execution.id, execution);
+  }
+
+  /** What is on its way belongs to the state it was told with; what became of the inputs is told once. */
+  #checkData(before: Execution | undefined, { id, state, inputs, transfer }: Execution): void {
+    const kind = { preparing: "inputs", publishing: "result" }[state as string];
+    must(transfer === undefined || transfer.kind === kind, `${id} is ${state} and moves its ${String(transfer?.kind)}`);
+    must(before?.inputs === undefined || isDeepStrictEqual(before.inputs, inputs), `${id} keeps what became of its inputs`);
   }
 
   /** A count of network use only grows, and stands still after the end. */
