@@ -8,6 +8,7 @@ import { systemClock, systemRandomness } from "@skrei/platform/clock.ts";
 import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { AgentService } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
+import { DataService } from "@skrei/proto/skrei/data/v1/data_service_pb.ts";
 import { ResultService } from "@skrei/proto/skrei/data/v1/result_service_pb.ts";
 import { JobService } from "@skrei/proto/skrei/job/v1/job_service_pb.ts";
 import { NetworkService } from "@skrei/proto/skrei/network/v1/network_service_pb.ts";
@@ -19,7 +20,16 @@ import { createSqliteStateStore } from "../../services/scheduler/src/adapters/sq
 import type { SchedulerApiConfig, SchedulerApiDeps } from "../../services/scheduler/src/api/deps.ts";
 import { createSchedulerRoutes } from "../../services/scheduler/src/api/routes.ts";
 import { createLeader } from "../../services/scheduler/src/loops/leader.ts";
-import type { AgentPort, Assignment, ExecutionReport, LogChunk, LogQuery, StateStore } from "../../services/scheduler/src/ports.ts";
+import type {
+  AgentPort,
+  Assignment,
+  Clock,
+  ContentStorePort,
+  ExecutionReport,
+  LogChunk,
+  LogQuery,
+  StateStore,
+} from "../../services/scheduler/src/ports.ts";
 import { eventually } from "./eventually.ts";
 
 export interface ApiCluster extends AsyncDisposable {
@@ -27,6 +37,7 @@ export interface ApiCluster extends AsyncDisposable {
   readonly nodes: Client<typeof NodeService>;
   readonly network: Client<typeof NetworkService>;
   readonly results: Client<typeof ResultService>;
+  readonly data: Client<typeof DataService>;
   readonly agent: Client<typeof AgentService>;
   readonly transport: Transport;
   readonly store: StateStore;
@@ -102,6 +113,9 @@ export async function startApiCluster(
   change: {
     config?: Partial<SchedulerApiConfig>;
     publisherTransport?: () => Transport;
+    contentStore?: ContentStorePort;
+    /** Time of the API; the leader's is the system's. */
+    clock?: Clock;
     interceptors?: Interceptor[];
     /** Fills the store before anybody leads. */
     prepare?: (store: StateStore) => Promise<void>;
@@ -133,10 +147,11 @@ export async function startApiCluster(
     commands: leader.commands,
     store,
     agents,
-    clock: systemClock,
+    clock: change.clock ?? systemClock,
     randomness: systemRandomness,
     logger: silentLogger,
     config,
+    ...(change.contentStore !== undefined && { contentStore: change.contentStore }),
     ...(change.publisherTransport !== undefined && { publisherTransport: change.publisherTransport }),
   };
   const transport = clientErrors(
@@ -152,6 +167,7 @@ export async function startApiCluster(
     nodes: createClient(NodeService, transport),
     network: createClient(NetworkService, transport),
     results: createClient(ResultService, transport),
+    data: createClient(DataService, transport),
     agent,
     transport,
     store,
