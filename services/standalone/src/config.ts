@@ -1,5 +1,6 @@
 import { flagField, listField, logLevelField, portField } from "@skrei/platform/config-fields.ts";
 import { z } from "zod";
+import { dataSettings } from "./data-settings.ts";
 
 /** Settings of the embedded cluster. */
 export const StandaloneConfig = z.strictObject({
@@ -16,10 +17,7 @@ export const StandaloneConfig = z.strictObject({
     .default(["docker", "wasm"])
     .describe("engines that the nodes offer when they answer"),
   dockerHost: z.string().default("unix:///var/run/docker.sock").describe("where the Docker engine listens"),
-  allowedLocalPaths: listField(z.string()).default([]).describe("folders of this machine that jobs may read as local inputs"),
-  ipfsGateways: listField(z.url({ protocol: /^https?$/u }))
-    .default([])
-    .describe("trustless IPFS gateways that are asked for content that this cluster does not have; none by default"),
+  ...dataSettings,
   networkPolicyFile: z
     .string()
     .min(1)

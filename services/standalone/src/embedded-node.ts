@@ -10,6 +10,7 @@ import { createNetworkProxyService } from "@skrei/network-proxy/service";
 import { StorageFetcherConfig } from "@skrei/storage-fetcher/config";
 import { createStorageFetcherService } from "@skrei/storage-fetcher/service";
 import type { StandaloneConfig } from "./config.ts";
+import { FetcherSettings } from "./data-settings.ts";
 import { createMemoryTransport } from "./memory-transport.ts";
 import type { NodeShare } from "./node-share.ts";
 import { openProxyFolder } from "./proxy-folder.ts";
@@ -34,11 +35,10 @@ export async function startEmbeddedNode(config: StandaloneConfig, node: Embedded
   const fetcher = createStorageFetcherService(
     StorageFetcherConfig.parse({
       dataFolder: join(node.folder, "inputs"),
-      allowedLocalPaths: config.allowedLocalPaths,
-      ipfsGateways: config.ipfsGateways,
+      ...FetcherSettings.parse(config),
       publishToken: node.publishToken,
     }),
-    { logger, publisher: node.publisher },
+    { logger, publisher: node.publisher, nodePublisher: node.publisher },
   );
   const proxy = createNetworkProxyService(await proxyConfig(config, node, started), { logger });
   const agent = createAgentService(agentConfig(config, node), {

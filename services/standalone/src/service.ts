@@ -24,6 +24,7 @@ import { openStore } from "@skrei/scheduler/open-store";
 import { createSchedulerService } from "@skrei/scheduler/service";
 import type { SchedulerService } from "@skrei/scheduler/service";
 import type { StandaloneConfig } from "./config.ts";
+import { PublisherSettings } from "./data-settings.ts";
 import { openDataFolder } from "./data-folder.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { startEmbeddedNode } from "./embedded-node.ts";
@@ -67,7 +68,7 @@ async function startAll(config: StandaloneConfig, logger: Logger, started: Servi
   started.defer(async () => await bus.close());
   const secrets = { joinToken: secret(), linkSecret: secret(), publishToken: secret() };
   const { server, scheduler, publisher } = await listenOnFreePort(config.port, async (port) => {
-    const parts = createParts({ folder, bus, logger, secrets, url: `http://${HOST}:${port}` });
+    const parts = createParts(config, { folder, bus, logger, secrets, url: `http://${HOST}:${port}` });
     return { ...parts, server: await listen(port, { ...parts, logger }) };
   });
   started.defer(async () => await server.close());
@@ -101,26 +102,27 @@ interface Parts {
   readonly publisher: PublisherService;
 }
 
-function createParts(given: {
+interface PartsBase {
   readonly folder: DataFolder;
   readonly bus: ReturnType<typeof createMemoryBus>;
   readonly logger: Logger;
   readonly secrets: { readonly joinToken: string; readonly linkSecret: string; readonly publishToken: string };
   readonly url: string;
-}): Parts {
-  const { folder, bus, logger, url, secrets } = given;
+}
+
+function createParts(config: StandaloneConfig, { folder, bus, logger, url, secrets }: PartsBase): Parts {
   const { linkSecret, publishToken, joinToken } = secrets;
   const publisher = createPublisherService(
-    PublisherConfig.parse({ dataFolder: join(folder.path, "publisher"), linkSecret, publishToken }),
+    PublisherConfig.parse({ ...PublisherSettings.parse(config), dataFolder: join(folder.path, "publisher"), linkSecret, publishToken }),
     { logger },
   );
   const storeUrl = folder.isKept ? `sqlite:${join(folder.path, "scheduler.db")}` : "sqlite::memory:";
-  const config = SchedulerConfig.parse({ storeUrl, joinToken, linkSecret, publishToken, publisherUrl: url });
+  const schedulerConfig = SchedulerConfig.parse({ storeUrl, joinToken, linkSecret, publishToken, publisherUrl: url });
   const publisherTransport = createMemoryTransport(publisher.routes, logger);
-  const scheduler = createSchedulerService(config, {
+  const scheduler = createSchedulerService(schedulerConfig, {
     logger,
     bus,
-    store: openStore(config, systemClock),
+    store: openStore(schedulerConfig, systemClock),
     publisherTransport: () => publisherTransport,
   });
   return { scheduler, publisher };
