@@ -1,4 +1,4 @@
-import { addPublisherViolations, DomainError, type PublisherType, type Violation, Violations } from "@skrei/domain";
+import { addPublisherViolations, DomainError, type Violation, Violations } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import type { LoadBlock } from "@skrei/unixfs/read-dag.ts";
 import type { PublisherConfig } from "../../config.ts";
@@ -37,11 +37,6 @@ export function createTargets(config: PublisherConfig, { load, logger }: { reado
     ],
   };
   return { ...targets, byDefault: readDefault(config.defaultTarget, targets) };
-}
-
-/** What a node says of itself: kinds of targets that jobs may ask for. */
-export function offeredTargets({ offered }: Pick<Targets, "offered">): readonly PublisherType[] {
-  return ["cluster", ...offered];
 }
 
 function credentialsOf({
