@@ -1,20 +1,22 @@
 import { mkdir } from "node:fs/promises";
-import { DomainError, parseExecutionId, type StoreState } from "@skrei/domain";
+import { DomainError, type StoreState } from "@skrei/domain";
 import { removeTree } from "@skrei/platform/remove-tree.ts";
 import { syncFiles } from "@skrei/platform/sync-files.ts";
 import { type ContentId, parseCid, rawCid, verifyBlock } from "@skrei/unixfs/cid.ts";
 import { walkDag } from "@skrei/unixfs/read-dag.ts";
 import { hash } from "node:crypto";
 import type { Block, Clock, CollectedGarbage, CollectRequest, ContentStore, Keeper, LeasedTree, PinPage, PinQuery } from "../ports.ts";
+import { checkExecutionId } from "../domain/check-execution-id.ts";
 import type { StagedResult } from "../domain/staged-result.ts";
 import { BlockTable } from "./block-table.ts";
 import { GarbageCollector } from "./garbage-collector.ts";
 import { PinTable } from "./pin-table.ts";
+import { PushedResults } from "./pushed-results.ts";
 import { type RoomLimits, StoreRoom } from "./store-room.ts";
 import { Pace } from "./pace.ts";
 import { ownerOf, ResultFolders, type StageRequest } from "./result-folders.ts";
 import { StoreDatabase } from "./store-database.ts";
-import { asStoreError, storeLayout } from "./store-layout.ts";
+import { storeLayout } from "./store-layout.ts";
 import { TreeLeases } from "./tree-leases.ts";
 import { Turns } from "./turns.ts";
 
@@ -44,7 +46,7 @@ export class FileContentStore implements ContentStore, Disposable {
   readonly #leases: TreeLeases;
   readonly #garbage: GarbageCollector;
   readonly #clock: Clock;
-  readonly #pushedBytesMax: number;
+  readonly #pushed: PushedResults;
   readonly #staging = new Map<string, Promise<StagedResult>>();
   /** Pins, drops and collections look at what others need, so they take turns. */
   readonly #turns = new Turns();
@@ -57,7 +59,7 @@ export class FileContentStore implements ContentStore, Disposable {
     this.#results = parts.results;
     this.#leases = parts.leases;
     this.#clock = clock;
-    this.#pushedBytesMax = pushedBytesMax;
+    this.#pushed = new PushedResults({ ...parts, bytesMax: pushedBytesMax, drop: async (executionId) => await this.drop(executionId) });
     const dropUnpinned = this.#dropUnpinned.bind(this);
     this.#garbage = new GarbageCollector({ ...parts, turns: this.#turns, dropUnpinned });
   }
@@ -90,7 +92,7 @@ export class FileContentStore implements ContentStore, Disposable {
     const known = this.#results.find(request.executionId) ?? this.#staging.get(request.executionId);
     if (known !== undefined) return await known;
     // The files are on the disk already, so only what the store may hold is asked.
-    const makeRoom = async (sizeBytes: number): Promise<void> => await this.#makeRoom(sizeBytes, 0);
+    const makeRoom = async (sizeBytes: number): Promise<void> => await this.#pushed.makeRoom(sizeBytes, 0);
     const staging = this.#results.stage(request, makeRoom, signal).finally(() => this.#staging.delete(request.executionId));
     this.#staging.set(request.executionId, staging);
     return await staging;
@@ -102,24 +104,20 @@ export class FileContentStore implements ContentStore, Disposable {
 
   async keepManifest(executionId: string, manifest: Uint8Array): Promise<string> {
     const root = rawCid(hash("sha256", manifest, "buffer"));
-    try {
-      return this.#database.change(() => {
-        const result = this.#results.find(executionId);
-        if (result === undefined) {
-          throw new DomainError("precondition", "RESULT_NOT_STAGED", `No result of execution ${executionId} was staged here.`, {
-            hint: "Stage the result folder first.",
-          });
-        }
-        if (result.manifestCid !== "") return result.manifestCid;
-        this.#blocks.insertInline(root, manifest);
-        this.#results.setManifest(executionId, root.toString());
-        const [digests, sizeBytes, createdAtMs] = [[root.multihash.digest], manifest.length, this.#clock.nowMs()];
-        this.#pins.insert({ owner: ownerOf(executionId), root, digests, sizeBytes, createdAtMs });
-        return root.toString();
-      });
-    } catch (error) {
-      throw asStoreError(error);
-    }
+    return this.#database.change(() => {
+      const result = this.#results.find(executionId);
+      if (result === undefined) {
+        throw new DomainError("precondition", "RESULT_NOT_STAGED", `No result of execution ${executionId} was staged here.`, {
+          hint: "Stage the result folder first.",
+        });
+      }
+      if (result.manifestCid !== "") return result.manifestCid;
+      this.#blocks.insertInline(root, manifest);
+      this.#results.setManifest(executionId, root.toString());
+      const [digests, sizeBytes, createdAtMs] = [[root.multihash.digest], manifest.length, this.#clock.nowMs()];
+      this.#pins.insert({ owner: ownerOf(executionId), root, digests, sizeBytes, createdAtMs });
+      return root.toString();
+    });
   }
 
   async sync(executionId: string): Promise<void> {
@@ -158,7 +156,7 @@ export class FileContentStore implements ContentStore, Disposable {
     const parsed = blocks.map(({ cid, data }) => ({ cid: parseCid(cid), data }));
     for (const { cid, data } of parsed) verifyBlock(cid, data);
     const sizeBytes = this.#blocks.lacking(parsed).reduce((sum, { data }) => sum + data.length, 0);
-    await this.#makeRoom(sizeBytes, sizeBytes);
+    await this.#pushed.makeRoom(sizeBytes, sizeBytes);
     await this.#blocks.put(parsed);
   }
 
@@ -181,11 +179,7 @@ export class FileContentStore implements ContentStore, Disposable {
         sizeBytes += block?.length ?? this.#blocks.sizeOf(below) ?? 0;
         if (pace.isDue) await pace.rest();
       }
-      try {
-        this.#database.change(() => this.#pins.insert({ owner, root, digests, sizeBytes, createdAtMs: this.#clock.nowMs(), expiresAtMs }));
-      } catch (error) {
-        throw asStoreError(error);
-      }
+      this.#database.change(() => this.#pins.insert({ owner, root, digests, sizeBytes, createdAtMs: this.#clock.nowMs(), expiresAtMs }));
     });
   }
 
@@ -211,11 +205,7 @@ export class FileContentStore implements ContentStore, Disposable {
   }
 
   async evictPushed(): Promise<number> {
-    for (let evicted = 0; ; evicted++) {
-      const { executionId, pushedBytes } = this.#results.leastUsed();
-      if (executionId === undefined || !(pushedBytes > this.#pushedBytesMax || this.#room.isShort)) return evicted;
-      await this.drop(executionId);
-    }
+    return await this.#pushed.evict();
   }
 
   async state(signal: AbortSignal): Promise<Omit<StoreState, "targets">> {
@@ -279,17 +269,6 @@ export class FileContentStore implements ContentStore, Disposable {
     await this.#results.remove(executionId);
   }
 
-  /** @throws DomainError exhausted/STORE_FULL when it does not help that pushed results go. */
-  async #makeRoom(storeBytes: number, diskBytes: number): Promise<void> {
-    for (;;) {
-      const refusal = this.#room.refusal(storeBytes, diskBytes);
-      if (refusal === undefined) return;
-      const { executionId } = this.#results.leastUsed();
-      if (executionId === undefined) throw refusal;
-      await this.drop(executionId);
-    }
-  }
-
   async #releaseRoot(root: Uint8Array): Promise<void> {
     const packs = this.#database.change(() => {
       this.#database.run("DELETE FROM released WHERE root = ?", root);
@@ -305,12 +284,4 @@ const IS_BELOW = `SELECT 1 FROM member WHERE root = ?1 AND digest = ?2
 /** Four leaves at a time keep memory low. */
 function batchesOf<T>(items: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(items.length / 4) }, (_, index) => items.slice(index * 4, index * 4 + 4));
-}
-
-function checkExecutionId(executionId: string): void {
-  if (parseExecutionId(executionId) === undefined) {
-    throw new DomainError("invalid", "FIELD_INVALID", `"${executionId.slice(0, 64)}" is not an execution id.`, {
-      hint: "Execution ids look like e-01k…, 28 characters.",
-    });
-  }
 }

@@ -1,5 +1,6 @@
 import { Pace } from "./pace.ts";
 import type { BlockTable } from "./block-table.ts";
+import { isNeeded, isRead } from "./needed.ts";
 import type { PinTable } from "./pin-table.ts";
 import { FILES_PER_FOLDER } from "./folder-index.ts";
 import type { StoreDatabase } from "./store-database.ts";
@@ -56,7 +57,6 @@ export class GarbageCollector {
     const { database, blocks, pins: table, turns, dropUnpinned } = this.#parts;
     let pins = 0;
     for (let ended = -1; ended !== 0; pins += ended) ended = await turns.take(async () => table.removeExpired(nowMs, ROWS_AT_ONCE));
-    await this.#forgetReleased(signal);
     const sum = { blocks: 0, sizeBytes: 0 };
     for (const { execution_id: executionId, folder } of this.#unpinnedResults(nowMs)) {
       signal.throwIfAborted();
@@ -70,6 +70,7 @@ export class GarbageCollector {
         });
       });
     }
+    await this.#forgetReleased(signal);
     for (const { from, to } of this.#windows()) {
       signal.throwIfAborted();
       addTo(sum, await turns.take(async () => await blocks.removeUnneeded({ from, to, olderThanMs })));
@@ -79,15 +80,21 @@ export class GarbageCollector {
 
   /** Roots that lost a pin: when it was their last, nothing below is needed for them any more. */
   async #forgetReleased(signal: AbortSignal): Promise<void> {
-    const { database, turns } = this.#parts;
+    const { database, pins, turns } = this.#parts;
+    let after = new Uint8Array();
     for (;;) {
       signal.throwIfAborted();
-      const root = database.first<{ root: Uint8Array }>("SELECT root FROM released LIMIT 1")?.root;
+      const root = database.first<{ root: Uint8Array<ArrayBuffer> }>(
+        "SELECT root FROM released WHERE root > ? ORDER BY root LIMIT 1",
+        after,
+      )?.root;
       if (root === undefined) return;
       await turns.take(async () =>
         database.change(() => {
-          const isDone = this.#parts.pins.isPinned(root) || database.run(REMOVE_SOME_MEMBERS, root, ROWS_AT_ONCE) < ROWS_AT_ONCE;
-          if (isDone) database.run("DELETE FROM released WHERE root = ?", root);
+          const isWaiting = !pins.isPinned(root) && database.first(`SELECT 1 WHERE ${isRead("?")}`, root) !== undefined;
+          const isDone = isWaiting || pins.isPinned(root) || database.run(REMOVE_SOME_MEMBERS, root, ROWS_AT_ONCE) < ROWS_AT_ONCE;
+          if (isDone) after = root;
+          if (isDone && !isWaiting) database.run("DELETE FROM released WHERE root = ?", root);
         }),
       );
     }
@@ -142,20 +149,14 @@ function addTo(sum: Sum, more: Readonly<Sum> | undefined): void {
 }
 
 const ROWS_AT_ONCE = 1_000;
-/** A root counts while a pin of it lasts, or while it stands for a folder that is being staged. */
-const IS_NEEDED = (
-  digest: string,
-  now: string,
-): string => `EXISTS (SELECT 1 FROM member WHERE member.digest = ${digest} AND (length(root) < 32
-  OR EXISTS (SELECT 1 FROM pin WHERE pin.root = member.root AND (expires_ms = 0 OR expires_ms > ${now}))))`;
 const UNPINNED_RESULTS = `SELECT execution_id, folder FROM result WHERE NOT EXISTS (SELECT 1 FROM lease WHERE lease.folder = result.folder)
   AND NOT EXISTS (SELECT 1 FROM pin WHERE owner = 'execution:' || execution_id AND pin.root = result.root AND (expires_ms = 0 OR expires_ms > ?))`;
 const WINDOW_END = "SELECT max(id) AS id FROM (SELECT id FROM block WHERE id > ? ORDER BY id LIMIT ?)";
 const REMOVE_SOME_MEMBERS = "DELETE FROM member WHERE root = ?1 AND digest IN (SELECT digest FROM member WHERE root = ?1 LIMIT ?2)";
 const COUNT_BLOCKS = `SELECT count(*) AS blocks, coalesce(sum(size), 0) AS sizeBytes FROM block
-  WHERE id > ?3 AND id <= ?4 AND stored_ms < ?2 AND NOT ${IS_NEEDED("block.digest", "?1")}`;
+  WHERE id > ?3 AND id <= ?4 AND stored_ms < ?2 AND NOT ${isNeeded("block.digest", "?1")}`;
 /** Each digest once: at its first place in the doomed folders, and only when no result that stays has it. */
 const COUNT_LEAVES = `SELECT count(*) AS blocks, coalesce(sum(size), 0) AS sizeBytes FROM file_block AS leaf WHERE file > ?2 AND file <= ?3
-  AND NOT EXISTS (SELECT 1 FROM block WHERE block.digest = leaf.digest) AND NOT ${IS_NEEDED("leaf.digest", "?1")}
+  AND NOT EXISTS (SELECT 1 FROM block WHERE block.digest = leaf.digest) AND NOT ${isNeeded("leaf.digest", "?1")}
   AND NOT EXISTS (SELECT 1 FROM file_block AS other JOIN folder ON folder.id = other.file / ${FILES_PER_FOLDER} WHERE other.digest = leaf.digest
     AND CASE WHEN folder.id IN (SELECT folder FROM doomed) THEN (other.file, other.at) < (leaf.file, leaf.at) ELSE folder.state = 'staged' END)`;

@@ -9,6 +9,7 @@ import { FILES_PER_FOLDER, FolderIndex, provisionalRoot } from "./folder-index.t
 import { Pace } from "./pace.ts";
 import type { PinTable } from "./pin-table.ts";
 import type { Clock } from "../ports.ts";
+import { isNeeded } from "./needed.ts";
 import { FolderReader } from "./folder-reader.ts";
 import { isFolder, moveFolder, unsealFolder } from "./sealed-folder.ts";
 import type { StoreDatabase } from "./store-database.ts";
@@ -249,7 +250,7 @@ interface ResultRow {
 
 /** Another copy counts only where it stays: not in a folder that may yet go back to its owner, nor in one that goes itself. */
 const NEEDED_ELSEWHERE = `SELECT DISTINCT digest, size FROM file_block JOIN file ON file.id = file_block.file JOIN folder ON folder.id = file.folder
-  WHERE execution_id = ? AND EXISTS (SELECT 1 FROM member WHERE member.digest = file_block.digest)
+  WHERE execution_id = ? AND ${isNeeded("file_block.digest")}
   AND NOT EXISTS (SELECT 1 FROM block WHERE block.digest = file_block.digest)
   AND NOT EXISTS (SELECT 1 FROM file_block AS other JOIN file AS f ON f.id = other.file JOIN folder AS home ON home.id = f.folder
     WHERE other.digest = file_block.digest AND f.folder <> folder.id AND home.state = 'staged')`;

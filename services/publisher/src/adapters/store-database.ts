@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { DomainError } from "@skrei/domain";
+import { asStoreError } from "./store-layout.ts";
 import { SCHEMA_STEPS } from "./store-schema.ts";
 
 /** The index of the store. One process at a time; each commit is on the disk when it returns, unless it says that it need not be. */
@@ -39,7 +40,7 @@ export class StoreDatabase implements Disposable {
     return this.#prepare(sql).get(...values) as T | undefined;
   }
 
-  /** Runs `work` as one atomic change. `work` is synchronous: nothing else can slip into the transaction. */
+  /** Runs `work` as one atomic change. A disk without room is exhausted/STORE_FULL. `work` is synchronous: nothing else can slip into the transaction. */
   change<T>(work: () => T): T {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
@@ -49,7 +50,7 @@ export class StoreDatabase implements Disposable {
     } catch (error) {
       // A disk that is full may have ended the transaction already.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
+      throw asStoreError(error);
     }
   }
 
