@@ -183,9 +183,8 @@ test("two downloads into one folder do not mix", async () => {
   const first = embedded.startCli(["data", "get", "big-one", "--to", to]);
   const second = embedded.startCli(["data", "get", "big-one", "--to", to]);
   const ends = await Promise.all([first.done, second.done]);
-  const codes = ends.map(({ code }) => code).toSorted();
-  expect([0, 8]).toEqual(expect.arrayContaining(codes));
-  for (const { code, stderr } of ends) if (code === 8) expect(stderr).toMatch(/DATA_LOCKED[\s\S]*Wait for it to end/u);
+  expect(ends.some(({ code }) => code === 0)).toBe(true);
+  for (const { code, stderr } of ends) if (code !== 0) expect(stderr).toMatch(/DATA_LOCKED[\s\S]*Wait for it to end/u);
   expect(await data("get", "big-one", "--to", to, "--verify")).toMatchObject({ code: 0 });
   await rm(to, { recursive: true });
   await eventually(
