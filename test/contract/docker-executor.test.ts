@@ -31,7 +31,7 @@ function busybox(script: string): DockerEngine {
 describeExecutor("docker", {
   create,
   taskFor: (program) => ({ engine: busybox(shellScriptOf(program)) }),
-  supports: { adoption: true, readOnlyMounts: true, memoryLimit: true },
+  supports: { adoption: true, readOnlyMounts: true, hostData: true, memoryLimit: true },
   unpreparable: { engine: { ...busybox("true"), image: "localhost:1/no-such-image" }, reason: "IMAGE_PULL_FAILED" },
   caseTimeoutMs: 60_000,
 });

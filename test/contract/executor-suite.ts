@@ -19,6 +19,8 @@ export interface ExecutorFactory {
     /** Runs outlive `close` and are taken up by the next executor. */
     readonly adoption: boolean;
     readonly readOnlyMounts: boolean;
+    /** Tasks may write to data of the node. */
+    readonly hostData: boolean;
     readonly memoryLimit: boolean;
   };
   /** An engine that cannot be prepared, and the reason that `prepare` must give. */
@@ -165,8 +167,8 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       expect(await readFile(join(output, "result.txt"), "utf8")).toBe("the result");
     });
 
-    test.runIf(canRun(WRITE_INPUT))(
-      "lets a task change the node's own data, which keeps its owner and does not count to the task",
+    test.runIf(canRun(WRITE_INPUT) && factory.supports.hostData)(
+      "lets a task change the node\'s own data, which keeps its owner and does not count to the task",
       async () => {
         const shared = join(folder, "shared");
         await mkdir(shared);
@@ -183,7 +185,7 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       },
     );
 
-    test.runIf(canRun(WRITE_INPUT))("lets a task change a single file of the node", async () => {
+    test.runIf(canRun(WRITE_INPUT) && factory.supports.hostData)("lets a task change a single file of the node", async () => {
       const file = join(folder, "data.txt");
       await writeFile(file, "before, and longer");
       await chmod(file, 0o666);
@@ -191,6 +193,12 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       const { end } = await run(WRITE_INPUT, { mounts });
       expect(end.exitCode).toBe(0);
       expect(await readFile(file, "utf8")).toBe("mine");
+    });
+
+    test.runIf(!factory.supports.hostData)("refuses to let a task change the node's own data", async () => {
+      const spec = await specOf(EXIT_0, { mounts: [{ hostPath: folder, target: "/inputs", isReadOnly: false, isHostData: true }] });
+      await expect(executor.prepare(spec, within())).rejects.toMatchObject({ reason: "SANDBOX_FAILED" });
+      expect(await heldOf(spec.executionId)).toBeUndefined();
     });
 
     test.runIf(canRun(READ_INPUT_LIST))("shows a single file beside other mounts, and lets nobody change it", async () => {

@@ -14,7 +14,7 @@ describeExecutor("processes of this host", {
   taskFor: (program) => ({
     engine: { name: "docker", image: "sh", entrypoint: ["sh", "-c"], parameters: [shellScriptOf(program)], workingDirectory: "" },
   }),
-  supports: { adoption: true, readOnlyMounts: false, memoryLimit: false },
+  supports: { adoption: true, readOnlyMounts: false, hostData: true, memoryLimit: false },
   unpreparable: {
     engine: { name: "docker", image: "absent", entrypoint: [], parameters: [], workingDirectory: "" },
     reason: "IMAGE_NOT_FOUND",

@@ -19,7 +19,7 @@ describe.for([{ isWallWanted: true }, { isWallWanted: false }])("wall wanted: $i
   describeExecutor("WASM modules in processes of their own", {
     create: () => new WasmExecutor({ clock, cacheFolder, isWallWanted }),
     taskFor: wasmProgram,
-    supports: { adoption: false, readOnlyMounts: true, memoryLimit: true },
+    supports: { adoption: false, readOnlyMounts: true, hostData: isWallWanted, memoryLimit: true },
     unpreparable: {
       engine: { name: "wasm", entryModule: "/app/absent.wasm", entrypoint: "_start", parameters: [] },
       reason: "MODULE_NOT_FOUND",

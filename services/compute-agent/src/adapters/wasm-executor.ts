@@ -130,6 +130,7 @@ export class WasmExecutor implements Executor {
   }
 
   async #load(spec: RunSpec, signal: AbortSignal): Promise<WasmRun> {
+    this.#refuseUnwalled(spec);
     await refuseLinkedMounts(spec.mounts);
     signal.throwIfAborted();
     if (this.#pool === undefined) throw new DomainError("unavailable", "ENGINE_FAILED", "the WASM executor has not started");
@@ -143,6 +144,19 @@ export class WasmExecutor implements Executor {
       await host.exit;
       throw error;
     }
+  }
+
+  /**
+   * The host walks paths name by name. Data of the node that others write to as well may turn into a link between two steps, so there
+   * the wall has to hold.
+   * @throws DomainError unavailable/SANDBOX_FAILED.
+   */
+  #refuseUnwalled({ mounts }: RunSpec): void {
+    const shared = mounts.find(({ isHostData }) => isHostData === true);
+    if (shared === undefined || this.#wall !== "none") return;
+    throw new DomainError("unavailable", "SANDBOX_FAILED", `the node lets no module write to its data at ${shared.target} without a wall`, {
+      hint: "install bubblewrap on the node, or use the engine docker",
+    });
   }
 
   #httpOf({ door }: RunSpec): HttpRelayOptions | undefined {
