@@ -108,21 +108,15 @@ type PbOutcome = Pick<
 
 /** Absent stays absent. */
 export function outcomeToProto(outcome: Outcome): Partial<PbOutcome> {
-  const { exitCode, failure, resultCid, resultBytes, manifestCid, peakMemoryBytes, networkUse, startedAtMs, endedAtMs } = outcome;
-  const { inputs, transfer, deliveryUrl } = outcome;
+  const { exitCode, failure, peakMemoryBytes, networkUse, startedAtMs, endedAtMs } = outcome;
   return {
     ...(exitCode !== undefined && { exitCode }),
     ...(failure !== undefined && { failure: failureToProto(failure) }),
-    ...(resultCid !== undefined && { resultCid }),
-    ...(resultBytes !== undefined && { resultBytes: BigInt(resultBytes) }),
-    ...(manifestCid !== undefined && { manifestCid }),
     ...(peakMemoryBytes !== undefined && { peakMemoryBytes: BigInt(Math.trunc(peakMemoryBytes)) }),
     ...(networkUse !== undefined && { networkUse: networkUseToProto(networkUse) }),
-    ...(inputs !== undefined && { inputs: inputs.map(inputUseToProto) }),
-    ...(transfer !== undefined && { transfer: transferToProto(transfer) }),
-    ...(deliveryUrl !== undefined && { deliveryUrl }),
     ...(startedAtMs !== undefined && { startTime: timestampFromMs(startedAtMs) }),
     ...(endedAtMs !== undefined && { endTime: timestampFromMs(endedAtMs) }),
+    ...dataToProto(outcome),
   };
 }
 
@@ -131,14 +125,32 @@ export function outcomeFromProto(pb: PbOutcome): Outcome {
   return {
     ...(pb.exitCode !== undefined && { exitCode: pb.exitCode }),
     ...(pb.failure !== undefined && { failure: failureFromProto(pb.failure) }),
-    ...(pb.resultCid !== "" && { resultCid: pb.resultCid, resultBytes: Number(pb.resultBytes) }),
-    ...(pb.manifestCid !== "" && { manifestCid: pb.manifestCid }),
     ...(pb.peakMemoryBytes !== 0n && { peakMemoryBytes: Number(pb.peakMemoryBytes) }),
     ...(pb.networkUse !== undefined && { networkUse: networkUseFromProto(pb.networkUse) }),
+    ...(pb.startTime !== undefined && { startedAtMs: msFromTimestamp(pb.startTime) }),
+    ...(pb.endTime !== undefined && { endedAtMs: msFromTimestamp(pb.endTime) }),
+    ...dataFromProto(pb),
+  };
+}
+
+/** What went in and what came out. */
+function dataToProto({ resultCid, resultBytes, manifestCid, inputs, transfer, deliveryUrl }: Outcome): Partial<PbOutcome> {
+  return {
+    ...(resultCid !== undefined && { resultCid }),
+    ...(resultBytes !== undefined && { resultBytes: BigInt(resultBytes) }),
+    ...(manifestCid !== undefined && { manifestCid }),
+    ...(inputs !== undefined && { inputs: inputs.map(inputUseToProto) }),
+    ...(transfer !== undefined && { transfer: transferToProto(transfer) }),
+    ...(deliveryUrl !== undefined && { deliveryUrl }),
+  };
+}
+
+function dataFromProto(pb: PbOutcome): Partial<Outcome> {
+  return {
+    ...(pb.resultCid !== "" && { resultCid: pb.resultCid, resultBytes: Number(pb.resultBytes) }),
+    ...(pb.manifestCid !== "" && { manifestCid: pb.manifestCid }),
     ...(pb.inputs.length > 0 && { inputs: pb.inputs.map(inputUseFromProto) }),
     ...(pb.transfer !== undefined && { transfer: transferFromProto(pb.transfer) }),
     ...(pb.deliveryUrl !== "" && { deliveryUrl: pb.deliveryUrl }),
-    ...(pb.startTime !== undefined && { startedAtMs: msFromTimestamp(pb.startTime) }),
-    ...(pb.endTime !== undefined && { endedAtMs: msFromTimestamp(pb.endTime) }),
   };
 }

@@ -58,6 +58,14 @@ const outcome = {
   },
   startedAtMs: 1_790_000_000_123,
   endedAtMs: 1_790_000_000_456,
+  inputs: [{ target: "/in", digest: "cid:bafy", sizeBytes: 5, movedBytes: 3 }],
+  transfer: {
+    kind: "result",
+    bytesDone: 1,
+    bytesTotal: 0,
+    waiting: { reason: "TARGET_UNAVAILABLE", message: "away", sinceMs: 1_790_000_000_400 },
+  },
+  deliveryUrl: "s3://bucket/key.tar.gz",
 };
 const execution: Execution = {
   id: "e-1" as ExecutionId,
