@@ -69,14 +69,18 @@ export class InputFetcher {
     }
     const adapter = this.#adapterOf(source);
     adapter.check(source);
-    if (await this.#isOnNode(source, signal)) return 0;
+    const divided = dividedBy(adapter, slice);
+    if (await this.#isOnNode(source, divided, signal)) return 0;
     const sizeBytes = await adapter.estimate(source, signal);
-    return slice !== undefined && adapter.divides?.(slice.partition) === true ? Math.ceil(sizeBytes / slice.place.count) : sizeBytes;
+    return divided === undefined ? sizeBytes : Math.ceil(sizeBytes / divided.place.count);
   }
 
-  async #isOnNode(source: SourceOf<CachedKind>, signal: AbortSignal): Promise<boolean> {
+  async #isOnNode(source: SourceOf<CachedKind>, divided: InputSlice | undefined, signal: AbortSignal): Promise<boolean> {
     const { cache, trees } = this.#parts;
-    const key = this.#adapterOf(source).keyOf(source) ?? cache.findLocator(locatorOf(source, undefined))?.key;
+    const adapter = this.#adapterOf(source);
+    // A whole that may have changed is no help for a part, which is asked for by itself.
+    const isFixed = adapter.settle !== undefined || divided === undefined;
+    const key = adapter.keyOf(source) ?? (isFixed ? cache.findLocator(locatorOf(source, undefined))?.key : undefined);
     if (key === undefined) return false;
     if (cache.has(key)) return true;
     return source.type === "content" && trees !== undefined && (await trees.has(cidOf(key), signal));
@@ -111,7 +115,8 @@ export class InputFetcher {
     const tree = source.type === "content" ? await trees?.lease(source.cid, leaseId, signal) : undefined;
     const digest = adapter.keyOf(source) ?? "";
     if (tree !== undefined) return { input: within({ ...ON_NODE, ...tree, digest }, bytesMax), isCut: false };
-    const divided = request.slice !== undefined && adapter.divides?.(request.slice.partition) === true ? request.slice : undefined;
+    const isHere = digest !== "" && this.#parts.cache.has(digest);
+    const divided = isHere ? undefined : dividedBy(adapter, request.slice);
     const input = await this.#fetchCached({ source, slice: divided, leaseId }, { bytesMax, onProgress, signal });
     // A source may find that there is nothing to divide, such as a single file.
     return { input, isCut: divided !== undefined && input.digest !== digest };
@@ -220,6 +225,11 @@ interface Waiter {
   readonly bytesMax: number;
   readonly onProgress: (progress: FetchProgress) => void;
   readonly signal: AbortSignal;
+}
+
+/** The slice, if the source itself gives out a partition's part. */
+function dividedBy(adapter: SourceAdapter<CachedKind>, slice: InputSlice | undefined): InputSlice | undefined {
+  return slice !== undefined && adapter.divides?.(slice.partition) === true ? slice : undefined;
 }
 
 function ready({ key, path, sizeBytes }: CacheEntry, how: Pick<ReadyInput, "wasCached" | "movedBytes">, bytesMax: number): ReadyInput {
