@@ -15,6 +15,8 @@ import { createS3Client, type S3Client } from "@skrei/s3/client.ts";
 import { StorageFetcherConfig } from "../../services/storage-fetcher/src/config.ts";
 import { createStorageFetcherService, type StorageFetcherService } from "../../services/storage-fetcher/src/service.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { startContentStore } from "../kit/content-store.ts";
+import { randomExecutionId } from "../kit/random-execution-id.ts";
 import { type S3Server, startS3Server } from "../kit/s3-server.ts";
 
 const MEBIBYTE = 1_048_576;
@@ -80,6 +82,13 @@ test("a prefix is a folder with its objects, and one object is a folder with a f
     "2024-01-b.txt": "logs/2024-01-b.txt",
   });
   expect(filesBelow((await fetchS3({ key: "other.txt" })).path)).toEqual({ "other.txt": "other.txt" });
+});
+
+test("the digest is what a publisher gives the same files, so that every kind of source shares them", async () => {
+  await using store = await startContentStore();
+  const { path, digest } = await fetchS3({ key: "logs/" });
+  const { cid } = await store.publish(randomExecutionId(), filesBelow(path));
+  expect(digest).toBe(`cid:${cid}`);
 });
 
 test("a filter leaves objects out, and nothing at all is an error", async () => {
@@ -281,6 +290,7 @@ test("a bid knows the bytes of the listing, of its part, and none when they are 
   expect(await estimate({ key: "large" }, { by: InputPartition_By.FILES }, 4)).toBe(BigInt(Math.ceil(large.length / 4)));
   await fetchS3({ key: "large" });
   expect(await estimate({ key: "large" })).toBe(0n);
+  expect(await estimate({ key: "large" }, { by: InputPartition_By.FILES }, 4)).toBeGreaterThan(0n);
 });
 
 interface Asked {
