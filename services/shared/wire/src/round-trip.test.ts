@@ -60,10 +60,10 @@ const outcome = {
   endedAtMs: 1_790_000_000_456,
   inputs: [{ target: "/in", digest: "cid:bafy", sizeBytes: 5, movedBytes: 3 }],
   transfer: {
-    kind: "result",
+    kind: "result" as const,
     bytesDone: 1,
     bytesTotal: 0,
-    waiting: { reason: "TARGET_UNAVAILABLE", message: "away", sinceMs: 1_790_000_000_400 },
+    waiting: { reason: "TARGET_UNAVAILABLE" as const, message: "away", sinceMs: 1_790_000_000_400 },
   },
   deliveryUrl: "s3://bucket/key.tar.gz",
 };
