@@ -1,9 +1,13 @@
+import { hash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { create } from "@bufbuild/protobuf";
+import { createClient } from "@skrei/platform/client.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
+import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { PublisherSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 
+import { rawCid } from "@skrei/unixfs/cid.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readRootsOf } from "../../services/scheduler/src/domain/read-roots.ts";
 import { reconcile, type ResultRetentionParts, runResultRetention } from "../../services/scheduler/src/loops/result-retention.ts";
@@ -13,6 +17,7 @@ import { eventually } from "../kit/eventually.ts";
 import { randomExecutionId } from "../kit/random-execution-id.ts";
 
 const HOUR_MS = 3_600_000;
+const A_STAGE_ONE = rawCid(hash("sha256", "stage one", "buffer")).toString();
 const UPLOAD_RETENTION_MS = 10 * HOUR_MS;
 
 let cluster: DataCluster;
@@ -74,6 +79,28 @@ test("an upload outlasts the last job that reads it by the retention of uploads"
   await round({ readRoots });
   await collect();
   expect(await contentStore.kept([read])).toEqual([]);
+});
+
+test("an output that another job reads outlasts the result that it is part of", async () => {
+  const { contentStore, clock, api } = cluster;
+  const first = await cluster.completedJob({ "outputs/data/a": "stage one" }, withRetention(HOUR_MS / 2));
+  const source = { case: "job" as const, value: { job: first.jobId, output: "data" } };
+  const planned = await api.jobs.planJob({ spec: aShellJob("true", { inputs: [{ target: "/in", source }] }) });
+  expect(await keptOwners()).toEqual([`execution:${first.executionId}`]);
+  await api.jobs.submitJob({ spec: aShellJob("sleep 1000", { inputs: [{ target: "/in", source }] }) });
+  const input = planned.spec?.task?.inputs[0]?.source;
+  const cid = input?.case === "content" ? input.value.cid : "";
+  for (let hours = 0; hours < 50; hours += 5) {
+    clock.advance(5 * HOUR_MS);
+    await round({ readRoots: () => new Set([cid]) });
+  }
+  await collect();
+  expect(await keptOwners()).toEqual([`upload:${cid}`]);
+  expect(await contentStore.kept([cid, first.cid])).toEqual([cid]);
+  const blocks = createClient(BlockService, contentStore.transport);
+  const read: string[] = [];
+  for await (const { block } of blocks.getBlocks({ cids: [A_STAGE_ONE] })) read.push(Buffer.from(block?.data ?? []).toString());
+  expect(read).toEqual(["stage one"]);
 });
 
 test("a name keeps what its job no longer does", async () => {

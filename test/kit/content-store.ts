@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createRouterTransport, type Transport } from "@connectrpc/connect";
+import { createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createClient } from "@skrei/platform/client.ts";
 import { systemClock } from "@skrei/platform/clock.ts";
 import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts";
@@ -25,6 +25,7 @@ export interface Published {
 
 /** The cluster's publisher, for real, in this process. */
 export interface TestContentStore extends AsyncDisposable {
+  /** Calls have the cluster's token. */
   readonly transport: Transport;
   /** For reading and pushing blocks. */
   readonly token: string;
@@ -48,7 +49,12 @@ export async function startContentStore(
   const config = PublisherConfig.parse({ dataFolder: join(folder, "publisher"), linkSecret: LINK_KEY, publishToken: TOKEN, ...settings });
   const publisher = createPublisherService(config, { logger: silentLogger, clock });
   await publisher.start();
-  const transport = clientErrors(createRouterTransport(publisher.routes, { router: { interceptors: [serverErrors(silentLogger)] } }));
+  const withClusterToken: Interceptor = (next) => (request) => {
+    if (!request.header.has("authorization")) request.header.set("authorization", `Bearer ${TOKEN}`);
+    return next(request);
+  };
+  const interceptors = { router: { interceptors: [serverErrors(silentLogger)] }, transport: { interceptors: [withClusterToken] } };
+  const transport = clientErrors(createRouterTransport(publisher.routes, interceptors));
   const blocks = createClient(BlockService, transport);
   const results = createClient(PublishService, transport);
   const withToken = (token: string): { headers: Record<string, string> } => ({ headers: { authorization: `Bearer ${token}` } });

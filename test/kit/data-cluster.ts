@@ -26,7 +26,15 @@ export async function startDataCluster(): Promise<DataCluster> {
   await using stack = new AsyncDisposableStack();
   const clock = new MovedClock();
   const contentStore = stack.use(await startContentStore(clock));
-  const api = stack.use(await startApiCluster({ contentStore: contentStore.port, clock }));
+  const api = stack.use(
+    await startApiCluster({
+      contentStore: contentStore.port,
+      // Without a gateway, blocks come by the transport.
+      config: { publisherUrl: "" },
+      publisherTransport: () => contentStore.transport,
+      clock,
+    }),
+  );
   const node = await api.join("n1");
   const owned = stack.move();
 

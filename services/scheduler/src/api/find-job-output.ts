@@ -6,6 +6,7 @@ import { inTurns } from "../domain/in-turns.ts";
 import { checkResultIsKept } from "../domain/result-expiry.ts";
 import type { SchedulerApiDeps } from "./deps.ts";
 import { findJob } from "./find-job.ts";
+import { holdOutput } from "./hold-output.ts";
 import { outputOfResult } from "./output-of-result.ts";
 import { partitionFolder, type PartitionEntry } from "./partition-folder.ts";
 import { executionsOf } from "./executions-of.ts";
@@ -20,7 +21,7 @@ export interface FoundOutput {
 /** What one request may ask for in all, and what becomes of it. */
 export interface JobLookups {
   readonly signal: AbortSignal;
-  /** A folder of partitions is put into the store; a plan only wants to know its content id. */
+  /** What is found stays in the store, and a folder of partitions is put there; a plan only wants to know the content id. */
   readonly keepsFolders: boolean;
   /** Partitions that may still be joined. */
   joinsLeft: number;
@@ -40,7 +41,9 @@ export async function findJobOutput(deps: SchedulerApiDeps, wanted: JobOutput, l
   const partition = wanted.partition ?? (job.spec.count === 1 ? 0 : undefined);
   if (partition !== undefined) {
     const root = resultOfPartition({ job, results, partition });
-    return { job, cid: (await outputOfResult(deps, { ...query, root })).cid.toString() };
+    const found = { job, cid: (await outputOfResult(deps, { ...query, root })).cid.toString() };
+    if (lookups.keepsFolders) await holdOutput(deps, found, lookups.signal);
+    return found;
   }
   if (results.size < job.spec.count) throw notAllThere(job, results);
   lookups.joinsLeft -= results.size;
