@@ -8,8 +8,8 @@ import type { StoreDatabase } from "./store-database.ts";
 export interface NewPin {
   readonly owner: string;
   readonly root: ContentId;
-  /** Bytes of all blocks below the root. */
-  readonly sizeBytes: number;
+  /** Bytes of all blocks below the root; undefined: counted when somebody asks. */
+  readonly sizeBytes: number | undefined;
   /** Owned or all blocks below the root; see the table `member`. */
   readonly digests: readonly Uint8Array[];
   readonly createdAtMs: number;
@@ -28,7 +28,7 @@ export class PinTable {
   /** Within a change. A pin that exists keeps the later end. */
   insert({ owner, root, sizeBytes, digests, createdAtMs, expiresAtMs = 0 }: NewPin): void {
     const { digest } = root.multihash;
-    this.#database.run(UPSERT, owner, digest, root.code, sizeBytes, createdAtMs, expiresAtMs);
+    this.#database.run(UPSERT, owner, digest, root.code, sizeBytes ?? -1, createdAtMs, expiresAtMs);
     for (const below of digests) this.#database.run("INSERT OR IGNORE INTO member (root, digest) VALUES (?, ?)", digest, below);
   }
 
@@ -42,7 +42,7 @@ export class PinTable {
         : this.#database.all<PinRow>(`${LIST_ROOT} LIMIT ?`, ...bounds, cid.multihash.digest, cid.code, pageSize + 1);
     const shown = rows.slice(0, pageSize);
     const last = rows.length > pageSize ? shown.at(-1) : undefined;
-    return { pins: shown.map(pinOf), nextPageToken: last === undefined ? "" : tokenOf(last) };
+    return { pins: shown.map((row) => pinOf(this.#counted(row))), nextPageToken: last === undefined ? "" : tokenOf(last) };
   }
 
   /** Pins that last longer, and owners that have none, stay as they are. */
@@ -81,6 +81,16 @@ export class PinTable {
   isPinned(root: Uint8Array): boolean {
     return this.#database.first("SELECT 1 FROM pin WHERE root = ? LIMIT 1", root) !== undefined;
   }
+
+  /** Publishes are many and lists are few, so a result's blocks are counted here. */
+  #counted(row: PinRow): PinRow {
+    if (row.size_bytes >= 0) return row;
+    const size_bytes = this.#database.first<{ bytes: number }>(DAG_BYTES, row.root)?.bytes ?? 0;
+    this.#database.changeLazily(() =>
+      this.#database.run("UPDATE pin SET size_bytes = ? WHERE owner = ? AND root = ?", size_bytes, row.owner, row.root),
+    );
+    return { ...row, size_bytes };
+  }
 }
 
 interface PinRow {
@@ -112,6 +122,12 @@ function parseToken(token: string): { readonly owner: string; readonly root: Uin
   return { owner: Buffer.from(owner, "base64url").toString(), root: Buffer.from(root, "hex") };
 }
 
+/** Each block below a root once: its members, and the leaves of a result with this root. */
+const DAG_BYTES = `SELECT coalesce(sum(size), 0) AS bytes FROM (
+  SELECT block.digest, block.size FROM member JOIN block ON block.digest = member.digest WHERE member.root = ?1
+  UNION SELECT file_block.digest, file_block.size FROM member JOIN file_block ON file_block.digest = member.digest WHERE member.root = ?1
+  UNION SELECT file_block.digest, file_block.size FROM (SELECT folder FROM result WHERE root = ?1 LIMIT 1) AS home
+    JOIN file ON file.folder = home.folder JOIN file_block ON file_block.file = file.id)`;
 const SHA2_256 = 0x12;
 const UPSERT = `INSERT INTO pin (owner, root, codec, size_bytes, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT (owner, root) DO UPDATE SET expires_ms = CASE WHEN expires_ms = 0 OR excluded.expires_ms = 0 THEN 0 ELSE max(expires_ms, excluded.expires_ms) END`;

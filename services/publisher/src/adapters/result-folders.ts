@@ -194,10 +194,9 @@ export class ResultFolders {
   #insertResult(folder: number, cid: ContentId, result: StagedResult): void {
     const { digest } = cid.multihash;
     const { executionId, sizeBytes, skippedPaths, parts } = result;
-    const dagBytes = this.#database.first<{ bytes: number }>(DAG_BYTES, provisionalRoot(folder), folder)?.bytes ?? 0;
     this.#database.run("UPDATE OR IGNORE member SET root = ? WHERE root = ?", digest, provisionalRoot(folder));
     this.#database.run("DELETE FROM member WHERE root = ?", provisionalRoot(folder));
-    const pin = { owner: ownerOf(executionId), root: cid, sizeBytes: dagBytes, digests: [], createdAtMs: this.#clock.nowMs() };
+    const pin = { owner: ownerOf(executionId), root: cid, sizeBytes: undefined, digests: [], createdAtMs: this.#clock.nowMs() };
     this.#pins.insert(pin);
     this.#database.run("UPDATE folder SET state = 'staged', size_bytes = ? WHERE id = ?", sizeBytes, folder);
     const values = [executionId, folder, result.cid, digest, sizeBytes, JSON.stringify(skippedPaths), JSON.stringify(parts)] as const;
@@ -260,6 +259,3 @@ const LEAST_USED = `SELECT execution_id FROM result WHERE pushed_ms > 0
   AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.folder = result.folder) ORDER BY used_ms, execution_id LIMIT 1`;
 const SOME_FILES = "SELECT max(id) AS id FROM (SELECT id FROM file WHERE folder = ? ORDER BY id LIMIT ?)";
 const FILES_AT_ONCE = 1_000;
-/** Of the blocks below a root that is being staged, each once. */
-const DAG_BYTES = `SELECT (SELECT coalesce(sum(size), 0) FROM block JOIN member ON member.digest = block.digest WHERE member.root = ?1)
-  + (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT file_block.digest, size FROM file_block WHERE file > ?2 * ${FILES_PER_FOLDER} AND file < (?2 + 1) * ${FILES_PER_FOLDER})) AS bytes`;
