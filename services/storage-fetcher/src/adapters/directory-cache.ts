@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { lstatSync, renameSync } from "node:fs";
+import { lstatSync, renameSync, rmSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { diskBytes, type Evictable } from "../domain/eviction.ts";
@@ -207,7 +207,10 @@ export class DirectoryCache implements InputCache, Disposable {
     this.#database.run("DELETE FROM entry WHERE key = ?", row.key);
     this.#database.run("DELETE FROM shared WHERE name = ?", row.name);
     this.#inspected.delete(row.name);
-    this.#room.leaving(row.size_bytes, removeEntry(this.#pathOf(row.name))).catch(() => undefined); // As above.
+    const path = this.#pathOf(row.name);
+    // A file is gone at once, so that the room it leaves is not counted twice; a folder may take a while.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return rmSync(path, { force: true });
+    this.#room.leaving(row.size_bytes, removeEntry(path)).catch(() => undefined); // As above.
   }
 
   /** A changed entry may still be mounted somewhere; then its files stay until the next start. */

@@ -1,5 +1,4 @@
 import { lookup as dnsLookup, type LookupAddress } from "node:dns";
-import { once } from "node:events";
 import { type Agent as HttpAgent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
 import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction, type Socket } from "node:net";
@@ -80,15 +79,20 @@ async function requestOnce(
   const sent = { "accept-encoding": "identity", "user-agent": "skrei-storage-fetcher", ...headers };
   const request = send(url, { method, headers: sent, agent, signal, lookup: guardedLookup(policy, url.host) });
   let lateError: Error | undefined;
+  const answered = Promise.withResolvers<IncomingMessage>();
   // Lasting: without a listener an error after the headers would end the process.
-  request.on("error", (error) => (lateError = error));
+  request.on("error", (error) => answered.reject((lateError = error)));
+  request.once("response", answered.resolve);
+  request.once("upgrade", (_, socket) => socket.destroy());
+  // Comes last in any case, so that nobody waits for ever.
+  request.once("close", () => answered.reject(new Error("the connection was closed without an answer")));
   request.once("socket", (socket) => {
     if (socket.connecting) checkPeer(socket, url, policy);
   });
   const timeout = setTimeout(() => request.destroy(new Error(`no answer within ${answerTimeoutMs} ms`)), answerTimeoutMs);
   try {
     request.end();
-    const [response] = (await once(request, "response")) as [IncomingMessage];
+    const response = await answered.promise;
     response.on("error", () => undefined); // As above; whoever reads the body gets it.
     return { response, lateError: () => lateError };
   } finally {
