@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { create } from "@bufbuild/protobuf";
 import { createClient } from "@skrei/platform/client.ts";
+import { createMemoryBus } from "@skrei/platform/memory-bus.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { BlockService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { PublisherSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
@@ -11,6 +12,9 @@ import { rawCid } from "@skrei/unixfs/cid.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readRootsOf } from "../../services/scheduler/src/domain/read-roots.ts";
 import { reconcile, type ResultRetentionParts, runResultRetention } from "../../services/scheduler/src/loops/result-retention.ts";
+import { SchedulerConfig } from "../../services/scheduler/src/config.ts";
+import { openStore } from "../../services/scheduler/src/open-store.ts";
+import { createSchedulerService } from "../../services/scheduler/src/service.ts";
 import { aShellJob, type JobSpecInit } from "../kit/a-job.ts";
 import { type DataCluster, startDataCluster } from "../kit/data-cluster.ts";
 import { eventually } from "../kit/eventually.ts";
@@ -178,6 +182,29 @@ test("a store that is away puts it off with one line, and what was missed is mad
   expect(lines).toEqual(["resultRetention.putOff", "resultRetention.unpinned", "resultRetention.resumed"]);
   stopped.abort();
   await running;
+});
+
+test("a scheduler that leads does it by itself", async () => {
+  const { contentStore, clock } = cluster;
+  await contentStore.publish(randomExecutionId(), { stdout: "x" });
+  clock.advance(2 * HOUR_MS);
+  const bus = createMemoryBus({ logger: silentLogger });
+  const config = SchedulerConfig.parse({
+    joinToken: "join-token-of-the-test",
+    publishToken: contentStore.token,
+    resultReconcileIntervalMs: 20,
+  });
+  const scheduler = createSchedulerService(config, {
+    logger: silentLogger,
+    store: openStore(config, clock),
+    bus,
+    publisherTransport: () => contentStore.transport,
+    clock,
+  });
+  await scheduler.start();
+  await eventually(keptOwners, ({ length }) => length === 0, { withinMs: 10_000 });
+  await scheduler.stop("the test is over");
+  await bus.close();
 });
 
 test("more pins than a page are gone through", async () => {

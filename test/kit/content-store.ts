@@ -16,7 +16,7 @@ import { createContentStoreClient } from "../../services/scheduler/src/adapters/
 import type { ContentStorePort } from "../../services/scheduler/src/ports.ts";
 
 const LINK_KEY = "link-secret-of-the-test";
-const TOKEN = "publish-token-of-the-test";
+const PUBLISH_TOKEN = "publish-token-of-the-test";
 
 export interface Published {
   readonly cid: string;
@@ -46,11 +46,16 @@ export async function startContentStore(
   settings: Readonly<Record<string, unknown>> = {},
 ): Promise<TestContentStore> {
   const folder = mkdtempSync(join(tmpdir(), "skrei-content-store-"));
-  const config = PublisherConfig.parse({ dataFolder: join(folder, "publisher"), linkSecret: LINK_KEY, publishToken: TOKEN, ...settings });
+  const config = PublisherConfig.parse({
+    dataFolder: join(folder, "publisher"),
+    linkSecret: LINK_KEY,
+    publishToken: PUBLISH_TOKEN,
+    ...settings,
+  });
   const publisher = createPublisherService(config, { logger: silentLogger, clock });
   await publisher.start();
   const withClusterToken: Interceptor = (next) => (request) => {
-    if (!request.header.has("authorization")) request.header.set("authorization", `Bearer ${TOKEN}`);
+    if (!request.header.has("authorization")) request.header.set("authorization", `Bearer ${PUBLISH_TOKEN}`);
     return next(request);
   };
   const interceptors = { router: { interceptors: [serverErrors(silentLogger)] }, transport: { interceptors: [withClusterToken] } };
@@ -60,8 +65,8 @@ export async function startContentStore(
   const withToken = (token: string): { headers: Record<string, string> } => ({ headers: { authorization: `Bearer ${token}` } });
   return {
     transport,
-    token: TOKEN,
-    port: createContentStoreClient(transport, TOKEN),
+    token: PUBLISH_TOKEN,
+    port: createContentStoreClient(transport, PUBLISH_TOKEN),
     publish: async (executionId, files) => {
       const source = join(folder, executionId);
       for (const [name, text] of Object.entries(files)) {
@@ -84,7 +89,7 @@ export async function startContentStore(
       return cid;
     },
     kept: async (cids) => {
-      const { missingCids } = await blocks.findMissingBlocks({ cids: [...cids] }, withToken(TOKEN));
+      const { missingCids } = await blocks.findMissingBlocks({ cids: [...cids] }, withToken(PUBLISH_TOKEN));
       return cids.filter((cid) => !missingCids.includes(cid));
     },
     stop: async () => await publisher.stop("the test wants it away"),
