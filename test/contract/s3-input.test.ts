@@ -21,6 +21,7 @@ import { type S3Server, startS3Server } from "../kit/s3-server.ts";
 
 const MEBIBYTE = 1_048_576;
 const signal = new AbortController().signal;
+const servers = new AsyncDisposableStack();
 const large = randomBytes(6 * MEBIBYTE + 17);
 /** Before the server, so that connections can be cut and objects changed in the middle. */
 let front: Server;
@@ -32,8 +33,8 @@ let folder: string;
 let fetcher: StorageFetcherService;
 
 beforeAll(async () => {
-  server = await startS3Server();
-  s3 = createS3Client({ endpoint: server.endpoint, credentials: server.credentials });
+  server = servers.use(await startS3Server());
+  s3 = servers.use(createS3Client({ endpoint: server.endpoint, credentials: server.credentials }));
   for (const bucket of ["data", "versions", "public"]) await server.request("PUT", bucket);
   const versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
   await server.request("PUT", "versions", { versioning: "" }, versioning);
@@ -46,14 +47,15 @@ beforeAll(async () => {
   front = createServer((request, response) => onRequest(request, response, (bytesMax) => forward(request, response, bytesMax)));
   front.listen(0, "127.0.0.1");
   await once(front, "listening");
+  servers.defer(() => {
+    front.closeAllConnections();
+    front.close();
+  });
   frontUrl = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
 });
 
 afterAll(async () => {
-  s3[Symbol.dispose]();
-  front.closeAllConnections();
-  front.close();
-  await server[Symbol.asyncDispose]();
+  await servers.disposeAsync();
 });
 
 beforeEach(async () => {
