@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { pipeline } from "node:stream/promises";
 import { DomainError } from "@skrei/domain";
 import { refused, unavailable } from "./target-errors.ts";
 
@@ -86,7 +85,24 @@ interface Sending {
 
 async function send(request: ClientRequest, car: AsyncIterable<Uint8Array> | undefined, { timer, signal }: Sending): Promise<void> {
   if (car === undefined) return void request.end();
-  await pipeline(multipart(car, timer), request, { signal });
+  for await (const piece of multipart(car, timer)) {
+    signal.throwIfAborted();
+    // Until it is sent its memory is in use.
+    await written(request, piece, signal);
+  }
+  request.end();
+}
+
+function written(request: ClientRequest, piece: Uint8Array, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", stop, { once: true });
+    request.write(piece, (error) => {
+      signal.removeEventListener("abort", stop);
+      if (error instanceof Error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 /** The CAR as the one file of a form; each piece that the connection takes is a sign of life. */

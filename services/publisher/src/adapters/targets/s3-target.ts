@@ -1,4 +1,3 @@
-import { pipeline } from "node:stream/promises";
 import type { Transform } from "node:stream";
 import { createGzip, createZstdCompress } from "node:zlib";
 import { DomainError, type ErrorKind, type ResultEncoding, type S3Target } from "@skrei/domain";
@@ -10,6 +9,7 @@ import { countingLoad } from "./counting-load.ts";
 import { packCar } from "./pack-car.ts";
 import { packTar } from "./pack-tar.ts";
 import { asTargetError } from "./s3-target-error.ts";
+import { releaseBytes } from "./release-bytes.ts";
 import { uploadFiles } from "./upload-files.ts";
 import { badName, notOffered } from "./target-errors.ts";
 import { treeEntries } from "./tree-entries.ts";
@@ -129,15 +129,23 @@ async function uploadArchive(stream: AsyncIterable<Uint8Array>, encoding: Archiv
 }
 
 async function* compressed(pieces: AsyncIterable<Uint8Array>, transform: Transform): AsyncGenerator<Uint8Array> {
-  const piping = pipeline(pieces, transform);
+  const feeding = feed(pieces, transform);
   // Whoever reads the transform is told by it.
-  piping.catch(() => undefined);
+  feeding.catch((error: unknown) => transform.destroy(error as Error));
   try {
     yield* transform as AsyncIterable<Uint8Array>;
   } finally {
     transform.destroy();
-    await piping.catch(() => undefined);
+    await feeding.catch(() => undefined);
   }
+}
+
+async function feed(pieces: AsyncIterable<Uint8Array>, transform: Transform): Promise<void> {
+  for await (const piece of pieces) {
+    await new Promise<void>((taken, reject) => transform.write(piece, (error) => (error instanceof Error ? reject(error) : taken())));
+    releaseBytes(piece);
+  }
+  transform.end();
 }
 
 function withEnding(name: string, encoding: ResultEncoding): string {

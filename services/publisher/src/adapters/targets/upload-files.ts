@@ -1,6 +1,7 @@
 import type { S3Client } from "@skrei/s3/client.ts";
 import type { UploadOptions } from "@skrei/s3/upload-object.ts";
 import { contentTypeOf } from "./content-type.ts";
+import { releaseBytes } from "./release-bytes.ts";
 import type { FileEntry, TreeEntry } from "./tree-entries.ts";
 
 interface FilesContext {
@@ -59,14 +60,18 @@ async function upload(file: FileEntry, { client, bucket, key, onTaken, onLeftove
   }
   const pieces: Uint8Array[] = [];
   for await (const piece of file.open()) pieces.push(piece);
-  await client.putObject(ref, Buffer.concat(pieces), options);
+  const [whole = new Uint8Array()] = pieces;
+  await client.putObject(ref, pieces.length > 1 ? Buffer.concat(pieces) : whole, options);
+  for (const piece of pieces) releaseBytes(piece);
   onTaken(file.sizeBytes);
 }
 
 async function* counted(pieces: AsyncIterable<Uint8Array>, onTaken: (bytes: number) => void): AsyncGenerator<Uint8Array> {
   for await (const piece of pieces) {
+    const { length } = piece;
     yield piece;
-    onTaken(piece.length);
+    releaseBytes(piece);
+    onTaken(length);
   }
 }
 

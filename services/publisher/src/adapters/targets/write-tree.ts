@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { mkdir, open, symlink } from "node:fs/promises";
+import { releaseBytes } from "./release-bytes.ts";
 import type { FileEntry, TreeEntry } from "./tree-entries.ts";
 
 interface WriteOptions {
@@ -34,7 +35,9 @@ async function* writeFile(entry: FileEntry, path: string, signal: AbortSignal): 
   await using file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
   for await (const piece of entry.open()) {
     signal.throwIfAborted();
+    const { length } = piece;
     await file.appendFile(piece);
-    yield piece.length;
+    releaseBytes(piece);
+    yield length;
   }
 }
