@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import {
   chmodSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -138,6 +139,28 @@ test("a large entry is walked once a minute, not by each job that uses it", asyn
   expect(await cache.lease("many", "e-2")).toBeDefined();
   writeFileSync(join(path, "new"), "a name more shows at the root");
   expect(await cache.lease("many", "e-3")).toBeUndefined();
+});
+
+test("a part whose files are links outlives its input, and then takes the room itself", async () => {
+  const cache = await openCache({ bytesMax: 3 * MIB });
+  await put(cache, "base", 2 * MIB);
+  const { path = "" } = (await cache.lease("base", "e-1")) ?? {};
+  expect([cache.owns(path), cache.owns(folder), cache.owns(join(path, "below"))]).toEqual([true, false, false]);
+  {
+    await using reservation = cache.reserve();
+    linkSync(path, reservation.path);
+    await cache.commit("part", reservation, { sizeBytes: 2 * MIB, shared: { path, sizeBytes: 2 * MIB } });
+  }
+  expect(cache.state()).toMatchObject({ entries: 2, sizeBytes: 2 * MIB });
+  await cache.lease("part", "e-2");
+  cache.release("e-1");
+  // The input could go, but would leave no room while its part is in use.
+  await expect(put(cache, "other", 2 * MIB)).rejects.toMatchObject({ reason: "CACHE_FULL" });
+  expect(cache.has("base")).toBe(true);
+  rmSync(path);
+  expect(await cache.lease("base", "e-3")).toBeUndefined();
+  expect(cache.state()).toMatchObject({ entries: 1, sizeBytes: 2 * MIB });
+  expect(readFileSync((await cache.lease("part", "e-4"))?.path ?? "").length).toBe(2 * MIB);
 });
 
 test("half downloads count, make room first, and are gone after a day", async () => {

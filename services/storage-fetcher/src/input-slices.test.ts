@@ -127,7 +127,7 @@ test("a part larger than the task's disk is refused", async () => {
   });
 });
 
-test("a part takes no room twice, is cut once, and outlives its input in the cache", async () => {
+test("a part takes no room twice, and is cut once", async () => {
   const whole: InputPartition = { by: "files", glob: "" };
   const data64 = Buffer.from("x".repeat(400)).toString("base64");
   const first = await fetchInline(data64, whole, [0, 2]);

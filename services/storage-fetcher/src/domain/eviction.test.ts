@@ -36,6 +36,26 @@ test("what two entries share is free when both are gone", () => {
   expect(planEviction([{ ...base, isLeased: true }, part], 2)).toEqual({ keys: [], missingBytes: 1 });
 });
 
+test("what a plan says is freed is freed, however entries share", () => {
+  const anyEntry = fc.record({ sizeBytes: fc.nat(1_000), isLeased: fc.boolean(), usedAtMs: fc.nat(), base: fc.option(fc.nat(9)) });
+  fc.assert(
+    fc.property(fc.array(anyEntry, { maxLength: 10 }), fc.nat(3_000), (drawn, bytes) => {
+      const bases = drawn.map(({ base, ...more }, at) => ({ ...more, key: `k${at}`, base: base !== null && base < at ? base : undefined }));
+      // A part is of an entry that is no part itself, and its bytes are no other part's.
+      const taken = new Set<number>();
+      const entries = bases.map(({ base, ...own }) => {
+        const shared = base === undefined || taken.has(base) || bases[base]?.base !== undefined ? undefined : bases[base];
+        if (shared === undefined || base === undefined) return own;
+        taken.add(base);
+        return { ...own, shared: { key: shared.key, sizeBytes: Math.min(own.sizeBytes, shared.sizeBytes) } };
+      });
+      const { keys, missingBytes } = planEviction(entries, bytes);
+      const freed = diskBytes(entries) - diskBytes(entries.filter(({ key }) => !keys.includes(key)));
+      if (missingBytes === 0) expect(freed).toBeGreaterThanOrEqual(bytes);
+    }),
+  );
+});
+
 function entry(key: string, usedAtMs: number): Parameters<typeof planEviction>[0][number] {
   return { key, usedAtMs, sizeBytes: 10, isLeased: false };
 }
