@@ -29,7 +29,7 @@ export const dataGet = defineCommand({
     8: "other files are there already, the disk refuses, or another download writes there",
   },
   run: async ({ args: [data = ""], flags, session }) => {
-    using opened = await openData(session, parseDataReference(data));
+    using opened = await openData(session, parseDataReference(data), { isQuiet: flags.quiet });
     const { target, place, shown } = placeOf(opened, flags.to);
     const trees = [{ source: opened.source, root: opened.cid, place, sizeBytes: opened.sizeBytes }];
     const isJson = flags.format === "json";

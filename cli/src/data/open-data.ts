@@ -27,11 +27,15 @@ export interface OpenData extends Disposable {
 }
 
 /** Finds what a reference means, with no more than the blocks on the way to it. @throws DomainError notFound/RESULT_NOT_FOUND. */
-export async function openData(session: Session, { root, path }: DataReference): Promise<OpenData> {
+export async function openData(
+  session: Session,
+  { root, path }: DataReference,
+  { isQuiet = false }: { readonly isQuiet?: boolean } = {},
+): Promise<OpenData> {
   const found = await findKept(session, root);
   using stack = new DisposableStack();
   const client = stack.use(createGatewayClient());
-  const source = openGateway(session, client, { jobId: jobOf(found.kept), cid: found.cid });
+  const source = openGateway(session, client, { jobId: jobOf(found.kept), cid: found.cid, isQuiet });
   const nodes = new NodeLoader(source, { readsAhead: false });
   const cid = await resolvePath(nodes.load, parseCid(found.cid), path);
   if (cid === undefined)

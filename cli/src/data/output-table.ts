@@ -64,7 +64,7 @@ async function readContents(session: Session, results: readonly Result[]): Promi
   const contents: (ResultContents | undefined)[] = results.map(() => undefined);
   await inParallel(results.entries(), PARALLEL_MAX, async ([index, { jobId, manifestCid }]) => {
     if (manifestCid === "") return;
-    const source = openGateway(session, client, { jobId, cid: manifestCid, isPatient: false });
+    const source = openGateway(session, client, { jobId, cid: manifestCid, isPatient: false, isQuiet: true });
     try {
       contents[index] = await readManifest(new NodeLoader(source, { readsAhead: false }).load, manifestCid);
     } catch (error) {

@@ -24,6 +24,8 @@ export interface GatewayBlocksOptions {
   readonly triesMax: number;
   /** Before the second try; doubles with each. */
   readonly backoffMs: number;
+  /** Hears why another try is made. */
+  readonly onRetry?: (error: unknown) => void;
 }
 
 /** Blocks of one root from the gateway. What is cut goes on with the blocks that are missing; a link that ended is made anew. */
@@ -50,6 +52,7 @@ export class GatewayBlocks implements BlockSource {
         signal.throwIfAborted();
         if (missing.size < before) tries = 1;
         if (!isWorthAnotherTry(error) || tries >= triesMax) throw error;
+        this.#options.onRetry?.(error);
         await pause(Math.min(backoffMs * 2 ** (tries - 1), BACKOFF_MS_MAX), signal);
       }
     }

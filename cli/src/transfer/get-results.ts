@@ -46,7 +46,7 @@ export interface GotResults {
 /** Downloads the results of a job into a folder, each byte checked against its content id. */
 export async function getResults(session: Session, request: GetRequest): Promise<GotResults> {
   const { jobId, partitions = [], output: outputs = [] } = request;
-  using opened = await openResults(session, { jobId, partitions, outputs });
+  using opened = await openResults(session, { jobId, partitions, outputs, isQuiet: request.isQuiet });
   return await downloadTrees(session, opened.trees, request);
 }
 

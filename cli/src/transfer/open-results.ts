@@ -10,6 +10,7 @@ export interface ResultChoice {
   readonly partitions: readonly number[];
   /** Empty for whole results. */
   readonly outputs: readonly string[];
+  readonly isQuiet?: boolean;
 }
 
 /** The trees of a job's results, ready to be read. */
@@ -20,14 +21,14 @@ export interface OpenResults extends Disposable {
 }
 
 /** Finds what is asked for. @throws DomainError notFound/RESULT_NOT_FOUND. */
-export async function openResults(session: Session, { jobId, partitions, outputs }: ResultChoice): Promise<OpenResults> {
+export async function openResults(session: Session, { jobId, partitions, outputs, isQuiet = false }: ResultChoice): Promise<OpenResults> {
   const { results, areSeveral } = await chooseResults(session, jobId, partitions);
   refuseExpired(jobId, results);
   using stack = new DisposableStack();
   const client = stack.use(createGatewayClient());
   const found: ResultTree[][] = results.map(() => []);
   await inParallel(results.entries(), PARALLEL_MAX, async ([index, result]) => {
-    const source = openGateway(session, client, { jobId: result.jobId, cid: result.cid });
+    const source = openGateway(session, client, { jobId: result.jobId, cid: result.cid, isQuiet });
     const folder = areSeveral ? [String(result.partition)] : [];
     found[index]?.push(...(await treesOf({ result, source, folder, outputs })));
   });
