@@ -17,12 +17,16 @@ export interface Embedded extends AsyncDisposable {
   startCli(args: readonly string[], options?: CliOptions): CliProcess;
 }
 
-/** Starts `skrei dev` on a free port, beside `files` of a test. Nothing of it is left when it is disposed of. */
-export async function startEmbedded(flags: readonly string[] = [], files: Readonly<Record<string, string>> = {}): Promise<Embedded> {
+/** Starts `skrei dev` on a free port, beside `files` of a test; `settings` are variables of its environment. Nothing of it is left when it is disposed of. */
+export async function startEmbedded(
+  flags: readonly string[] = [],
+  files: Readonly<Record<string, string>> = {},
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Embedded> {
   const folder = await mkdtemp(join(tmpdir(), "skrei-embedded-"));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const env = { HOME: folder, DOCKER_HOST, NO_COLOR: "1" };
-  const dev = startCli(["dev", "--json", ...flags], { env, cwd: folder, withinMs: 600_000 });
+  const dev = startCli(["dev", "--json", ...flags], { env: { ...env, ...settings }, cwd: folder, withinMs: 600_000 });
   const line = await eventually(
     () => dev.stdout(),
     (text) => text.includes("\n"),
