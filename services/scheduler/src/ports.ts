@@ -253,7 +253,7 @@ export interface ContentStorePort {
   state(signal: AbortSignal): Promise<StoreState>;
 }
 
-export interface PinQuery {
+interface PinQuery {
   readonly ownerPrefix: string;
   /** Empty: any. */
   readonly cid: string;

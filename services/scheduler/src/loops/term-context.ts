@@ -22,7 +22,7 @@ export interface LeaderOptions {
   readonly approvesNodes: boolean;
 }
 
-export interface ResultRetentionOptions {
+interface ResultRetentionOptions {
   readonly contentStore: ContentStorePort;
   readonly intervalMs: number;
   readonly uploadRetentionMs: number;
