@@ -73,7 +73,7 @@ class Chaos {
   }
 
   async act(times: number): Promise<void> {
-    const acts = [
+    const acts: readonly (() => Promise<void> | void)[] = [
       this.#stage,
       this.#stage,
       this.#upload,
