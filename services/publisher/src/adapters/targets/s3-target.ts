@@ -87,7 +87,7 @@ export class S3TargetAdapter implements TargetPort<S3Target> {
     const load = countingLoad(this.#options.load, onProgress);
     if (encoding === "car") return packCar(load, cid);
     const tar = packTar(treeEntries(load, cid), endedAtMs);
-    return compressed(tar, encoding === "tar.gz" ? createGzip() : createZstdCompress());
+    return compressed(tar, encoding === "tar.gz" ? createGzip({ chunkSize: CHUNK_BYTES }) : createZstdCompress({ chunkSize: CHUNK_BYTES }));
   }
 }
 
@@ -133,11 +133,24 @@ async function* compressed(pieces: AsyncIterable<Uint8Array>, transform: Transfo
   // Whoever reads the transform is told by it.
   feeding.catch((error: unknown) => transform.destroy(error as Error));
   try {
-    yield* transform as AsyncIterable<Uint8Array>;
+    for await (const chunk of transform as AsyncIterable<Uint8Array>) {
+      yield chunk;
+      if (isLastOfItsBuffer(chunk, transform)) (chunk.buffer as ArrayBuffer).transfer(0);
+    }
   } finally {
     transform.destroy();
     await feeding.catch(() => undefined);
   }
+}
+
+/**
+ * The compressor has gone on to another buffer. Its buffers are what no collection is made for while an upload waits: 500 MB of 512.
+ * Where it does not say which one it uses, they are left to the collector.
+ */
+function isLastOfItsBuffer({ buffer, byteOffset, byteLength }: Uint8Array, transform: Transform): boolean {
+  const inUse: unknown = Reflect.get(transform, "_outBuffer");
+  const isOver = inUse instanceof Uint8Array && inUse.buffer !== buffer;
+  return isOver && byteLength > 0 && byteOffset + byteLength === buffer.byteLength && buffer.byteLength === CHUNK_BYTES;
 }
 
 async function feed(pieces: AsyncIterable<Uint8Array>, transform: Transform): Promise<void> {
@@ -158,4 +171,5 @@ function withoutSlash(url: string): string {
   return url.replace(/\/+$/u, "").toLowerCase();
 }
 
+const CHUNK_BYTES = 262_144;
 const CONTENT_TYPES = { "tar.gz": "application/gzip", "tar.zst": "application/zstd", car: "application/vnd.ipld.car; version=1" } as const;
