@@ -40,6 +40,8 @@ interface Sample {
   readonly opensslMs: number;
   readonly stageMs: number;
   readonly publishMs: number;
+  /** Of staging and publishing, the publisher's start left out. */
+  readonly cpuMs: number;
   readonly rssMib: number;
 }
 
@@ -63,14 +65,16 @@ async function publishFolder(home: string): Promise<void> {
   await service.start();
   const client = createClient(PublishService, createRouterTransport(service.routes));
   const executionId = newExecutionId({ nowMs: () => Date.now(), randomBytes: () => randomBytes(10) });
+  const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   await client.stageResult({ executionId, folder: join(home, "result"), bytesMax: BigInt(4_096 * MIB) });
   const stagedAt = performance.now();
   for await (const _ of client.publishResult({ executionId, provenance: {} })) void _;
   const publishedAt = performance.now();
+  const { user, system } = process.cpuUsage(cpuBefore);
   await service.stop("done");
   const rssMib = process.resourceUsage().maxRSS / 1_024;
-  console.log(JSON.stringify({ stageMs: stagedAt - startedAt, publishMs: publishedAt - stagedAt, rssMib }));
+  console.log(JSON.stringify({ stageMs: stagedAt - startedAt, publishMs: publishedAt - stagedAt, cpuMs: (user + system) / 1_000, rssMib }));
 }
 
 function report(what: string, samples: readonly Sample[]): void {
@@ -81,6 +85,7 @@ function report(what: string, samples: readonly Sample[]): void {
     `openssl ${median(({ opensslMs }) => opensslMs).toFixed(0)} ms`,
     `hash and index ${median(({ stageMs }) => stageMs).toFixed(0)} ms (${ratio.toFixed(2)} x)`,
     `sync to disk ${median(({ publishMs }) => publishMs).toFixed(0)} ms`,
+    `${median(({ cpuMs }) => cpuMs).toFixed(0)} ms CPU`,
     `max RSS ${median(({ rssMib }) => rssMib).toFixed(0)} MiB`,
   ];
   console.log(`${what}: ${parts.join(", ")}`);
