@@ -150,7 +150,13 @@ async function startServices(
   const [fetcher, proxy] = await together([
     start(
       "storage-fetcher",
-      { "data-folder": join(folder, "fetcher"), "publisher-url": publisher.url, "publish-token": publishToken },
+      {
+        "data-folder": join(folder, "fetcher"),
+        "publisher-url": publisher.url,
+        "publish-token": publishToken,
+        // One publisher for the cluster and its nodes, as under compose.
+        "node-publisher-url": publisher.url,
+      },
       resolvingPlace,
     ),
     start("network-proxy", { "data-folder": join(folder, "proxy"), ...proxyFlags }, resolvingPlace),
