@@ -1,23 +1,20 @@
-import type { IncomingMessage } from "node:http";
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { DomainError, parseReason } from "@skrei/domain";
 import { cut } from "./car-reader.ts";
-import { plainGet } from "./plain-get.ts";
 
 const ERROR_BYTES_MAX = 4_096;
-const READ_BYTES = 262_144;
-const ACCEPT = "application/vnd.ipld.car;version=1";
 
 /** At most `connectionsMax` connections to the content store. */
 export class GatewayClient implements Disposable {
+  readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
   readonly #idleTimeoutMs: number;
   readonly #waiting: (() => void)[] = [];
-  /** Given on from connection to connection. */
-  readonly #buffers: Buffer[] = [];
   #free: number;
 
   constructor({ connectionsMax, idleTimeoutMs }: { readonly connectionsMax: number; readonly idleTimeoutMs: number }) {
+    this.#http = new HttpAgent({ keepAlive: true, maxSockets: connectionsMax });
     this.#https = new HttpsAgent({ keepAlive: true, maxSockets: connectionsMax });
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#free = connectionsMax;
@@ -31,7 +28,7 @@ export class GatewayClient implements Disposable {
     const answer = new Answer(push);
     await this.#takeSlot();
     try {
-      await (address.protocol === "https:" ? this.#receive(address, signal, answer) : this.#receivePlain(address, signal, answer));
+      await this.#receive(address, signal, answer);
     } catch (cause) {
       if (signal.aborted || answer.isPushRefused || cause instanceof DomainError) throw cause;
       if (answer.status !== undefined) throw cut("The content store cut the download before its end", cause);
@@ -46,30 +43,17 @@ export class GatewayClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#http.destroy();
     this.#https.destroy();
-  }
-
-  async #receivePlain(address: URL, signal: AbortSignal, answer: Answer): Promise<void> {
-    const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(READ_BYTES);
-    try {
-      await plainGet(address, {
-        signal,
-        buffer,
-        accept: ACCEPT,
-        idleTimeoutMs: this.#idleTimeoutMs,
-        onStatus: (status) => (answer.status = status),
-        onBody: (piece) => {
-          answer.take(piece);
-        },
-      });
-    } finally {
-      this.#buffers.push(buffer);
-    }
   }
 
   #receive(address: URL, signal: AbortSignal, answer: Answer): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const request = httpsRequest(address, { agent: this.#https, signal, headers: { accept: ACCEPT } });
+    const headers = { accept: "application/vnd.ipld.car;version=1" };
+    const request =
+      address.protocol === "https:"
+        ? httpsRequest(address, { agent: this.#https, signal, headers })
+        : httpRequest(address, { agent: this.#http, signal, headers });
     request.setTimeout(this.#idleTimeoutMs, () => request.destroy(new Error(`no byte for ${this.#idleTimeoutMs} ms`)));
     request.on("error", reject);
     request.on("response", (response: IncomingMessage) => {
