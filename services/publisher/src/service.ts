@@ -69,21 +69,8 @@ export function createPublisherService(
   return {
     start: async () =>
       await stack.start(async (started) => {
-        await mkdir(config.dataFolder, { recursive: true });
-        const signer = await openManifestKey(config.nodeKeyFile ?? join(config.dataFolder, "manifest-key.pem"), {
-          mayCreate: config.nodeKeyFile === undefined,
-        });
-        const store = started.use(
-          await FileContentStore.open({
-            folder: join(config.dataFolder, "store"),
-            storeBytesMax: config.storeBytesMax,
-            freeBytesMin: config.freeBytesMin,
-            pushedBytesMax: config.pushedBytesMax,
-            clock,
-          }),
-        );
-        const deliveries = started.use(new DeliveryTable(join(config.dataFolder, "deliveries.sqlite"), clock));
-        parts = { store, signer, deliveries };
+        parts = await openParts(config, clock, started);
+        const { store } = parts;
         started.defer(() => {
           parts = undefined;
         });
@@ -104,6 +91,16 @@ export function createPublisherService(
     },
     fallback: createGateway(ports, { keys: config, clock, logger }),
   };
+}
+
+async function openParts(config: PublisherConfig, clock: Clock, started: ServiceStack): Promise<RunningParts> {
+  await mkdir(config.dataFolder, { recursive: true });
+  const signer = await openManifestKey(config.nodeKeyFile ?? join(config.dataFolder, "manifest-key.pem"), {
+    mayCreate: config.nodeKeyFile === undefined,
+  });
+  const store = started.use(await FileContentStore.open({ ...config, folder: join(config.dataFolder, "store"), clock }));
+  const deliveries = started.use(new DeliveryTable(join(config.dataFolder, "deliveries.sqlite"), clock));
+  return { store, signer, deliveries };
 }
 
 interface RunningParts {
