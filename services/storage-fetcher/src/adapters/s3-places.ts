@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { DomainError } from "@skrei/domain";
 import { createS3Client, type S3Client } from "@skrei/s3/client.ts";
 import type { S3Credentials } from "@skrei/s3/sign-v4.ts";
+import { serverOf, type EndpointParts } from "../domain/s3-server.ts";
 import type { SourceOf } from "../ports.ts";
 import type { AddressPolicy } from "./address-policy.ts";
 
@@ -71,8 +72,7 @@ export class S3Places implements Disposable {
     const asked = source.endpoint === "" ? endpoint : source.endpoint;
     const isListed = buckets.includes("*") || buckets.includes(source.bucket);
     // Whatever is not the operator's is asked as anybody on the net could ask it.
-    if (!isListed || serverOf(asked) !== serverOf(endpoint))
-      return { endpoint: asked, region: source.region, credentials: undefined, policy };
+    if (!isListed || !isSameServer(asked, endpoint)) return { endpoint: asked, region: source.region, credentials: undefined, policy };
     return { endpoint: asked, region: source.region || region, credentials, policy: operatorPolicy };
   }
 }
@@ -84,15 +84,13 @@ interface Access {
   readonly policy: AddressPolicy;
 }
 
-/** What two endpoints share when they are one server. All of AWS, over TLS, is one. */
-function serverOf(endpoint: string): string {
-  if (endpoint === "") return AWS;
-  const { protocol, hostname, host, pathname } = parseEndpoint(endpoint);
-  const isAws = protocol === "https:" && host === hostname && /(^|\.)amazonaws\.com(\.cn)?$/u.test(hostname);
-  return isAws ? AWS : `${protocol}//${host}${pathname.replace(/\/+$/u, "")}`;
+/** Empty is AWS. */
+function isSameServer(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((endpoint) => serverOf(endpoint === "" ? undefined : parseEndpoint(endpoint)));
+  return a === b;
 }
 
-function parseEndpoint(text: string): { protocol: string; hostname: string; host: string; pathname: string } {
+function parseEndpoint(text: string): EndpointParts {
   const url = URL.parse(text);
   if (url === null)
     throw new DomainError("invalid", "FIELD_INVALID", `The S3 endpoint "${text.slice(0, 128)}" is not a URL.`, {
@@ -102,5 +100,4 @@ function parseEndpoint(text: string): { protocol: string; hostname: string; host
   return { protocol, host, pathname, hostname: url.hostname.replace(/^\[|\]$/gu, "") };
 }
 
-const AWS = "aws";
 const CLIENTS_MAX = 64;
