@@ -86,6 +86,8 @@ test.for([
   ["https://h/a,opt=region=x", /unknown option "region"/u],
   ["s3://b/k,opt=regoin=x", /unknown option "regoin"\. Options here: endpoint, region, filter, version-id, checksum-256/u],
   ["s3://b/k,opt=checksum-256=abc", /"abc" is not a SHA-256: 64 digits of hex, or base64/u],
+  ["file:///a%zz:/in", /"file:\/\/\/a%zz" is not a path of the node, in which % is followed by two hex digits/u],
+  ["file:///a,opt=rw,opt=ro", /an input that is read-only or writable, not both/u],
   ["file:///a,opt=rw=maybe", /"maybe" is not true or false/u],
   ["file:///a,opt=create=pipe", /"pipe" is not what is made when nothing is there: dir, file or noCreate/u],
   ["./a,opt=split=halves", /"halves" is not a division: files, object, lines/u],

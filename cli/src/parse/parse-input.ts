@@ -53,7 +53,7 @@ function readSource(uri: string, text: string, options: Options): ReadSource {
     case "s3":
       return readS3(rest, options);
     case "file":
-      return readLocal(decodeURIComponent(rest), options);
+      return readLocal(percentDecoded(rest, uri), options);
     default:
       throw refuseSource(scheme);
   }
@@ -100,12 +100,22 @@ function readS3(location: string, options: Options): ReadSource {
   return { source, known: [...plain, ...VERSION, ...CHECKSUM], shown: [...plain, "version-id", "checksum-256"] };
 }
 
+function percentDecoded(path: string, uri: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw badValue(uri, "a path of the node, in which % is followed by two hex digits, and %25 is % itself");
+  }
+}
+
 function readLocal(path: string, options: Options): ReadSource {
   const creates = parseCreates(options.get("create") ?? "none");
+  const isWritable = isSwitchedOn(options, WRITE);
+  if (isWritable && isSwitchedOn(options, ["ro"])) throw badValue(path, "an input that is read-only or writable, not both");
   const source: SourceDraft = {
     type: "local",
     path,
-    ...(isSwitchedOn(options, WRITE) && { isWritable: true }),
+    ...(isWritable && { isWritable: true }),
     ...(creates !== undefined && { creates }),
   };
   return { source, known: [...WRITE, "ro", "create"], shown: ["rw", "create"] };
