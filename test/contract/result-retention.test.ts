@@ -193,6 +193,7 @@ test("a scheduler that leads does it by itself", async () => {
     joinToken: "join-token-of-the-test",
     publishToken: contentStore.token,
     resultReconcileIntervalMs: 20,
+    jobRetentionMs: HOUR_MS,
   });
   const scheduler = createSchedulerService(config, {
     logger: silentLogger,
@@ -223,6 +224,7 @@ function parts(): ResultRetentionParts {
     contentStore: cluster.contentStore.port,
     intervalMs: 10,
     uploadRetentionMs: UPLOAD_RETENTION_MS,
+    jobRetentionMs: HOUR_MS,
     readRoots: () => new Set(),
     clock: cluster.clock,
     logger: silentLogger,

@@ -18,6 +18,14 @@ describe("the pins of an execution", () => {
     expect(unpinned({ pins: [aPin()], executions: [execution] })).toEqual([owner]);
   });
 
+  test("that a state store without its data does not know stay for as long as ended jobs are known", () => {
+    const jobRetentionMs = 720 * HOUR_MS;
+    const pin = aPin({ createdAtMs: NOW_MS - jobRetentionMs + 1 });
+    expect(unpinned({ pins: [pin], jobRetentionMs })).toEqual([]);
+    expect(unpinned({ pins: [pin], executions: [execution], jobRetentionMs })).toEqual([]);
+    expect(unpinned({ pins: [aPin({ createdAtMs: NOW_MS - jobRetentionMs })], jobRetentionMs })).toEqual([owner]);
+  });
+
   test("stay as long as their job is known and asked for no end", () => {
     expect(unpinned({ pins: [aPin()], executions: [execution], jobs: [job] })).toEqual([]);
   });
@@ -81,6 +89,7 @@ function unpinned({ executions = [], jobs = [], ...given }: Given): readonly str
     jobs: new Map(jobs.map((one) => [one.id, one])),
     readRoots: new Set(),
     uploadRetentionMs: 2 * HOUR_MS,
+    jobRetentionMs: 2 * HOUR_MS,
     nowMs: NOW_MS,
     ...given,
   });

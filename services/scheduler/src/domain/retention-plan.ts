@@ -12,6 +12,8 @@ export interface RetentionFacts {
   /** Roots that jobs read which have not ended. */
   readonly readRoots: ReadonlySet<string>;
   readonly uploadRetentionMs: number;
+  /** How long ended jobs are known. */
+  readonly jobRetentionMs: number;
   readonly nowMs: number;
 }
 
@@ -28,16 +30,20 @@ export function planUnpins({ pins, ...facts }: RetentionFacts): readonly string[
 }
 
 function isUnneeded(pin: Pin, keeper: Keeper | undefined, facts: Omit<RetentionFacts, "pins">): boolean {
-  if (keeper?.kind === "execution") return isResultUnneeded(keeper.id, facts);
+  if (keeper?.kind === "execution") return isResultUnneeded(pin, keeper.id, facts);
   if (keeper?.kind !== "upload") return false;
   // One with an end of its own goes by itself, and is extended while it is read.
   return pin.expiresAtMs === undefined && facts.nowMs - pin.createdAtMs >= facts.uploadRetentionMs && !facts.readRoots.has(pin.cid);
 }
 
-function isResultUnneeded(id: string, { executions, jobs, nowMs }: Omit<RetentionFacts, "pins">): boolean {
+/**
+ * A result comes before its job ends, so what the state store has forgotten by itself is always older than that. A younger one means
+ * that the state store lost data, and bytes that nobody can bring back must not follow it at once.
+ */
+function isResultUnneeded(pin: Pin, id: string, { executions, jobs, jobRetentionMs, nowMs }: Omit<RetentionFacts, "pins">): boolean {
   const execution = executions.get(id);
   const job = execution === undefined ? undefined : jobs.get(execution.jobId);
-  if (execution === undefined || job === undefined) return true;
+  if (execution === undefined || job === undefined) return nowMs - pin.createdAtMs >= jobRetentionMs;
   if (!isExecutionEnded(execution.state)) return false;
   const expiresAtMs = resultExpiresAtMs(job);
   return expiresAtMs !== undefined && expiresAtMs <= nowMs;

@@ -11,6 +11,8 @@ export interface ResultRetentionParts {
   readonly contentStore: ContentStorePort;
   readonly intervalMs: number;
   readonly uploadRetentionMs: number;
+  /** How long ended jobs are known; results of unknown ones are kept for as long. */
+  readonly jobRetentionMs: number;
   /** Roots that jobs read which have not ended, as they are at the call. */
   readonly readRoots: () => ReadonlySet<string>;
   readonly clock: Clock;
@@ -67,9 +69,9 @@ async function holdReadUploads({ contentStore, clock, readRoots, uploadRetention
 }
 
 async function letGo(parts: ResultRetentionParts, pins: readonly Pin[]): Promise<void> {
-  const { contentStore, clock, logger, readRoots, uploadRetentionMs, signal } = parts;
+  const { contentStore, clock, logger, readRoots, uploadRetentionMs, jobRetentionMs, signal } = parts;
   const known = await factsOf(parts, pins);
-  const owners = planUnpins({ pins, ...known, readRoots: readRoots(), uploadRetentionMs, nowMs: clock.nowMs() });
+  const owners = planUnpins({ pins, ...known, readRoots: readRoots(), uploadRetentionMs, jobRetentionMs, nowMs: clock.nowMs() });
   if (owners.length === 0) return;
   for (let at = 0; at < owners.length; at += OWNERS_A_CALL) await contentStore.unpin(owners.slice(at, at + OWNERS_A_CALL), signal);
   logger.info({ event: "resultRetention.unpinned", count: owners.length }, "the content store may let data go");

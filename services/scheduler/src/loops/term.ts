@@ -60,10 +60,10 @@ export async function runTerm(term: TermContext): Promise<void> {
   await Promise.all([committer.run(signal), deadlines.run(signal), placer.run(signal), runRetention(term), letResultsGo(term)]);
 }
 
-async function letResultsGo({ resultRetention, store, live, clock, logger, signal }: TermContext): Promise<void> {
+async function letResultsGo({ resultRetention, options, store, live, clock, logger, signal }: TermContext): Promise<void> {
   if (resultRetention === undefined) return;
   const readRoots = (): ReadonlySet<string> => readRootsOf(jobsOf(live));
-  await runResultRetention({ ...resultRetention, store, clock, logger, signal, readRoots });
+  await runResultRetention({ ...resultRetention, jobRetentionMs: options.jobRetentionMs, store, clock, logger, signal, readRoots });
 }
 
 function* jobsOf({ jobs }: LiveState): Generator<Job> {
