@@ -1,13 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Partitioning, partitionObjects } from "./partition-objects.ts";
+import { type Partitioning, partitionFilter } from "./partition-objects.ts";
 
 const objectsOf = (...keys: readonly string[]): readonly { readonly key: string }[] => keys.map((key) => ({ key }));
 
 /** The keys of each partition. */
 function divide(keys: readonly string[], partitioning: Partitioning, count: number, prefix = ""): string[][] {
   return Array.from({ length: count }, (_, index) =>
-    partitionObjects(objectsOf(...keys), { partitioning, prefix, index, count }).map(({ key }) => key),
+    objectsOf(...keys)
+      .filter(partitionFilter({ partitioning, prefix, index, count }))
+      .map(({ key }) => key),
   );
 }
 
@@ -157,9 +159,9 @@ test("a pattern made to hang a backtracking engine ends at once, on the longest 
 }, 10_000);
 
 test.each([0, -1, 1.5])("refuses %d partitions", (count) => {
-  expect(() => partitionObjects([], { partitioning: { type: "object" }, prefix: "", index: 0, count })).toThrow(/partitions/u);
+  expect(() => partitionFilter({ partitioning: { type: "object" }, prefix: "", index: 0, count })).toThrow(/partitions/u);
 });
 
 test.each([-1, 2])("refuses partition %d of 2", (index) => {
-  expect(() => partitionObjects([], { partitioning: { type: "object" }, prefix: "", index, count: 2 })).toThrow(/no partition/u);
+  expect(() => partitionFilter({ partitioning: { type: "object" }, prefix: "", index, count: 2 })).toThrow(/no partition/u);
 });

@@ -25,21 +25,17 @@ export interface PartitionOf {
 }
 
 /**
- * The objects of one partition, in the order given; folder objects belong to none. Unless the partitioning is `none`, each object is in
- * exactly one partition, which depends on its key alone. Objects that give no group, characters or date are in partition 0.
- * The same division as Bacalhau's.
+ * Whether an object is of one partition; folder objects are of none. Unless the partitioning is `none`, each object is in exactly one
+ * partition, which depends on its key alone. Objects that give no group, characters or date are in partition 0. The same division as
+ * Bacalhau's. One call takes as long as its pattern does for one key.
  * @throws DomainError invalid/FIELD_INVALID.
  */
-export function partitionObjects<T extends KeyedObject>(
-  objects: readonly T[],
-  { partitioning, prefix, index, count }: PartitionOf,
-): readonly T[] {
+export function partitionFilter({ partitioning, prefix, index, count }: PartitionOf): (object: KeyedObject) => boolean {
   if (!Number.isInteger(count) || count < 1) throw invalid(`a job cannot have ${count} partitions`);
   if (!Number.isInteger(index) || index < 0 || index >= count) throw invalid(`there is no partition ${index} of ${count}`);
   const groupOf = createGrouping(partitioning, prefix);
-  const files = objects.filter((object) => !isFolder(object));
-  if (count === 1 || groupOf === undefined) return files;
-  return files.filter(({ key }) => partitionOf(groupOf(key), count) === index);
+  if (count === 1 || groupOf === undefined) return (object) => !isFolder(object);
+  return (object) => !isFolder(object) && partitionOf(groupOf(object.key), count) === index;
 }
 
 /** What objects are kept together by; "" means nothing was found. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseS3Location, selectKey } from "./location.ts";
-import { filterObjects, planFiles } from "./select-objects.ts";
+import { keyFilter, planFiles } from "./select-objects.ts";
 
 const objectsOf = (...keys: readonly string[]): readonly { readonly key: string }[] => keys.map((key) => ({ key }));
 const invalid = expect.objectContaining({ kind: "invalid", reason: "FIELD_INVALID" });
@@ -43,10 +43,10 @@ test.each([
 
 test("filters by a match anywhere behind the prefix", () => {
   const objects = objectsOf("logs/2024/a.csv", "logs/2024/b.txt", "logs/logs.csv");
-  expect(filterObjects(objects, "logs/", "\\.csv$").map(({ key }) => key)).toEqual(["logs/2024/a.csv", "logs/logs.csv"]);
-  expect(filterObjects(objects, "logs/", "^logs").map(({ key }) => key)).toEqual(["logs/logs.csv"]);
-  expect(filterObjects(objects, "logs/", "")).toBe(objects);
-  expect(() => filterObjects(objects, "", "(?<=a)b")).toThrow(invalid);
+  expect(objects.filter(keyFilter("logs/", "\\.csv$")).map(({ key }) => key)).toEqual(["logs/2024/a.csv", "logs/logs.csv"]);
+  expect(objects.filter(keyFilter("logs/", "^logs")).map(({ key }) => key)).toEqual(["logs/logs.csv"]);
+  expect(objects.filter(keyFilter("logs/", ""))).toEqual(objects);
+  expect(() => keyFilter("", "(?<=a)b")).toThrow(invalid);
 });
 
 test("lays objects out below the last folder of the prefix", () => {

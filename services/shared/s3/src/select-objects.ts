@@ -12,11 +12,10 @@ export interface PlannedFile<T extends KeyedObject> {
   readonly path: readonly string[];
 }
 
-/** Objects whose key, without the prefix, has a match of `filter` (RE2) somewhere; all of them when it is "". */
-export function filterObjects<T extends KeyedObject>(objects: readonly T[], prefix: string, filter: string): readonly T[] {
-  if (filter === "") return objects;
+/** Whether a key, without the prefix, has a match of `filter` (RE2) somewhere. @throws DomainError invalid/FIELD_INVALID. */
+export function keyFilter(prefix: string, filter: string): (object: KeyedObject) => boolean {
   const pattern = compileKeyPattern(filter);
-  return objects.filter(({ key }) => pattern(withoutPrefix(key, prefix)) !== undefined);
+  return ({ key }) => pattern(withoutPrefix(key, prefix)) !== undefined;
 }
 
 /** Keys that end in `/` stand for folders; they hold no data of a job. */

@@ -49,7 +49,7 @@ async function fetchTree(
 ): Promise<{ readonly digest: string; readonly sizeBytes: number }> {
   const files = target.slice === undefined ? undefined : await listDagFiles(loaderOf(read), root);
   if (files === undefined || target.slice === undefined) return { digest: keyOf(root), sizeBytes: await exportDag(read, root, target) };
-  const mine = divideFiles(files, target.slice, "");
+  const mine = await divideFiles(files, target.slice, { prefix: "", signal: target.signal });
   return { digest: keyOf(folderEntryOf(mine).cid), sizeBytes: await exportDagFiles(read, mine, target) };
 }
 

@@ -1,7 +1,8 @@
 import { compileKeyPattern } from "@skrei/s3/key-pattern.ts";
-import { partitionObjects } from "@skrei/s3/partition-objects.ts";
+import { partitionFilter, type Partitioning } from "@skrei/s3/partition-objects.ts";
 import type { InputSlice } from "../ports.ts";
 import { globToPattern } from "../domain/glob.ts";
+import { filterInTurns } from "./filter-in-turns.ts";
 
 /** A file as a division sees it. */
 export interface DividableFile {
@@ -11,13 +12,23 @@ export interface DividableFile {
   readonly key: string;
 }
 
+export interface DivisionContext {
+  /** What all keys begin with. */
+  readonly prefix: string;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Those files of an input that one partition gets as a whole, in the order given; by `lines` and `bytes` it is all that the glob lets
- * through, for those are cut later. Depends on the files' names and the place alone. `prefix` is what all keys begin with.
- * @throws DomainError invalid/FIELD_INVALID.
+ * through, for those are cut later. Depends on the files' names and the place alone.
+ * @throws DomainError invalid/FIELD_INVALID, exhausted/SOURCE_TOO_LARGE for a pattern that takes too long.
  */
-export function divideFiles<T extends DividableFile>(files: readonly T[], { partition, place }: InputSlice, prefix: string): readonly T[] {
-  const matching = partition.glob === "" ? files : files.filter(globFilter(partition.glob));
+export async function divideFiles<T extends DividableFile>(
+  files: readonly T[],
+  { partition, place }: InputSlice,
+  { prefix, signal }: DivisionContext,
+): Promise<readonly T[]> {
+  const matching = partition.glob === "" ? files : await filterInTurns(files, globFilter(partition.glob), signal);
   switch (partition.by) {
     case "lines":
     case "bytes":
@@ -31,11 +42,8 @@ export function divideFiles<T extends DividableFile>(files: readonly T[], { part
     case "substring":
     case "date": {
       const { by: type, ...how } = partition;
-      return partitionObjects(matching, {
-        partitioning: { type, ...how } as Parameters<typeof partitionObjects>[1]["partitioning"],
-        prefix,
-        ...place,
-      });
+      const partitioning = { type, ...how } as Partitioning;
+      return await filterInTurns(matching, partitionFilter({ partitioning, prefix, ...place }), signal);
     }
   }
 }

@@ -110,7 +110,7 @@ async function planItems(division: Division, signal: AbortSignal): Promise<reado
   const { input, slice } = division;
   const files = await listTreeFiles(input.path, input.name);
   if (isWhole(division)) return files.map(wholeItem);
-  const chosen = choose(files, slice);
+  const chosen = await choose(files, slice, signal);
   const { by } = slice.partition;
   if (slice.place.count === 1 || (by !== "lines" && by !== "bytes")) return chosen.map(wholeItem);
   const byPath = new Map(chosen.map((file) => [file.path, file]));
@@ -123,11 +123,11 @@ async function planItems(division: Division, signal: AbortSignal): Promise<reado
   });
 }
 
-function choose(files: readonly TreeFile[], slice: InputSlice): readonly TreeFile[] {
+async function choose(files: readonly TreeFile[], slice: InputSlice, signal: AbortSignal): Promise<readonly TreeFile[]> {
   try {
-    return divideFiles(files, slice, "");
+    return await divideFiles(files, slice, { prefix: "", signal });
   } catch (error) {
-    if (error instanceof DomainError) throw notDivisible(error.message.replace(/\.$/u, ""), error);
+    if (error instanceof DomainError && error.kind === "invalid") throw notDivisible(error.message.replace(/\.$/u, ""), error);
     throw error;
   }
 }

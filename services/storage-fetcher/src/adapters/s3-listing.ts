@@ -2,9 +2,10 @@ import { hash } from "node:crypto";
 import { DomainError, LIMITS } from "@skrei/domain";
 import type { S3Client } from "@skrei/s3/client.ts";
 import { type ObjectRef, selectKey } from "@skrei/s3/location.ts";
-import { filterObjects, isFolder, planFiles } from "@skrei/s3/select-objects.ts";
+import { isFolder, keyFilter, planFiles } from "@skrei/s3/select-objects.ts";
 import type { InputSlice, SourceOf } from "../ports.ts";
 import { divideFiles } from "./divide-files.ts";
+import { filterInTurns } from "./filter-in-turns.ts";
 
 /** An object to be fetched as a file, in the version that the listing saw. */
 export interface S3File {
@@ -39,7 +40,8 @@ export async function listSource(
   const prefix = isObject ? selection.key : selection.prefix;
   const objects = isObject ? [await headOf(client, source, signal)] : await listPrefix(client, source, { prefix, signal });
   const files = planFiles(objects, prefix).map(({ object, path }): S3File => ({ ...object, path: checkDepth(path).join("/") }));
-  const mine = slice === undefined ? files : divideFiles(files, slice, isObject ? prefix.slice(0, prefix.lastIndexOf("/") + 1) : prefix);
+  const keyPrefix = isObject ? prefix.slice(0, prefix.lastIndexOf("/") + 1) : prefix;
+  const mine = slice === undefined ? files : await divideFiles(files, slice, { prefix: keyPrefix, signal });
   return { files: mine, sizeBytes: mine.reduce((sum, file) => sum + file.sizeBytes, 0), etag: etagOf(mine) };
 }
 
@@ -61,7 +63,7 @@ async function listPrefix(
   const listing = client.listObjects({ bucket, prefix, objectsMax: LIMITS.resultFilesMax, signal });
   for await (const { key, sizeBytes, etag } of listing) found.push({ ref: { bucket, key }, key, sizeBytes, etag });
   const files = found.filter((object) => !isFolder(object));
-  const matching = filterObjects(files, prefix, filter);
+  const matching = filter === "" ? files : await filterInTurns(files, keyFilter(prefix, filter), signal);
   if (matching.length > 0) return matching;
   const what = files.length === 0 ? "There is no object" : `None of ${files.length} objects matches the filter`;
   throw new DomainError("notFound", "SOURCE_UNREACHABLE", `${what} below s3://${bucket}/${prefix.slice(0, 128)}.`, {
