@@ -91,6 +91,19 @@ test("whole files go in turn, and a glob leaves the others out", async () => {
   expect(await treeOf(data, files, [7, 9])).toEqual({});
 });
 
+test("a single file without a name of its own is called as its target is", async () => {
+  const partition: InputPartition = { by: "files", glob: "*.csv" };
+  const partOf = async (target: string) => {
+    const source = { type: "inline", dataBase64: Buffer.from("1,2\n").toString("base64") } as const;
+    const input = inputSourceToProto({ alias: "", target, source, partition });
+    const { path, filesPath } = await ready({ input, partitionIndex: 0, partitionCount: 2, bytesMax: 1_000n });
+    return { text: readFileSync(path, "utf8"), list: JSON.parse(readFileSync(filesPath, "utf8")) as unknown };
+  };
+  const files = [{ path: "orders.csv", sizeBytes: 4 }];
+  expect(await partOf("/in/orders.csv")).toEqual({ text: "1,2\n", list: { files, count: 1, isCut: false } });
+  expect(await partOf("/in/orders.txt")).toEqual({ text: "", list: { files: [], count: 0, isCut: false } });
+});
+
 test("a changed folder of the node is divided anew, and its files stay the node's", async () => {
   writeFileSync(join(data, "a"), "one\ntwo\n", { mode: 0o640 });
   writeFileSync(join(data, "b"), "three\n", { mode: 0o640 });

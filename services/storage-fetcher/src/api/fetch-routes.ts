@@ -57,9 +57,9 @@ export function fetchHandlers(ports: FetchPorts, { clock, estimateTimeoutMs }: F
   };
 }
 
-function requestedInput(pb: PbInputSource, { index, count }: PartitionPlace): Pick<FetchRequest, "source" | "slice"> {
-  const { source, partition } = inputSourceFromProto(pb);
-  return { source, slice: partition === undefined ? undefined : { partition, place: { index, count: Math.max(count, 1) } } };
+function requestedInput(pb: PbInputSource, { index, count }: PartitionPlace): Pick<FetchRequest, "source" | "target" | "slice"> {
+  const { source, target, partition } = inputSourceFromProto(pb);
+  return { source, target, slice: partition === undefined ? undefined : { partition, place: { index, count: Math.max(count, 1) } } };
 }
 
 function readyToProto({ sizeBytes, movedBytes, isWritable, ...ready }: ReadyInput): ReadyInit {

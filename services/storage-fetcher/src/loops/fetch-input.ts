@@ -31,6 +31,8 @@ export interface ReadyInput {
 export interface FetchRequest {
   readonly leaseId: string;
   readonly source: Source;
+  /** Where the task sees it. */
+  readonly target: string;
   readonly bytesMax: number;
   /** Undefined: all of it. */
   readonly slice: InputSlice | undefined;
@@ -96,7 +98,7 @@ export class InputFetcher {
       throw new DomainError("invalid", "SOURCE_NOT_DIVISIBLE", "An input that the task may write to cannot be divided among partitions.", {
         hint: "Leave the partition out, or make the input read-only.",
       });
-    const sliced = await this.#parts.slicer.slice({ ...input, name: nameOf(source), isCut }, slice, { ...request, signal });
+    const sliced = await this.#parts.slicer.slice({ ...input, name: nameOf(request), isCut }, slice, { ...request, signal });
     return { ...input, ...sliced };
   }
 
@@ -247,23 +249,27 @@ function cidOf(key: string): string {
   return key.replace(/^cid:/u, "");
 }
 
-/** What a single file is called where it comes from. */
-function nameOf(source: Source): string {
+/** What a single file is called where it comes from, or else where the task sees it. */
+function nameOf({ source, target }: FetchRequest): string {
+  return ownNameOf(source) || lastSegment(target) || "data";
+}
+
+function ownNameOf(source: Source): string {
   switch (source.type) {
     case "local":
     case "content":
-      return lastSegment(source.path) || "data";
+      return lastSegment(source.path);
     case "http":
-      return lastSegment(URL.parse(source.url)?.pathname ?? "") || "data";
+      return lastSegment(URL.parse(source.url)?.pathname ?? "");
     case "s3":
-      return lastSegment(source.key) || "data";
+      return lastSegment(source.key);
     case "inline":
-      return "data";
+      return "";
   }
 }
 
 function lastSegment(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
+  return path.split("/").findLast((segment) => segment !== "") ?? "";
 }
 
 const ON_NODE = { path: "", digest: "", sizeBytes: 0, wasCached: true, movedBytes: 0, filesPath: "", isWritable: false } as const;
