@@ -5,6 +5,7 @@ import type { PublisherConfig } from "../../config.ts";
 import { type DeliveryTarget, parseTarget, resolveTarget } from "../../domain/delivery-target.ts";
 import type { TargetPort, Targets } from "../../ports.ts";
 import { IpfsTargetAdapter } from "./ipfs-target.ts";
+import { LimitedTarget } from "./limited-target.ts";
 import { LocalTargetAdapter } from "./local-target.ts";
 import { S3TargetAdapter } from "./s3-target.ts";
 
@@ -13,18 +14,20 @@ export function createTargets(config: PublisherConfig, { load, logger }: { reado
   const credentials = credentialsOf(config);
   const { targetTimeoutMs: timeoutMs, publishFolders, ipfsRpcUrl } = config;
   const ports: { readonly [Type in DeliveryTarget["type"]]: TargetPort<Extract<DeliveryTarget, { type: Type }>> } = {
-    s3: new S3TargetAdapter({
-      endpoint: config.s3Endpoint ?? "",
-      region: config.s3Region,
-      credentials,
-      buckets: config.s3Buckets,
-      timeoutMs,
-      load,
-      onLeftover: ({ uploadId, cause }) =>
-        logger.warn({ path: uploadId, err: cause }, "an upload that failed could not be removed from its bucket"),
-    }),
-    ipfs: new IpfsTargetAdapter({ rpcUrl: ipfsRpcUrl, timeoutMs, load }),
-    local: new LocalTargetAdapter({ folders: publishFolders, load }),
+    s3: limited(
+      new S3TargetAdapter({
+        endpoint: config.s3Endpoint ?? "",
+        region: config.s3Region,
+        credentials,
+        buckets: config.s3Buckets,
+        timeoutMs,
+        load,
+        onLeftover: ({ uploadId, cause }) =>
+          logger.warn({ path: uploadId, err: cause }, "an upload that failed could not be removed from its bucket"),
+      }),
+    ),
+    ipfs: limited(new IpfsTargetAdapter({ rpcUrl: ipfsRpcUrl, timeoutMs, load })),
+    local: limited(new LocalTargetAdapter({ folders: publishFolders, load })),
   };
   const portOf = (target: DeliveryTarget): TargetPort => ports[target.type];
   const targets = {
@@ -37,6 +40,10 @@ export function createTargets(config: PublisherConfig, { load, logger }: { reado
     ],
   };
   return { ...targets, byDefault: readDefault(config.defaultTarget, targets) };
+}
+
+function limited<Target extends DeliveryTarget>(port: TargetPort<Target>): TargetPort<Target> {
+  return new LimitedTarget(port, DELIVERIES_AT_ONCE);
 }
 
 function credentialsOf({
@@ -77,5 +84,7 @@ function configInvalid(violations: readonly Violation[]): DomainError {
   return new DomainError("invalid", "CONFIG_INVALID", "The publisher's targets are not set as they have to be.", { violations });
 }
 
+/** To one kind of target; an upload takes about 48 MiB of memory. */
+const DELIVERIES_AT_ONCE = 4;
 const ALLOWED_DEFAULTS =
   "cluster, ipfs, local:/path/{executionID}, or s3://bucket/key/{executionID} with ,opt=region=…, ,opt=endpoint=…, ,opt=encoding=…";
