@@ -1,6 +1,6 @@
-import type { Task } from "@skrei/domain";
+import { DomainError, type Task } from "@skrei/domain";
 import { expect, test } from "vitest";
-import { refusalOf, shortfallOf } from "./bid.ts";
+import { refusalAfter, refusalOf, shortfallOf } from "./bid.ts";
 
 const resources = { cpuMillis: 2_000, memoryBytes: 1_024, diskBytes: 1_024 };
 const task = { engine: { name: "docker" }, network: { mode: "none" }, resources } as Task;
@@ -30,6 +30,12 @@ test("refuses a networked task while the proxy has not answered, and only such a
     reason: "DOOR_FAILED",
     message: expect.stringContaining("has not answered"),
   });
+});
+
+test("a refusal of another service keeps what to do about it, since a bid has one text", () => {
+  const error = new DomainError("forbidden", "SOURCE_NOT_ALLOWED", "The path /x is not allowed.", { hint: "List it." });
+  expect(refusalAfter(error)).toEqual({ reason: "SOURCE_NOT_ALLOWED", message: "The path /x is not allowed. List it." });
+  expect(refusalAfter(new DomainError("forbidden", "SOURCE_NOT_ALLOWED", "No."))).toMatchObject({ message: "No." });
 });
 
 test("says in numbers what is short for the rest", () => {

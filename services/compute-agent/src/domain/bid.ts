@@ -1,4 +1,4 @@
-import { timesFitting, type NetworkMode, type NodeEngine, type Reason, type Resources, type Task } from "@skrei/domain";
+import { type DomainError, timesFitting, type NetworkMode, type NodeEngine, type Reason, type Resources, type Task } from "@skrei/domain";
 
 /** A node's answer to an ask. */
 export interface Bid {
@@ -37,6 +37,11 @@ export function refusalOf(task: Task, node: NodeOffer): Refusal | undefined {
     return { reason: "CAPACITY_TOO_SMALL", message: shortage(task.resources, node.total, "in all") };
   }
   return undefined;
+}
+
+/** What another service of the node refused, and what to do about it: a bid has one text for both. */
+export function refusalAfter({ reason, message, metadata }: DomainError): Refusal {
+  return { reason, message: [message, metadata["hint"] ?? ""].filter((text) => text !== "").join(" ") };
 }
 
 /** A task without a network does not wait for a proxy. */

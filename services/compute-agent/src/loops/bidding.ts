@@ -1,6 +1,6 @@
 import { DomainError, type EngineName, type Network } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
-import { refusalOf, shortfallOf, type Bid, type Refusal } from "../domain/bid.ts";
+import { refusalAfter, refusalOf, shortfallOf, type Bid, type Refusal } from "../domain/bid.ts";
 import type { Capacity } from "../domain/capacity.ts";
 import type { Clock, DoorPort, Executor, InputPort, JobTask, ResultPort } from "../ports.ts";
 import type { OfferWatch } from "./offer-watch.ts";
@@ -61,7 +61,7 @@ export class Bidding {
       return undefined;
     } catch (error) {
       if (error instanceof DomainError && (error.kind === "precondition" || error.kind === "invalid")) {
-        return { reason: error.reason, message: error.message };
+        return refusalAfter(error);
       }
       this.#parts.logger.warn({ err: error }, "the network-proxy does not say whether it would open a door");
       return { reason: "DOOR_FAILED", message: "the node's network-proxy does not answer" };
@@ -84,7 +84,7 @@ export class Bidding {
   /** A clear no refuses; not knowing the cost does not. */
   #costAfter(error: unknown): Cost {
     if (error instanceof DomainError && (error.kind === "forbidden" || error.kind === "invalid" || error.kind === "notFound")) {
-      return { reason: error.reason, message: error.message };
+      return refusalAfter(error);
     }
     this.#parts.logger.warn({ err: error }, "the cost of a task is not known, bidding without");
     return { missingBytes: 0, isImageMissing: false };

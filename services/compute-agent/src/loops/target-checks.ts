@@ -1,6 +1,6 @@
 import { DomainError, type Publisher } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
-import type { Refusal } from "../domain/bid.ts";
+import { refusalAfter, type Refusal } from "../domain/bid.ts";
 import type { Clock, ResultPort } from "../ports.ts";
 
 interface CheckParts {
@@ -37,7 +37,7 @@ export class TargetChecks {
       await this.#parts.results.check(target, signal);
       return undefined;
     } catch (error) {
-      if (error instanceof DomainError && error.reason === "TARGET_NOT_OFFERED") return { reason: error.reason, message: error.message };
+      if (error instanceof DomainError && error.reason === "TARGET_NOT_OFFERED") return refusalAfter(error);
       this.#parts.logger.warn({ err: error }, "the publisher does not say whether it publishes to a target, bidding without");
       return undefined;
     }
