@@ -1,27 +1,28 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { DomainError, parseReason } from "@skrei/domain";
+import { OneBufferAgent, releasePiece } from "@skrei/platform/one-buffer-agent.ts";
 import { cut } from "./car-reader.ts";
 
 const ERROR_BYTES_MAX = 4_096;
 
 /** At most `connectionsMax` connections to the content store. */
 export class GatewayClient implements Disposable {
-  readonly #http: HttpAgent;
+  readonly #http: OneBufferAgent;
   readonly #https: HttpsAgent;
   readonly #idleTimeoutMs: number;
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
   constructor({ connectionsMax, idleTimeoutMs }: { readonly connectionsMax: number; readonly idleTimeoutMs: number }) {
-    this.#http = new HttpAgent({ keepAlive: true, maxSockets: connectionsMax });
+    this.#http = new OneBufferAgent({ keepAlive: true, maxSockets: connectionsMax });
     this.#https = new HttpsAgent({ keepAlive: true, maxSockets: connectionsMax });
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#free = connectionsMax;
   }
 
   /**
-   * Gives the body of a GET piece by piece; what `push` throws ends it.
+   * Gives the body of a GET piece by piece, each valid until `push` returns; what that throws ends it.
    * @throws DomainError unavailable/UPSTREAM_UNAVAILABLE when there is no whole answer, or what the gateway refused it with.
    */
   async get(address: URL, signal: AbortSignal, push: (piece: Uint8Array) => void): Promise<void> {
@@ -61,6 +62,7 @@ export class GatewayClient implements Disposable {
       response.on("data", (piece: Buffer) => {
         try {
           answer.take(piece);
+          releasePiece(piece);
         } catch (error) {
           reject(error);
           response.destroy();
