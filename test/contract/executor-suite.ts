@@ -195,8 +195,8 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
       expect(await readFile(file, "utf8")).toBe("mine");
     });
 
-    test.runIf(!factory.supports.hostData)("refuses to let a task change the node's own data", async () => {
-      const spec = await specOf(EXIT_0, { mounts: [{ hostPath: folder, target: "/inputs", isReadOnly: false, isHostData: true }] });
+    test.runIf(!factory.supports.hostData).each([true, false])("refuses a task the node's own data, read-only %s", async (isReadOnly) => {
+      const spec = await specOf(EXIT_0, { mounts: [{ hostPath: folder, target: "/inputs", isReadOnly, isHostData: true }] });
       await expect(executor.prepare(spec, within())).rejects.toMatchObject({ reason: "SANDBOX_FAILED" });
       expect(await heldOf(spec.executionId)).toBeUndefined();
     });

@@ -147,14 +147,14 @@ export class WasmExecutor implements Executor {
   }
 
   /**
-   * The host walks paths name by name. Data of the node that others write to as well may turn into a link between two steps, so there
-   * the wall has to hold.
+   * The host walks paths name by name. Data of the node that others write to as well may turn into a link between two steps, also where
+   * the module only reads, so there the wall has to hold.
    * @throws DomainError unavailable/SANDBOX_FAILED.
    */
   #refuseUnwalled({ mounts }: RunSpec): void {
     const shared = mounts.find(({ isHostData }) => isHostData === true);
     if (shared === undefined || this.#wall !== "none") return;
-    throw new DomainError("unavailable", "SANDBOX_FAILED", `the node lets no module write to its data at ${shared.target} without a wall`, {
+    throw new DomainError("unavailable", "SANDBOX_FAILED", `the node lets no module see its own data at ${shared.target} without a wall`, {
       hint: "install bubblewrap on the node, or use the engine docker",
     });
   }

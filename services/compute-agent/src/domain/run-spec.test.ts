@@ -45,7 +45,7 @@ const parts: PreparedParts = {
 test("a task sees its inputs read-only and its outputs writable", () => {
   expect(buildRunSpec(assignment, parts)).toMatchObject({
     mounts: [
-      { hostPath: "/cache/1", target: "/in", isReadOnly: true },
+      { hostPath: "/cache/1", target: "/in", isReadOnly: true, isHostData: true },
       { hostPath: "/node/outputs/results", target: "/out", isReadOnly: false },
     ],
     limits: { cpuMillis: 1, memoryBytes: 2, diskBytes: 3, timeoutMs: 4 },

@@ -48,13 +48,12 @@ const OUTPUT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u;
 
 /** Inputs first, so that an output below an input's target is mounted over it. */
 function mountTable({ job: { task } }: Assignment, parts: PreparedParts): readonly Mount[] {
-  const inputs = task.inputs.map(({ target }, index): Mount => {
+  const inputs = task.inputs.map(({ target, source }, index): Mount => {
     const input = parts.inputs[index];
     if (input === undefined)
       throw new DomainError("invalid", "FIELD_INVALID", `input ${index} of ${task.inputs.length} was not made local`);
-    return input.isWritable
-      ? { hostPath: input.path, target, isReadOnly: false, isHostData: true }
-      : { hostPath: input.path, target, isReadOnly: true };
+    const mount = { hostPath: input.path, target, isReadOnly: !input.isWritable };
+    return source.type === "local" ? { ...mount, isHostData: true } : mount;
   });
   const outputs = task.outputs.map(({ name, path }): Mount => ({
     hostPath: `${parts.outputsFolder}/${outputFolderName(name)}`,

@@ -7,7 +7,7 @@ export interface Mount {
   /** Absolute path inside the task. */
   readonly target: string;
   readonly isReadOnly: boolean;
-  /** Set for the node's own data that the task may change: it keeps its owner, and does not count to the task's disk. */
+  /** Set for a path of the node that the job named: it keeps its owner, and does not count to the task's disk. */
   readonly isHostData?: true;
 }
 

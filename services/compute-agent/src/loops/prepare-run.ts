@@ -2,8 +2,9 @@ import { DomainError, type InputSource, type InputUse } from "@skrei/domain";
 import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
 import { NO_DOOR, type Door, type RunSpec } from "../domain/run.ts";
 import { buildRunSpec, outputFolderName } from "../domain/run-spec.ts";
-import type { Executor, FetchedInput, OutputLog } from "../ports.ts";
+import type { Executor, FetchedInput, InputRequest, OutputLog } from "../ports.ts";
 import type { ExecutionParts } from "./execution-parts.ts";
+import { refuseConflict, refuseMoved } from "./guard-local-paths.ts";
 import { TransferNotes } from "./transfer-notes.ts";
 
 /** Makes everything ready and launches; the record is `running` when it resolves. Begins anew whatever an earlier try had done. */
@@ -24,7 +25,13 @@ export async function prepareRun(record: ExecutionRecord, { parts, log, signal }
   const { outputsFolder, scratchFolder } = folders.of(executionId);
   const inputsFile = await writeInputsFile(record, parts, inputs);
   const run = buildRunSpec(record.assignment, { nodeId: parts.nodeId, inputs, inputsFile, outputsFolder, scratchFolder, door });
+  refuseConflict(run, parts.held);
   held.note(executionId, { run, inputs: task.inputs.map((input, index) => useOf(input, inputs[index])) });
+  await refuseMoved(
+    task.inputs,
+    inputs,
+    async (input) => await parts.inputs.fetch({ ...requestOf(record), input, onProgress: () => undefined }, signal),
+  );
   const startedAtMs = await launch(run, { executor, sink, parts, signal });
   held.advance(executionId, "started", { startedAtMs });
 }
@@ -68,22 +75,23 @@ async function openDoor({ assignment }: ExecutionRecord, { doors }: ExecutionPar
 }
 
 async function fetchInputs(
-  { assignment }: ExecutionRecord,
+  record: ExecutionRecord,
   { inputs, held, clock }: ExecutionParts,
   signal: AbortSignal,
 ): Promise<readonly FetchedInput[]> {
-  const { executionId, job } = assignment;
-  const request = {
-    leaseId: executionId,
-    bytesMax: job.task.resources.diskBytes,
-    partition: { index: assignment.partition, count: job.partitionCount },
-  };
+  const { executionId, job } = record.assignment;
+  const request = requestOf(record);
   using notes = new TransferNotes({ executionId, kind: "inputs", held, clock });
   const fetches = job.task.inputs.map(
     (input, index) => (all: AbortSignal) =>
       inputs.fetch({ ...request, input, onProgress: (progress) => notes.progress(progress, index) }, all),
   );
   return await allOrNone(signal, fetches);
+}
+
+function requestOf({ assignment }: ExecutionRecord): Pick<InputRequest, "leaseId" | "bytesMax" | "partition"> {
+  const { executionId, partition, job } = assignment;
+  return { leaseId: executionId, bytesMax: job.task.resources.diskBytes, partition: { index: partition, count: job.partitionCount } };
 }
 
 /** Empty when no input is divided. */
