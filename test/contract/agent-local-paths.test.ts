@@ -66,6 +66,9 @@ test("nothing below a folder is mounted while another task may change names ther
   await scheduler.assign([writer]);
   await scheduler.reported(writer.executionId, ["running"]);
   const refused = assignmentOf("true", { path: join(shared, "below") });
+  const asks = [refused, writer].map(({ job }, index) => ({ askId: String(index), job, partitions: 1 }));
+  const message = `${shared}/below is not mounted while another task may write to ${shared}`;
+  expect(await scheduler.ask(asks)).toMatchObject([{ partitions: 0, reason: "CAPACITY_BUSY", message }, { partitions: 1 }]);
   const same = assignmentOf("true", { path: shared });
   await scheduler.assign([refused, same]);
   expect(await scheduler.reported(refused.executionId, ENDED)).toMatchObject({
@@ -73,7 +76,7 @@ test("nothing below a folder is mounted while another task may change names ther
     failure: {
       class: "infrastructure",
       reason: "SANDBOX_FAILED",
-      message: expect.stringContaining(`${shared}/below is not mounted while another task may write to ${shared}`),
+      message,
     },
   });
   expect(await scheduler.reported(same.executionId, ENDED)).toMatchObject({ state: "completed" });

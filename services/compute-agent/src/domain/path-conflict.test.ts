@@ -9,8 +9,8 @@ const mounted = (...mounts: RunSpec["mounts"]): NeighbourRun => ({ run: runWith(
 const mounting = (...mounts: RunSpec["mounts"]): NeighbourRun => ({ run: runWith(...mounts), isMounted: false });
 
 test.each([
-  ["is read", runWith(reads("/s/a/b"))],
-  ["is written", runWith(writes("/s/a"))],
+  ["is read", [reads("/s/a/b")]],
+  ["is written", [writes("/s/a")]],
 ])("a path below a folder that a task writes to is not mounted, whether it %s", (_, run) => {
   expect(findPathConflict(run, [mounted(reads("/x")), mounted(writes("/s"))])).toMatchObject({ folder: "/s" });
   expect(findPathConflict(run, [mounting(writes("/s"))])).toMatchObject({ folder: "/s" });
@@ -18,8 +18,8 @@ test.each([
 });
 
 test("a task does not begin to write to a folder while a path below it is being mounted", () => {
-  expect(findPathConflict(runWith(writes("/s")), [mounting(reads("/s/a"))])).toEqual({ path: "/s/a", folder: "/s" });
-  expect(findPathConflict(runWith(writes("/s")), [mounted(reads("/s/a"))])).toBeUndefined();
+  expect(findPathConflict([writes("/s")], [mounting(reads("/s/a"))])).toEqual({ path: "/s/a", folder: "/s" });
+  expect(findPathConflict([writes("/s")], [mounted(reads("/s/a"))])).toBeUndefined();
 });
 
 test.each([
@@ -28,7 +28,7 @@ test.each([
   ["a folder that is only read", reads("/")],
   ["what is no data of the node", { hostPath: "/", target: "/out", isReadOnly: false }],
 ])("%s is no conflict", (_, mount) => {
-  const run = runWith(reads("/s"), writes("/s/ab"), { hostPath: "/cache/1", target: "/c", isReadOnly: true });
-  const others = mount.hostPath === "/s" ? runWith(reads("/s")) : run;
+  const run = [reads("/s"), writes("/s/ab"), { hostPath: "/cache/1", target: "/c", isReadOnly: true }];
+  const others = mount.hostPath === "/s" ? [reads("/s")] : run;
   expect(findPathConflict(others, [mounted(mount)])).toBeUndefined();
 });

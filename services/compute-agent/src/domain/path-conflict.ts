@@ -17,15 +17,15 @@ export interface PathConflict {
  * Engines mount by name: between the check of a path and its mount, a task that may write to a folder on the way could put a link there
  * that leads anywhere on the node. So none is mounted while such a task runs, and no such task starts while one is being mounted.
  */
-export function findPathConflict(run: RunSpec, neighbours: readonly NeighbourRun[]): PathConflict | undefined {
+export function findPathConflict(mounts: readonly Mount[], neighbours: readonly NeighbourRun[]): PathConflict | undefined {
   for (const { run: other, isMounted } of neighbours) {
-    const conflict = conflictOf(run, other) ?? (isMounted ? undefined : conflictOf(other, run));
+    const conflict = conflictOf(mounts, other.mounts) ?? (isMounted ? undefined : conflictOf(other.mounts, mounts));
     if (conflict !== undefined) return conflict;
   }
   return undefined;
 }
 
-function conflictOf(reader: RunSpec, writer: RunSpec): PathConflict | undefined {
+function conflictOf(reader: readonly Mount[], writer: readonly Mount[]): PathConflict | undefined {
   for (const { hostPath: folder } of hostData(writer).filter(({ isReadOnly }) => !isReadOnly)) {
     const path = hostData(reader).find(({ hostPath }) => isBelow(hostPath, folder))?.hostPath;
     if (path !== undefined) return { path, folder };
@@ -33,7 +33,7 @@ function conflictOf(reader: RunSpec, writer: RunSpec): PathConflict | undefined 
   return undefined;
 }
 
-function hostData({ mounts }: RunSpec): readonly Mount[] {
+function hostData(mounts: readonly Mount[]): readonly Mount[] {
   return mounts.filter(({ isHostData }) => isHostData === true);
 }
 

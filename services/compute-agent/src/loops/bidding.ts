@@ -3,6 +3,8 @@ import type { Logger } from "@skrei/platform/logger.ts";
 import { refusalAfter, refusalOf, shortfallOf, type Bid, type Refusal } from "../domain/bid.ts";
 import type { Capacity } from "../domain/capacity.ts";
 import type { Clock, DoorPort, Executor, InputPort, JobTask, ResultPort } from "../ports.ts";
+import { conflictRefusal } from "./guard-local-paths.ts";
+import type { HeldExecutions } from "./held-executions.ts";
 import type { OfferWatch } from "./offer-watch.ts";
 import { TargetChecks } from "./target-checks.ts";
 
@@ -44,6 +46,8 @@ export class Bidding {
     const { offers, capacity } = this.#parts;
     const refusal = refusalOf(task, { engines: offers.engines, networkModes: offers.network.modes, total: capacity.total });
     if (refusal !== undefined) return refusal;
+    const conflict = conflictRefusal(task, this.#parts.held);
+    if (conflict !== undefined) return conflict;
     const signal = AbortSignal.timeout(COST_TIMEOUT_MS);
     const [door, target, cost] = await Promise.all([
       this.#refusalOfDoor(task.network, signal),
@@ -94,6 +98,7 @@ export class Bidding {
 type Cost = Refusal | { readonly missingBytes: number; readonly isImageMissing: boolean };
 
 interface BiddingParts {
+  readonly held: HeldExecutions;
   readonly offers: OfferWatch;
   readonly executors: ReadonlyMap<EngineName, Executor>;
   readonly inputs: InputPort;

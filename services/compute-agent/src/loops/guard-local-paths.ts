@@ -1,6 +1,7 @@
-import { DomainError, type InputSource } from "@skrei/domain";
-import { findPathConflict } from "../domain/path-conflict.ts";
-import type { RunSpec } from "../domain/run.ts";
+import { DomainError, type InputSource, type Task } from "@skrei/domain";
+import type { Refusal } from "../domain/bid.ts";
+import { findPathConflict, type NeighbourRun, type PathConflict } from "../domain/path-conflict.ts";
+import type { Mount, RunSpec } from "../domain/run.ts";
 import type { FetchedInput } from "../ports.ts";
 import type { HeldExecutions } from "./held-executions.ts";
 
@@ -9,17 +10,32 @@ import type { HeldExecutions } from "./held-executions.ts";
  * @throws DomainError unavailable/SANDBOX_FAILED while another task may lead one of the paths elsewhere.
  */
 export function refuseConflict(run: RunSpec, held: HeldExecutions): void {
-  const neighbours = held.all().flatMap(({ observed }) => {
-    const { run: other, state, end } = observed;
-    const isAlive = (state === "preparing" || state === "running") && end === undefined;
-    return other === undefined || !isAlive || other.executionId === run.executionId ? [] : [{ run: other, isMounted: state === "running" }];
-  });
-  const conflict = findPathConflict(run, neighbours);
+  const others = neighboursIn(held).filter(({ run: { executionId } }) => executionId !== run.executionId);
+  const conflict = findPathConflict(run.mounts, others);
   if (conflict === undefined) return;
-  const { path, folder } = conflict;
-  throw new DomainError("unavailable", "SANDBOX_FAILED", `${path} is not mounted while another task may write to ${folder}`, {
-    hint: "it is tried again; tasks that run at once may share a folder, but none may write to a folder above another's",
+  throw new DomainError("unavailable", "SANDBOX_FAILED", wordsOf(conflict), {
+    hint: "run such tasks one after the other; those that run at once may share a folder, but none may write to a folder above another's",
   });
+}
+
+/** As far as a bid can tell, which knows paths as the job names them. Such a task fits when the other has ended. */
+export function conflictRefusal({ inputs }: Task, held: HeldExecutions): Refusal | undefined {
+  const mounts = inputs.flatMap(({ source, target }): Mount[] =>
+    source.type === "local" ? [{ hostPath: source.path, target, isReadOnly: source.isWritable !== true, isHostData: true }] : [],
+  );
+  const conflict = mounts.length === 0 ? undefined : findPathConflict(mounts, neighboursIn(held));
+  return conflict === undefined ? undefined : { reason: "CAPACITY_BUSY", message: wordsOf(conflict) };
+}
+
+function neighboursIn(held: HeldExecutions): readonly NeighbourRun[] {
+  return held.all().flatMap(({ observed: { run, state, end } }) => {
+    const isAlive = (state === "preparing" || state === "running") && end === undefined;
+    return run === undefined || !isAlive ? [] : [{ run, isMounted: state === "running" }];
+  });
+}
+
+function wordsOf({ path, folder }: PathConflict): string {
+  return `${path} is not mounted while another task may write to ${folder}`;
 }
 
 /**
