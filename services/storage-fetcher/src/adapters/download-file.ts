@@ -33,14 +33,11 @@ export class DownloadFile implements AsyncDisposable {
   }
 
   /** `version` is undefined when the origin cannot prove what these bytes are of. */
-  async append(pieces: readonly Buffer[], sizeBytes: number, version: Validators | undefined): Promise<void> {
-    try {
-      await this.#file.writev(pieces, this.sizeBytes);
-    } catch (error) {
-      throw asCacheFull(error);
-    }
-    for (const piece of pieces) this.#hash.update(piece);
-    this.sizeBytes += sizeBytes;
+  async append(piece: Buffer, version: Validators | undefined): Promise<void> {
+    const writing = this.#write(piece);
+    this.#hash.update(piece);
+    await writing;
+    this.sizeBytes += piece.length;
     if (version !== undefined && this.sizeBytes - this.#keptBytes >= KEEP_BYTES && !this.#isSyncing) this.#keep(version);
   }
 
@@ -65,6 +62,15 @@ export class DownloadFile implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#syncing;
     await this.#file.close();
+  }
+
+  /** Until all of it is written, or the disk says why not: a full one takes a part first. */
+  async #write(piece: Buffer): Promise<void> {
+    try {
+      for (let at = 0; at < piece.length;) at += (await this.#file.write(piece, at, piece.length - at, this.sizeBytes + at)).bytesWritten;
+    } catch (error) {
+      throw asCacheFull(error);
+    }
   }
 
   /** Beside the download: it does not wait for the disk. */

@@ -5,7 +5,7 @@ import type { Clock, Fetched, FetchTarget, Validators } from "../ports.ts";
 import type { AddressPolicy } from "./address-policy.ts";
 import { DownloadFile } from "./download-file.ts";
 import { type HttpAnswer, requestOrigin } from "./http-request.ts";
-import { readBody } from "./http-body.ts";
+import { hasSurplus, readBody } from "./http-body.ts";
 
 export interface DownloadSettings {
   readonly policy: AddressPolicy;
@@ -63,7 +63,8 @@ export class HttpDownload {
     try {
       const { policy, answerTimeoutMs } = this.#settings;
       const headers = this.#headers(file.sizeBytes);
-      const answer = await requestOrigin(this.#url, { method: "GET", headers, policy, answerTimeoutMs, signal: this.#target.signal });
+      const { signal } = this.#target;
+      const answer = await requestOrigin(this.#url, { method: "GET", headers, policy, isDiverted: true, answerTimeoutMs, signal });
       try {
         return await this.#take(answer, { file, asked: headers });
       } finally {
@@ -116,16 +117,17 @@ export class HttpDownload {
     );
   }
 
-  async #receive({ response, lateError }: HttpAnswer, file: DownloadFile): Promise<"whole" | Hitch> {
+  async #receive(answer: HttpAnswer, file: DownloadFile): Promise<"whole" | Hitch> {
+    const { response, lateError } = answer;
     const version = this.#note(response.headers, file.sizeBytes);
     this.#allow(file.sizeBytes);
-    const cause = await readBody(response, this.#settings, async (pieces, sizeBytes) => {
-      this.#allow(file.sizeBytes + sizeBytes);
-      await file.append(pieces, sizeBytes, version);
+    const cause = await readBody(response, this.#settings, async (piece) => {
+      this.#allow(file.sizeBytes + piece.length);
+      await file.append(piece, version);
     });
     const { sizeBytes: bytesDone } = file;
     if (bytesDone < this.#bytesTotal) return { what: "the body ended early", isShort: true, cause };
-    if (this.#bytesTotal > 0 && (isSurplus(lateError()) || bytesDone > this.#bytesTotal))
+    if (this.#bytesTotal > 0 && (hasSurplus(answer) || bytesDone > this.#bytesTotal))
       throw this.#sizeMismatch({ which: "more", bytesDone }, lateError());
     return cause === undefined ? "whole" : { what: "the connection broke", cause };
   }
@@ -198,10 +200,4 @@ interface Hitch {
   /** The origin closed before all that it had announced. */
   readonly isShort?: boolean;
   readonly cause?: unknown;
-}
-
-/** Node's parser found bytes behind the end of the body. */
-function isSurplus(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
-  return code.startsWith("HPE_");
 }

@@ -1,8 +1,9 @@
 import { lookup as dnsLookup, type LookupAddress } from "node:dns";
-import { type Agent as HttpAgent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
-import { type Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { Agent as HttpAgent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction, type Socket } from "node:net";
 import { DomainError } from "@skrei/domain";
+import { divertBody, withDirectBodies } from "@skrei/platform/direct-body.ts";
 import { judgeStatus } from "../domain/http-retry.ts";
 import type { AddressPolicy } from "./address-policy.ts";
 
@@ -21,6 +22,8 @@ export interface HttpRequestOptions {
   readonly redirectPolicy?: AddressPolicy;
   /** Default: a connection of its own. Redirects have one in any case. */
   readonly agents?: HttpAgents;
+  /** The body will be read by `readBody`, which then costs less. Default: false. */
+  readonly isDiverted?: boolean;
   /** From the call to the last header, for each hop. */
   readonly answerTimeoutMs: number;
   readonly signal: AbortSignal;
@@ -62,22 +65,24 @@ export function parseHttpUrl(text: string, from: URL | undefined): URL {
   return url;
 }
 
-function redirected({ method, headers, policy, redirectPolicy = policy, answerTimeoutMs, signal }: HttpRequestOptions): HttpRequestOptions {
-  return { method, headers, policy: redirectPolicy, answerTimeoutMs, signal };
+function redirected(options: HttpRequestOptions): HttpRequestOptions {
+  const { method, headers, policy, redirectPolicy = policy, isDiverted = false, answerTimeoutMs, signal } = options;
+  return { method, headers, policy: redirectPolicy, isDiverted, answerTimeoutMs, signal };
 }
 
 async function requestOnce(
   url: URL,
-  { method, headers, policy, agents, answerTimeoutMs, signal }: HttpRequestOptions,
+  { method, headers, policy, agents, isDiverted = false, answerTimeoutMs, signal }: HttpRequestOptions,
 ): Promise<HttpAnswer> {
   const host = url.hostname.replace(/^\[|\]$/gu, "");
   // A look-up is never made for a literal, so it is checked here.
   if (isIP(host) !== 0) policy.check(host, url.host);
   const isSecure = url.protocol === "https:";
   const send = isSecure ? httpsRequest : httpRequest;
-  const agent = (isSecure ? agents?.https : agents?.http) ?? false;
+  const agent = (isSecure ? agents?.https : agents?.http) ?? withDirectBodies(isSecure ? new HttpsAgent() : new HttpAgent());
   const sent = { "accept-encoding": "identity", "user-agent": "skrei-storage-fetcher", ...headers };
   const request = send(url, { method, headers: sent, agent, signal, lookup: guardedLookup(policy, url.host) });
+  if (isDiverted) divertBody(request, 1);
   let lateError: Error | undefined;
   const answered = Promise.withResolvers<IncomingMessage>();
   // Lasting: without a listener an error after the headers would end the process.
