@@ -39,6 +39,14 @@ export function flagsOfTask(words: readonly string[], commands: readonly Command
   return [...new Set(names)].filter((name) => Object.hasOwn(definition.flags, name)).map((name) => `--${name}`);
 }
 
+/** The path of the command that the words name, if one of these is meant. */
+export function namedPath(words: readonly string[], commands: readonly CommandName[]): string | undefined {
+  const { path } = splitPath(words[0] === "help" ? words.slice(1) : words, commands);
+  return commands.find((command) => isNamed(command, path))?.path;
+}
+
+type CommandName = Pick<CommandDefinition, "path" | "aliases">;
+
 interface Split {
   readonly path: readonly string[];
   /** Global flags that stood before or inside the path, with their values. */
@@ -46,7 +54,7 @@ interface Split {
   readonly rest: readonly string[];
 }
 
-function splitPath(words: readonly string[], commands: readonly CommandDefinition[]): Split {
+function splitPath(words: readonly string[], commands: readonly CommandName[]): Split {
   const path: string[] = [];
   const flags: string[] = [];
   let at = 0;
@@ -61,7 +69,7 @@ function splitPath(words: readonly string[], commands: readonly CommandDefinitio
   return { path, flags, rest: words.slice(at) };
 }
 
-function isNamed({ path, aliases = [] }: CommandDefinition, words: readonly string[]): boolean {
+function isNamed({ path, aliases = [] }: CommandName, words: readonly string[]): boolean {
   const own = path.split(" ");
   if (own.length !== words.length) return false;
   const last = words.at(-1) ?? "";

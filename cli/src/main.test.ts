@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { COMMANDS } from "./commands/index.ts";
+import { loadCommands, loadNamed } from "./commands/index.ts";
 import { runCommandLine } from "./main.ts";
 import { createTestTerminal } from "./test-terminal.ts";
 
@@ -30,7 +30,16 @@ test("prints itself on one screen when called with nothing, and exits 0", async 
   expect(stdout.split("\n").length).toBeLessThanOrEqual(24);
 });
 
-test.for(COMMANDS.map(({ path }) => path))("helps with %s: an example first, at most 80 columns, no network", async (path) => {
+const commands = await loadCommands();
+
+test("a command that is named by its path comes without the others, and any other word with all", async () => {
+  for (const command of commands) expect(await loadNamed(["--server", "job", "-v", ...command.path.split(" "), "x"])).toEqual([command]);
+  expect(await loadNamed(["help", "job", "get"])).toHaveLength(1);
+  for (const words of [[], ["help"], ["job"], ["job", "ls"], ["jbo", "list"], ["--help", "job", "get"]])
+    expect(await loadNamed(words)).toEqual(commands);
+});
+
+test.for(commands.map(({ path }) => path))("helps with %s: an example first, at most 80 columns, no network", async (path) => {
   const { code, stdout } = await skrei([...path.split(" "), "--help"], { env: { SKREI_SERVER: "http://127.0.0.1:1" } });
   expect(code).toBe(0);
   expect(stdout).toMatch(/\n {2}skrei /u);

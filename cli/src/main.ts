@@ -6,7 +6,7 @@ import { createCluster } from "./client/cluster.ts";
 import { resolveSettings } from "./client/settings.ts";
 import type { ServerFlags, ServerSettings } from "./client/settings.ts";
 import type { CommandDefinition } from "./command.ts";
-import { COMMANDS } from "./commands/index.ts";
+import { loadNamed } from "./commands/index.ts";
 import { EXIT, ExitError, exitCodeOf } from "./exit-code.ts";
 import { refuseTwoForms } from "./output/format.ts";
 import { renderError } from "./output/render-error.ts";
@@ -37,6 +37,7 @@ interface CommandLineContext {
 
 /** The exit code of one command line. */
 export async function runCommandLine(words: readonly string[], { terminal, signal }: CommandLineContext): Promise<number> {
+  const commands = await loadNamed(words);
   let settings: ServerSettings | undefined;
   let isVerbose = false;
   const dispatch = async (
@@ -47,14 +48,14 @@ export async function runCommandLine(words: readonly string[], { terminal, signa
     isVerbose = flags["verbose"] === true;
     refuseTwoForms(flags);
     settings = await resolveSettings(flags as unknown as ServerFlags, terminal.env);
-    await noteTaskFlags(terminal, words, flags["quiet"] === true);
+    if (flags["quiet"] !== true) await noteTaskFlags(terminal, flagsOfTask(words, commands));
     const cluster = createCluster(settings, (line) => void say(terminal, line));
     await definition.run({ args, flags: flags as never, session: { terminal, settings, cluster, signal } });
   };
   let help = "";
-  const program = createProgram({ commands: COMMANDS, dispatch, writeOut: (text) => (help += text) });
+  const program = createProgram({ commands, dispatch, writeOut: (text) => (help += text) });
   try {
-    await program.parseAsync([...arrangeWords(words, COMMANDS)], { from: "user" });
+    await program.parseAsync([...arrangeWords(words, commands)], { from: "user" });
     if (help !== "") await terminal.stdout.write(help);
     return EXIT.done;
   } catch (error) {
@@ -64,8 +65,7 @@ export async function runCommandLine(words: readonly string[], { terminal, signa
 }
 
 /** Whoever meant them for us is told; whoever did not can say so with `--`. */
-async function noteTaskFlags(terminal: Terminal, words: readonly string[], isQuiet: boolean): Promise<void> {
-  const flags = isQuiet ? [] : flagsOfTask(words, COMMANDS);
+async function noteTaskFlags(terminal: Terminal, flags: readonly string[]): Promise<void> {
   if (flags.length === 0) return;
   await say(
     terminal,

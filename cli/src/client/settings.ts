@@ -2,7 +2,6 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { DomainError } from "@skrei/domain";
-import { parse } from "yaml";
 import { suggestion } from "../parse/did-you-mean.ts";
 import { readDevContext } from "./dev-context.ts";
 
@@ -91,6 +90,8 @@ async function readConfigFile(path: string): Promise<ConfigFile> {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return "";
     throw new DomainError("invalid", "CONFIG_INVALID", `The file ${path} cannot be read.`, { cause: error });
   });
+  if (text === "") return { path };
+  const { parse } = await import("yaml");
   const value: unknown = parse(text) ?? {};
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new DomainError("invalid", "CONFIG_INVALID", `The file ${path} is not a mapping.`);

@@ -10,8 +10,8 @@ export const complete = defineCommand({
   flags: {},
   examples: ["skrei __complete -- job li"],
   run: async ({ args, session }) => {
-    const { COMMANDS } = await import("./index.ts");
-    const candidates = await completeWords(args, COMMANDS, session);
+    const { loadCommands } = await import("./index.ts");
+    const candidates = await completeWords(args, await loadCommands(), session);
     await answer(session.terminal, ...candidates.map(({ value, description }) => `${value}\t${description}`));
   },
 });

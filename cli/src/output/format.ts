@@ -1,7 +1,6 @@
 import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
 import { toJson } from "@bufbuild/protobuf";
 import { DomainError } from "@skrei/domain";
-import { stringify } from "yaml";
 import { booleanFlag, choiceFlag } from "../flags.ts";
 import type { FlagValues } from "../flags.ts";
 import { renderTable } from "./table.ts";
@@ -54,7 +53,7 @@ export async function printRows<Row>(terminal: Terminal, { rows, columns, nameOf
     case "json":
       return answer(terminal, JSON.stringify(rows.map(jsonOf), null, 2));
     case "yaml":
-      await terminal.stdout.write(stringify(rows.map(jsonOf)));
+      await terminal.stdout.write(await yamlOf(rows.map(jsonOf)));
   }
 }
 
@@ -96,7 +95,13 @@ export async function printRecord<Schema extends DescMessage>(
       await answer(terminal, JSON.stringify(json(), null, 2));
       return true;
     case "yaml":
-      await terminal.stdout.write(stringify(json()));
+      await terminal.stdout.write(await yamlOf(json()));
       return true;
   }
+}
+
+async function yamlOf(value: JsonValue): Promise<string> {
+  // Seldom asked for, and large.
+  const { stringify } = await import("yaml");
+  return stringify(value);
 }
