@@ -62,16 +62,16 @@ export class DirectoryCache implements InputCache, Disposable {
   async lease(key: string, leaseId: string): Promise<CacheEntry | undefined> {
     const row = this.#find(key);
     if (row === undefined) return undefined;
-    // Leased before the files are looked at: eviction may run meanwhile.
+    // Leased before the files are looked at: eviction may run meanwhile. No execution outlives a power cut, so no lease has to.
     const wasLeased = this.#database.first("SELECT 1 FROM lease WHERE lease_id = ? AND key = ?", leaseId, key) !== undefined;
-    this.#database.run("INSERT OR IGNORE INTO lease (lease_id, key) VALUES (?, ?)", leaseId, key);
+    this.#database.note("INSERT OR IGNORE INTO lease (lease_id, key) VALUES (?, ?)", leaseId, key);
     if (!(await this.#isAsMade(row))) {
       this.#options.onChanged(key);
       if (!wasLeased) this.#database.run("DELETE FROM lease WHERE lease_id = ? AND key = ?", leaseId, key);
       await this.#forget(row);
       return undefined;
     }
-    this.#database.run("UPDATE entry SET used_ms = ? WHERE key = ?", this.#options.clock.nowMs(), key);
+    this.#database.note("UPDATE entry SET used_ms = ? WHERE key = ?", this.#options.clock.nowMs(), key);
     return { key, path: this.#pathOf(row.name), sizeBytes: row.size_bytes };
   }
 
