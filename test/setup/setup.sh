@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, bubblewrap, Ceph's
+# Provides what the tests above unit level need on a bare Debian machine: nats-server, redis-server, tmux, zstd, bubblewrap, Ceph's
 # S3 gateway (200 MB), network namespaces, a Docker engine of our own with Compose, and local stand-ins for the public images.
 # Idempotent; needs root and apt.
 set -euo pipefail
@@ -13,6 +13,7 @@ command -v ip >/dev/null || need+=(iproute2)
 command -v openssl >/dev/null || need+=(openssl)
 command -v git >/dev/null || need+=(git)
 command -v tmux >/dev/null || need+=(tmux)
+command -v zstd >/dev/null || need+=(zstd)
 command -v curl >/dev/null || need+=(curl ca-certificates)
 command -v radosgw >/dev/null || need+=(ceph-mon ceph-osd radosgw ceph-common)
 if [[ ${#need[@]} -gt 0 ]]; then
