@@ -144,11 +144,11 @@ export class SimAgent {
     return this.#appliedToken;
   }
 
-  /** What it holds and has not ended, in all. */
+  /** What its tasks hold, in all; a result on its way to its target leaves its room to others. */
   load(): Resources {
     let load = NO_RESOURCES;
     for (const { assignment, state } of this.#held.values())
-      if (!isExecutionEnded(state)) load = addResources(load, assignment.job.task.resources);
+      if (!isExecutionEnded(state) && state !== "publishing") load = addResources(load, assignment.job.task.resources);
     return load;
   }
 

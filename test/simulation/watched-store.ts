@@ -109,7 +109,9 @@ export class Truth {
   #checkCapacity(nodeId: NodeId): void {
     const node = this.nodes.get(nodeId);
     let load: Resources = NO_RESOURCES;
-    for (const { jobId } of this.unended(nodeId)) load = addResources(load, this.jobs.get(jobId)?.spec.task.resources ?? NO_RESOURCES);
+    // Publishing, however long, holds no room.
+    for (const { jobId, state } of this.unended(nodeId))
+      if (state !== "publishing") load = addResources(load, this.jobs.get(jobId)?.spec.task.resources ?? NO_RESOURCES);
     must(
       node !== undefined && load.cpuMillis <= node.capacity.cpuMillis && load.memoryBytes <= node.capacity.memoryBytes,
       `node ${nodeId} holds ${JSON.stringify(load)}`,

@@ -70,6 +70,8 @@ export class LiveState {
   readonly executionDeadlines = new Map<ExecutionId, Deadline>();
   /** Reasons for which data of an execution waited. */
   readonly #delays = new Map<ExecutionId, Set<Reason>>();
+  /** Executions whose room on their node others may have. */
+  readonly #roomless = new Set<ExecutionId>();
   readonly dataPlaces = new DataPlaces();
   readonly networked = new NetworkedExecutions(this.jobs);
   readonly changes: ChangeSet;
@@ -149,10 +151,24 @@ export class LiveState {
     const node = this.nodes.get(execution.nodeId);
     job?.executionIds.add(execution.id);
     node?.executionIds.add(execution.id);
-    if (job !== undefined && node !== undefined && !isReserved) this.index.reserve(node.slot, job.demand.resources, 1);
+    if (job === undefined || node === undefined) return;
+    if (!isReserved) this.index.reserve(node.slot, job.demand.resources, 1);
+    this.freeRoom(execution);
   }
 
-  /** Takes an ended one off the books. */
+  /** A node gives the room of a result that is on its way to others. Gives back the node whose room that is, the first time. */
+  freeRoom(execution: Execution): NodeEntry | undefined {
+    const { id, jobId, nodeId, state, transfer } = execution;
+    // Not by the state alone, so that a node which clears away after a run is not asked before it is ready.
+    if (state !== "publishing" || transfer === undefined || !this.executions.has(id) || this.#roomless.has(id)) return undefined;
+    const job = this.jobs.get(jobId);
+    const node = this.nodes.get(nodeId);
+    if (job === undefined || node === undefined) return undefined;
+    this.#roomless.add(id);
+    this.index.release(node.slot, job.demand.resources, 1);
+    return node;
+  }
+
   /** False when the execution had waited for this reason before. */
   noteDelay(executionId: ExecutionId, reason: Reason): boolean {
     const known = this.#delays.get(executionId) ?? new Set();
@@ -161,6 +177,7 @@ export class LiveState {
     return true;
   }
 
+  /** Takes an ended one off the books. */
   dropExecution(execution: Execution): void {
     this.#delays.delete(execution.id);
     if (!this.executions.delete(execution.id)) return;
@@ -168,7 +185,8 @@ export class LiveState {
     const node = this.nodes.get(execution.nodeId);
     job?.executionIds.delete(execution.id);
     node?.executionIds.delete(execution.id);
-    if (job !== undefined && node !== undefined) this.index.release(node.slot, job.demand.resources, 1);
+    const hadRoom = !this.#roomless.delete(execution.id);
+    if (hadRoom && job !== undefined && node !== undefined) this.index.release(node.slot, job.demand.resources, 1);
   }
 
   setJob(entry: JobEntry, job: Job): void {
@@ -206,7 +224,7 @@ export class LiveState {
     for (const id of entry.executionIds) {
       const execution = this.executions.get(id);
       const job = execution === undefined ? undefined : this.jobs.get(execution.jobId);
-      if (job !== undefined) sum = addResources(sum, job.demand.resources);
+      if (job !== undefined && !this.#roomless.has(id)) sum = addResources(sum, job.demand.resources);
     }
     return sum;
   }

@@ -39,10 +39,12 @@ export function moveExecution(term: TermContext, before: Execution, after: Execu
   const entry = live.jobs.get(after.jobId);
   if (entry === undefined) return;
   if (after.state === "running" || after.startedAtMs !== undefined) noteStarted(term, entry, after);
+  // Its task is over: a result may wait for its target for longer than the task may run.
+  if (after.state === "publishing") unwatchExecution(term, after);
   if (isExecutionEnded(after.state)) endExecution(term, entry, after);
 }
 
-/** Takes over what is new of an execution that did not move. Concerns nobody but those who look at it: nothing is placed. */
+/** Takes over what is new of an execution that did not move. Concerns those who look at it, and who waits for its room. */
 export function noteObserved(term: TermContext, before: Execution, after: Execution): void {
   noteUse(term, before, after);
   addDelay(term, before, after);
@@ -50,6 +52,8 @@ export function noteObserved(term: TermContext, before: Execution, after: Execut
 
 function noteUse(term: TermContext, before: Execution, after: Execution): void {
   term.live.setExecution(after);
+  const freed = term.live.freeRoom(after);
+  if (freed !== undefined) noteFreed(term, freed);
   addDenials(term, before, firstDenials(before.networkUse, after.networkUse));
 }
 
@@ -139,6 +143,11 @@ export function watchExecution(term: TermContext, entry: JobEntry, { id }: Execu
   live.executionDeadlines.set(id, deadlines.at(atMs, stop));
 }
 
+function unwatchExecution({ live, deadlines }: TermContext, { id }: Execution): void {
+  deadlines.cancel(live.executionDeadlines.get(id));
+  live.executionDeadlines.delete(id);
+}
+
 function addDenials(term: TermContext, execution: Execution, denials: readonly EgressDenial[]): void {
   const { id: executionId, jobId, nodeId, partition, state } = execution;
   for (const denial of denials)
@@ -175,8 +184,7 @@ function endExecution(term: TermContext, entry: JobEntry, execution: Execution):
   const { live } = term;
   const node = live.nodes.get(execution.nodeId);
   live.dropExecution(execution);
-  term.deadlines.cancel(live.executionDeadlines.get(execution.id));
-  live.executionDeadlines.delete(execution.id);
+  unwatchExecution(term, execution);
   if (execution.jobVersion === entry.job.version && !isJobEnded(entry.job.state)) {
     const ended = entry.table.end(execution, {
       random: term.randomness.random(),
