@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ExecutionId, Transfer } from "@skrei/domain";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -60,6 +61,32 @@ test("a long one is told of every two seconds, its parts together, and no more w
   expect(told.length).toBe(6);
   expect(told[1]).toEqual({ kind: "inputs", bytesDone: 3_005, bytesTotal: 20_010 });
   expect(told.at(-1)).toBeUndefined();
+});
+
+test("one that does not move at all is told of after a second too", async () => {
+  const slept = Promise.withResolvers<void>();
+  const asleep: number[] = [];
+  const sleep: Clock["sleep"] = (delayMs) => {
+    asleep.push(delayMs);
+    return slept.promise;
+  };
+  {
+    using _ = new TransferNotes({ executionId, kind: "inputs", held, clock: { nowMs: () => nowMs, sleep } });
+    expect([told, asleep]).toEqual([[], [1_000]]);
+    slept.resolve();
+    await nextTurn();
+    expect(told).toEqual([{ kind: "inputs", bytesDone: 0, bytesTotal: 0 }]);
+  }
+  expect(told.at(-1)).toBeUndefined();
+});
+
+test("one that was over before is not", async () => {
+  const slept = Promise.withResolvers<void>();
+  const sleep: Clock["sleep"] = () => slept.promise;
+  new TransferNotes({ executionId, kind: "inputs", held, clock: { nowMs: () => nowMs, sleep } })[Symbol.dispose]();
+  slept.resolve();
+  await nextTurn();
+  expect(told).toEqual([]);
 });
 
 test("a part whose size is not known makes the whole unknown", () => {

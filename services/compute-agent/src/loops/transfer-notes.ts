@@ -15,10 +15,12 @@ export class TransferNotes implements Disposable {
   /** Bytes when the next sign of life would end the waiting; undefined until the new attempt has said where it begins. */
   #waitedAtBytes: number | undefined;
   #notedAtMs: number | undefined;
+  readonly #over = new AbortController();
 
   constructor(place: TransferPlace) {
     this.#place = place;
     this.#beganAtMs = place.clock.nowMs();
+    void this.#noteSilence();
   }
 
   progress(progress: Progress, part = 0): void {
@@ -45,7 +47,16 @@ export class TransferNotes implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#over.abort();
     if (this.#notedAtMs !== undefined) this.#place.held.noteTransfer(this.#place.executionId, undefined);
+  }
+
+  /** The other side may take all and answer nothing; that it lasts is told all the same. */
+  async #noteSilence(): Promise<void> {
+    const { signal } = this.#over;
+    // It rejects when it is over sooner.
+    await this.#place.clock.sleep(UNTOLD_MS, signal).catch(() => this.#over.abort());
+    if (!signal.aborted && this.#notedAtMs === undefined) this.#note();
   }
 
   #note(): void {
