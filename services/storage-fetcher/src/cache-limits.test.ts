@@ -42,6 +42,20 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+test("of many small entries those not used for longest go, never a leased one", async () => {
+  const cache = await openCache({ entriesMax: 10 });
+  for (let index = 0; index < 30; index++) {
+    nowMs += 1;
+    await put(cache, `k${index}`, 1);
+    if (index === 2) await cache.lease("k2", "e-1");
+    if (index === 7) await cache.lease("k0", "e-2");
+    cache.release("e-2");
+    expect(cache.state().entries).toBeLessThanOrEqual(10);
+  }
+  expect(["k0", "k2", "k1", "k28", "k29"].map((key) => cache.has(key))).toEqual([false, true, false, true, true]);
+  expect(cache.state()).toMatchObject({ sizeBytes: cache.state().entries, pinnedEntries: 1 });
+});
+
 test("a disk that gets too full costs unused entries first, and then refuses what is on its way", async () => {
   mountSmallDisk(folder, 32);
   const cache = await openCache({ freeBytesMin: 8 * MIB });

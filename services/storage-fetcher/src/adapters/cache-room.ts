@@ -16,6 +16,8 @@ export interface RoomParts {
   readonly limits: RoomLimits;
   readonly clock: Clock;
   readonly entries: () => readonly Evictable[];
+  /** What those take on the disk. */
+  readonly entryBytes: () => number;
   /** Kept downloads that nobody goes on with now, the oldest first. */
   readonly idlePartials: () => readonly { readonly name: string; readonly sizeBytes: number }[];
   /** Removes; the files may take a while. */
@@ -68,7 +70,7 @@ export class CacheRoom {
     const floorBytes = limits.freeBytesMin + newBytes - this.freeBytes() - this.#leavingBytes;
     if (newBytes === 0) return this.#free(floorBytes, { wantedBytes: sizeBytes, isFloor: true });
     const othersBytes = [...this.#reserved].reduce((sum, [other, bytes]) => (other === path ? sum : sum + bytes), 0);
-    const usedBytes = (): number => diskBytes(this.#parts.entries()) + othersBytes + this.#partialBytes();
+    const usedBytes = (): number => this.#parts.entryBytes() + othersBytes + this.#partialBytes();
     const budgetBytes = usedBytes() + sizeBytes - limits.bytesMax;
     this.#free(Math.max(floorBytes, budgetBytes), { wantedBytes: sizeBytes, isFloor: floorBytes > budgetBytes });
     // Room is taken in steps, so that not every piece of a download asks the database.

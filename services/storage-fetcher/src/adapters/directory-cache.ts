@@ -12,6 +12,8 @@ import { PartialDownloads } from "./partial-downloads.ts";
 export interface DirectoryCacheOptions extends RoomLimits {
   readonly folder: string;
   readonly clock: Clock;
+  /** Entries beyond these are removed, those not used for longest first and never a leased one. Default 10,000. */
+  readonly entriesMax?: number;
   /** Called when an entry was changed on the disk. */
   readonly onChanged: (key: string) => void;
 }
@@ -35,9 +37,11 @@ export class DirectoryCache implements InputCache, Disposable {
       limits: options,
       clock,
       entries: () => this.#evictables(),
+      entryBytes: () => this.#entryBytes(),
       idlePartials: () => this.#partials.idle(),
       evict: (keys) => {
-        for (const row of this.#rows()) if (keys.includes(row.key)) this.#remove(row);
+        const evicted = new Set(keys);
+        for (const row of this.#rows()) if (evicted.has(row.key)) this.#remove(row);
       },
       dropPartial: (name) => this.#partials.drop(name),
     });
@@ -118,6 +122,7 @@ export class DirectoryCache implements InputCache, Disposable {
       throw error;
     }
     this.#room.close(path);
+    this.#boundEntries(key);
   }
 
   release(leaseId: string): void {
@@ -170,6 +175,29 @@ export class DirectoryCache implements InputCache, Disposable {
 
   #rows(): readonly EntryRow[] {
     return this.#database.all<EntryRow>("SELECT * FROM entry");
+  }
+
+  /** Parts of divided inputs may be tiny and many: each costs time wherever entries are looked through, and files. */
+  #boundEntries(newestKey: string): void {
+    const { entriesMax = ENTRIES_MAX } = this.#options;
+    const count = this.#database.first<{ count: number }>("SELECT count(*) AS count FROM entry")?.count ?? 0;
+    if (count <= entriesMax) return;
+    const oldest = this.#database.all<EntryRow>(
+      "SELECT * FROM entry WHERE NOT EXISTS (SELECT 1 FROM lease WHERE lease.key = entry.key) AND key <> ? ORDER BY used_ms LIMIT ?",
+      newestKey,
+      // A little more than needed, so that not each one that comes looks for another.
+      count - entriesMax + Math.floor(entriesMax * SLACK),
+    );
+    for (const row of oldest) this.#remove(row);
+    this.#database.run(FORGET_LOCATORS);
+  }
+
+  /** As `diskBytes` of all entries, which takes longer. */
+  #entryBytes(): number {
+    const row = this.#database.first<{ bytes: number }>(
+      "SELECT (SELECT total(size_bytes) FROM entry) - (SELECT total(shared.size_bytes) FROM shared JOIN entry ON entry.name = shared.name JOIN entry AS base ON base.name = shared.base_name) AS bytes",
+    );
+    return row?.bytes ?? 0;
   }
 
   #evictables(): readonly Evictable[] {
@@ -230,7 +258,7 @@ export class DirectoryCache implements InputCache, Disposable {
     for (const name of names) if (!known.has(name)) await removeEntry(this.#pathOf(name));
     this.#database.run("DELETE FROM shared WHERE name NOT IN (SELECT name FROM entry)");
     this.#database.run("DELETE FROM lease WHERE key NOT IN (SELECT key FROM entry)");
-    this.#database.run("DELETE FROM locator WHERE key NOT IN (SELECT key FROM entry)");
+    this.#database.run(FORGET_LOCATORS);
   }
 }
 
@@ -262,5 +290,9 @@ function rootOf(path: string): string {
   return status === undefined ? "" : `${status.ino} ${status.mode} ${status.size} ${status.mtimeNs}`;
 }
 
+/** What was learnt of sources whose data is gone. */
+const FORGET_LOCATORS = "DELETE FROM locator WHERE key NOT IN (SELECT key FROM entry)";
+const ENTRIES_MAX = 10_000;
+const SLACK = 0.1;
 const LARGE_COUNT = 200;
 const INSPECT_MS = 60_000;
