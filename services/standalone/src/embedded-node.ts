@@ -18,6 +18,8 @@ import { openProxyFolder } from "./proxy-folder.ts";
 export interface EmbeddedNode {
   readonly name: string;
   readonly folder: string;
+  /** All data of this process, the other services' among it. */
+  readonly dataFolder: string;
   readonly share: NodeShare;
   /** Nothing of the node survives the process. */
   readonly isTemporary: boolean;
@@ -38,7 +40,7 @@ export async function startEmbeddedNode(config: StandaloneConfig, node: Embedded
       ...FetcherSettings.parse(config),
       publishToken: node.publishToken,
     }),
-    { logger, publisher: node.publisher, nodePublisher: node.publisher },
+    { logger, publisher: node.publisher, nodePublisher: node.publisher, closedFolders: [node.dataFolder] },
   );
   const proxy = createNetworkProxyService(await proxyConfig(config, node, started), { logger });
   const agent = createAgentService(agentConfig(config, node), {

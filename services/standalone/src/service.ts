@@ -86,6 +86,7 @@ async function startAll(config: StandaloneConfig, logger: Logger, started: Servi
   const nodes = names.map((name) => ({
     name,
     folder: join(folder.path, "nodes", name),
+    dataFolder: folder.path,
     isTemporary: !folder.isKept,
     share,
     bus,

@@ -31,6 +31,8 @@ export interface StorageFetcherDependencies {
   readonly publisher?: Transport;
   /** The publisher of this node (PublishService); without it nothing is read in place. */
   readonly nodePublisher?: Transport;
+  /** Beside the cache: folders that no job may name. */
+  readonly closedFolders?: readonly string[];
   readonly clock?: Clock;
 }
 
@@ -42,7 +44,7 @@ export interface StorageFetcherService extends Service {
 /** Wires a storage-fetcher. Routes may be mounted before `start`; calls then fail with unavailable/SHUTTING_DOWN. */
 export function createStorageFetcherService(
   config: StorageFetcherConfig,
-  { logger, publisher, nodePublisher, clock = systemClock }: StorageFetcherDependencies,
+  { logger, publisher, nodePublisher, closedFolders = [], clock = systemClock }: StorageFetcherDependencies,
 ): StorageFetcherService {
   const stack = new ServiceStack();
   let parts: FetchPorts | undefined;
@@ -85,7 +87,7 @@ export function createStorageFetcherService(
           }),
         };
         const trees = nodePublisher === undefined ? undefined : createTreeClient({ transport: nodePublisher, logger });
-        const local = createLocalPaths(config.allowedLocalPaths);
+        const local = createLocalPaths(config.allowedLocalPaths, [folder, ...closedFolders]);
         parts = { cache, trees, fetcher: new InputFetcher({ adapters, local, cache, slicer: createInputSlicer(cache), trees }) };
         started.defer(() => {
           parts = undefined;

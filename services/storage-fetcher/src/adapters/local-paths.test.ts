@@ -30,6 +30,26 @@ test("a path is read-only unless the job asks to write and the root allows it", 
   await expect(createLocalPaths([root]).check(local("file", { isWritable: true }))).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });
 });
 
+test("the node's own data is closed, also below an allowed root, and so is what has it inside", async () => {
+  const paths = createLocalPaths([`${folder}:rw`, "/"], [join(root, "kept"), join(folder, "not-there-yet")]);
+  symlinkSync(join(root, "kept"), join(outside, "link"));
+  for (const path of [
+    join(root, "kept"),
+    join(root, "kept", "below"),
+    root,
+    folder,
+    "/",
+    join(outside, "link"),
+    join(folder, "not-there-yet", "x"),
+  ])
+    for (const resolve of [paths.check, paths.resolve])
+      await expect(resolve({ type: "local", path, isWritable: path.startsWith(folder), creates: "folder" })).rejects.toMatchObject({
+        reason: "SOURCE_NOT_ALLOWED",
+        message: expect.stringContaining("the node's own data"),
+      });
+  expect(await paths.resolve(local("sub"))).toMatchObject({ path: join(root, "sub") });
+});
+
 test("of nested roots the innermost counts", async () => {
   const paths = createLocalPaths([`${root}:rw`, `${join(root, "kept")}:ro`]);
   await expect(paths.resolve(local("kept", { isWritable: true }))).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });

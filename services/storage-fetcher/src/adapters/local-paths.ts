@@ -1,5 +1,5 @@
 import { realpath } from "node:fs/promises";
-import { dirname, isAbsolute, join, relative, sep } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { DomainError, type LocalSource } from "@skrei/domain";
 import type { LocalPath, LocalPaths } from "../ports.ts";
 import { walkBelow } from "./walk-below.ts";
@@ -7,14 +7,21 @@ import { walkBelow } from "./walk-below.ts";
 /**
  * Paths below the roots that the operator lists, each of which may end in `:rw` or `:ro` (the default); of nested ones the innermost
  * counts. Links are resolved before the check, in the path and in the roots. What is there is then walked from the root by handles that
- * follow no link, and so is what is made: however links change meanwhile, nothing is reached or made outside.
+ * follow no link, and so is what is made: however links change meanwhile, nothing is reached or made outside. `closedFolders` are never
+ * given out, nor what they lie in.
  */
-export function createLocalPaths(entries: readonly string[]): LocalPaths {
+export function createLocalPaths(entries: readonly string[], closedFolders: readonly string[] = []): LocalPaths {
   const listed = entries.map(parseRoot);
+  const locate = async (source: LocalSource): Promise<Located> => {
+    const located = await locateBelow(listed, source);
+    const closed = await Promise.all(closedFolders.map(async (path) => (await deepestReal(resolve(path))).real));
+    if (closed.some((folder) => isWithin(located.real, folder) || isWithin(folder, located.real))) throw ownData(source.path);
+    return located;
+  };
   return {
-    resolve: async (source) => await take(await locate(listed, source), source),
+    resolve: async (source) => await take(await locate(source), source),
     check: async (source) => {
-      const located = await locate(listed, source);
+      const located = await locate(source);
       if (located.isThere) await take(located, source);
     },
   };
@@ -36,7 +43,7 @@ function parseRoot(entry: string): Root {
   return { path: entry.replace(/:r[ow]$/u, ""), isWritable: entry.endsWith(":rw") };
 }
 
-async function locate(listed: readonly Root[], source: LocalSource): Promise<Located> {
+async function locateBelow(listed: readonly Root[], source: LocalSource): Promise<Located> {
   const { path, isWritable = false, creates } = source;
   const root = isPlain(path) ? await rootOf(listed, path) : undefined;
   // Who may not read there is not told what is there.
@@ -71,8 +78,12 @@ async function rootOf(listed: readonly Root[], path: string): Promise<Located | 
 }
 
 function innermost(roots: readonly Root[], real: string): Root | undefined {
-  const above = roots.filter(({ path }) => real === path || real.startsWith(path.endsWith(sep) ? path : path + sep));
+  const above = roots.filter(({ path }) => isWithin(real, path));
   return above.toSorted((a, b) => b.path.length - a.path.length)[0];
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
 /** The path with the links of what is there resolved. */
@@ -95,6 +106,13 @@ function notWritable(path: string): DomainError {
       hint: "The node's operator allows writing by `:rw` at the end of a folder in allowedLocalPaths.",
     },
   );
+}
+
+/** Tasks would see, and could change, what others read and made. */
+function ownData(path: string): DomainError {
+  return new DomainError("forbidden", "SOURCE_NOT_ALLOWED", `The path ${path.slice(0, 256)} is, or holds, the node's own data.`, {
+    hint: "Name a folder beside it; the node's operator can list a narrower one in allowedLocalPaths.",
+  });
 }
 
 function refused(path: string): DomainError {
