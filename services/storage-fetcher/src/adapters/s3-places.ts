@@ -35,8 +35,8 @@ export class S3Places implements Disposable {
 
   /** Without asking the server. @throws DomainError forbidden/SOURCE_NOT_ALLOWED, invalid/FIELD_INVALID. */
   check(source: SourceOf<"s3">): void {
-    const { policy } = this.#accessTo(source);
-    const { hostname, host } = source.endpoint === "" ? { hostname: "", host: "" } : parseEndpoint(source.endpoint);
+    const { policy, endpoint } = this.#accessTo(source);
+    const { hostname, host } = endpoint === "" ? { hostname: "", host: "" } : parseEndpoint(endpoint);
     if (isIP(hostname) !== 0) policy.check(hostname, host);
   }
 
@@ -72,7 +72,11 @@ export class S3Places implements Disposable {
     const asked = source.endpoint === "" ? endpoint : source.endpoint;
     const isListed = buckets.includes("*") || buckets.includes(source.bucket);
     // Whatever is not the operator's is asked as anybody on the net could ask it.
-    if (!isListed || !isSameServer(asked, endpoint)) return { endpoint: asked, region: source.region, credentials: undefined, policy };
+    const isOperators = isSameServer(asked, endpoint);
+    if (!isListed || !isOperators) {
+      const anybody = { endpoint: asked, region: source.region, credentials: undefined };
+      return { ...anybody, policy: isOperators ? unlisted(policy) : policy };
+    }
     return { endpoint: asked, region: source.region || region, credentials, policy: operatorPolicy };
   }
 }
@@ -82,6 +86,22 @@ interface Access {
   readonly region: string;
   readonly credentials: S3Credentials | undefined;
   readonly policy: AddressPolicy;
+}
+
+/** At the operator's own server it is the list of buckets that is in the way, not its address. */
+function unlisted(policy: AddressPolicy): AddressPolicy {
+  return {
+    check: (address, host) => {
+      try {
+        policy.check(address, host);
+      } catch (cause) {
+        throw new DomainError("forbidden", "SOURCE_NOT_ALLOWED", `Jobs may not read this bucket of ${host} on this node.`, {
+          hint: "The node's operator lists buckets in s3Buckets.",
+          cause,
+        });
+      }
+    },
+  };
 }
 
 /** Empty is AWS. */
