@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "@skrei/platform/make-folders.ts";
 
 /** What `skrei dev` leaves so that a second terminal finds its cluster. */
 export interface DevContext {
@@ -23,7 +24,7 @@ export async function readDevContext(configFolder: string): Promise<DevContext |
 }
 
 export async function writeDevContext(configFolder: string, context: DevContext): Promise<void> {
-  await mkdir(join(configFolder, "contexts"), { recursive: true });
+  makeFolders(join(configFolder, "contexts"));
   const path = pathOf(configFolder);
   await writeFile(`${path}.new`, `${JSON.stringify(context)}\n`, { mode: 0o600 });
   await rename(`${path}.new`, path);

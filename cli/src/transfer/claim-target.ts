@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DomainError } from "@skrei/domain";
+import { makeFolders } from "@skrei/platform/make-folders.ts";
 import { asDiskError } from "./disk-error.ts";
 import { statOf } from "./local-file.ts";
 
@@ -57,7 +58,7 @@ function makeParts(path: string): void {
       hint: "Move it away, or choose another folder with --to.",
     });
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolders(path);
   } catch (error) {
     throw asDiskError(error, path);
   }

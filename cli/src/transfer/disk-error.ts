@@ -19,6 +19,8 @@ const HINTS: Readonly<Record<string, readonly [string, string]>> = {
   EACCES: ["permission is denied", `Make the folder writable (chmod u+w) or choose another with --to, ${GO_ON}`],
   EPERM: ["permission is denied", `Make the folder writable (chmod u+w) or choose another with --to, ${GO_ON}`],
   ENAMETOOLONG: ["the path is too long for this system", "Choose a shorter folder with --to."],
+  ENOENT: ["the folder is gone, or the system takes none there", "Choose another folder with --to."],
+  EEXIST: ["a file or a link stands where a folder belongs", "Move it away, or choose another folder with --to."],
   ENOTDIR: ["a file or a link stands where a folder belongs", "Move it away, or choose another folder with --to."],
   EILSEQ: ["the file system does not take the name", "Download to another file system with --to."],
   EXDEV: ["it is on another file system than the download", "Download to a folder that has no mount points below."],

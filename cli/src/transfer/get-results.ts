@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, realpathSync } from "node:fs";
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DomainError } from "@skrei/domain";
+import { makeFolders } from "@skrei/platform/make-folders.ts";
 import { cleanLine } from "../output/clean-text.ts";
 import { filesOf } from "../output/count-of.ts";
 import { say } from "../output/terminal.ts";
@@ -55,7 +56,7 @@ export async function getResults(session: Session, request: GetRequest): Promise
  * written, unless it is to be replaced. One download at a time writes to a folder.
  */
 export async function downloadTrees(session: Session, trees: readonly ResultTree[], request: DownloadRequest): Promise<GotResults> {
-  const target = await makeTarget(request.to);
+  const target = makeTarget(request.to);
   using claim = claimTarget(target);
   if (!request.isForced) for (const tree of trees) await refuseOther(tree, target);
   const got = await fetchTrees(session, trees, { claim, target, existing: request.isForced ? "replace" : "trust" });
@@ -81,9 +82,9 @@ export async function refuseOccupied(
 
 const RESULT_ENTRIES = ["stdout", "stderr", "exitCode", "outputs"];
 
-async function makeTarget(to: string): Promise<string> {
+function makeTarget(to: string): string {
   try {
-    await mkdir(resolve(to), { recursive: true });
+    makeFolders(to);
     return realpathSync(resolve(to));
   } catch (error) {
     throw asDiskError(error, to);

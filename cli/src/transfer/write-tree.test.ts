@@ -236,6 +236,7 @@ test("writes 20,000 entries of a sharded folder, and a tree as deep as a result 
 test.each([
   ["ENOSPC", /cannot be written: the disk is full/u, /Free some space, then run the same command again/u],
   ["EACCES", /cannot be written: permission is denied/u, /chmod u\+w/u],
+  ["ENOENT", /cannot be written: the folder is gone, or the system takes none there/u, /another folder with --to/u],
   ["EROFS", /cannot be written: the file system is read-only/u, /--to/u],
 ])("%s of the disk says what to do", (code, message, hint) => {
   const error = asDiskError(Object.assign(new Error(code), { code }), "out/a");

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DomainError } from "@skrei/domain";
+import { makeFolders } from "@skrei/platform/make-folders.ts";
 
 export interface DataFolder extends AsyncDisposable {
   readonly path: string;
@@ -14,7 +15,7 @@ export interface DataFolder extends AsyncDisposable {
 export async function openDataFolder(given: string | undefined): Promise<DataFolder> {
   if (given !== undefined) {
     const path = resolve(given);
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    makeFolders(path, { mode: 0o700 });
     const lock = lockFolder(path);
     return { path, isKept: true, [Symbol.asyncDispose]: () => Promise.resolve(lock.close()) };
   }
