@@ -54,6 +54,16 @@ test("a job that every node refuses for good is impossible at once, and one that
   expect(job()?.waiting).toBeUndefined();
 });
 
+test.for(["TARGET_NOT_OFFERED", "SOURCE_ACCESS_DENIED", "SOURCE_UNREACHABLE"] as const)(
+  "a job that every node refuses for %s is impossible at once, and a plan says so",
+  async (refuses) => {
+    const { cluster, job } = await aJobAmong([{ refuses }]);
+    expect(await cluster.run(2_000, () => job()?.waiting?.isImpossible === true)).toBe(true);
+    const plans = await cluster.clock.until(cluster.reach().plan(aSpec()));
+    expect(plans).toMatchObject([{ partitions: 0, reason: refuses, fitsWhenIdle: false }]);
+  },
+);
+
 test("a job that nodes refuse for now is not impossible", async () => {
   const { cluster, job } = await aJobAmong([{ refuses: "CAPACITY_BUSY" }, { refuses: "SOURCE_NOT_ALLOWED" }]);
   await cluster.run(2_000);

@@ -5,7 +5,7 @@ export function isLasting(reason: Reason | undefined): boolean {
   return reason !== undefined && LASTING.has(reason);
 }
 
-/** A pull may succeed later, but what it lacks (a name, an access) is mostly wrong for good. */
+/** A pull or a fetch may succeed later, but what it lacks (a name, an access) is mostly wrong for good, and it was tried for long. */
 const LASTING: ReadonlySet<Reason> = new Set<Reason>([
   "IMAGE_NOT_FOUND",
   "IMAGE_PULL_FAILED",
@@ -17,6 +17,9 @@ const LASTING: ReadonlySet<Reason> = new Set<Reason>([
   "CAPACITY_TOO_SMALL",
   "SANDBOX_FAILED",
   "SOURCE_NOT_ALLOWED",
+  "SOURCE_ACCESS_DENIED",
+  "SOURCE_UNREACHABLE",
   "SOURCE_TYPE_UNSUPPORTED",
   "SOURCE_TOO_LARGE",
+  "TARGET_NOT_OFFERED",
 ]);

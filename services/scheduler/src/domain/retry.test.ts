@@ -80,6 +80,10 @@ test("a rejection for good is tried on other nodes, and on the same as often as 
   expect(afterRejections(["a", "b", "c", "d", "a"], { fitting: 4 })).toEqual(["0", "1000", "2000", "gaveUp tried on 4 nodes, same answer"]);
 });
 
+test.each<Reason>(["SOURCE_ACCESS_DENIED", "SOURCE_UNREACHABLE"])("a rejection for %s is an answer: it has an end", (reason) => {
+  expect(afterRejections(["a", "a", "a", "a"], { fitting: 1, reason }).at(-1)).toBe("gaveUp tried 3 times on 1 node, same answer");
+});
+
 test("in a cluster of any size some answers are enough, long before the bound of blameless ones", () => {
   const decisions = afterRejections(
     Array.from({ length: 50 }, (_, i) => `n-${String(i)}`),
