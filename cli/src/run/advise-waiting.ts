@@ -30,6 +30,9 @@ function adviceOnData(code: string, spec: Job["spec"]): string | undefined {
   if (code === "TARGET_NOT_OFFERED")
     return `its operator sets ${targetSettings(spec)} of a node's publisher, or leave the publisher out: the cluster's store has every result`;
   if (code === "SOURCE_NOT_ALLOWED") return `its operator allows it with ${sourceSettings(spec)} of a node's storage-fetcher`;
+  if (code === "SOURCE_ACCESS_DENIED")
+    return `its operator sets s3AccessKeyId and s3SecretAccessKey of a node's storage-fetcher so that they may read ${bucketsOf(spec)}`;
+  if (code === "SOURCE_UNREACHABLE") return "correct the input, or put there what it names and it starts";
   return code === "SOURCE_TYPE_UNSUPPORTED" ? "upgrade a node, or use another kind of source" : undefined;
 }
 
@@ -50,6 +53,11 @@ function sourceSettings(spec: Job["spec"]): string {
   const s3 = sources.some((source) => source.case === "s3") ? ["s3Endpoint and s3Buckets"] : [];
   const isRemote = sources.some((source) => source.case === "s3" || source.case === "http");
   return [...local, ...s3, ...(isRemote ? ["allowedPrivateCidrs"] : [])].join(" or ") || "its settings";
+}
+
+function bucketsOf(spec: Job["spec"]): string {
+  const buckets = spec?.task?.inputs.flatMap(({ source }) => (source.case === "s3" ? [`s3://${source.value.bucket}`] : [])) ?? [];
+  return [...new Set(buckets)].slice(0, PATHS_NAMED).join(" and ") || "it";
 }
 
 const PATHS_NAMED = 4;

@@ -88,6 +88,12 @@ test.for([
     { inputs: [{ local: { path: "/d", writable: true } }] },
     /allowedLocalPaths \(\/d:rw, or a folder above\) of a node's storage-fetcher/u,
   ],
+  [
+    "SOURCE_ACCESS_DENIED",
+    { inputs: [{ s3: { bucket: "b" } }] },
+    /s3AccessKeyId and s3SecretAccessKey of a node's storage-fetcher.*may read s3:\/\/b/u,
+  ],
+  ["SOURCE_UNREACHABLE", { inputs: [{ s3: { bucket: "b" } }] }, /correct the input.*it starts/u],
   ["SOURCE_NOT_ALLOWED", { inputs: [{ s3: { bucket: "b" } }] }, /s3Endpoint and s3Buckets or allowedPrivateCidrs/u],
 ] as const)("says for %s what the operator must set", async ([reason, task, fix]) => {
   const job = fromJson(
