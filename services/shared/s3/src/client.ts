@@ -41,6 +41,12 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
 }
 
+export interface GetOptions extends ReadOptions {
+  readonly range?: ByteRange;
+  /** A large body comes in buffers that are used again, for less CPU and memory: a piece is valid until the next is asked for. Default: false. */
+  readonly isDiverted?: boolean;
+}
+
 /**
  * One S3-compatible server. Safe for concurrent use. Reads, listings, parts and whole objects are repeated on failures that pass;
  * a body that breaks while it is read is not, for only the caller knows what it has kept (`range` and `ifMatch` continue it).
@@ -51,7 +57,7 @@ export interface ReadOptions {
 export interface S3Client extends Disposable {
   headObject(ref: ObjectRef, options: ReadOptions): Promise<ObjectInfo>;
   /** Dispose of it unless its body is read to the end. */
-  getObject(ref: ObjectRef, options: ReadOptions & { readonly range?: ByteRange }): Promise<ObjectDownload>;
+  getObject(ref: ObjectRef, options: GetOptions): Promise<ObjectDownload>;
   /** All pages, fetched as they are taken. */
   listObjects(options: ListOptions): AsyncIterable<ListedObject>;
   /** In one request, so at most 5 GiB. Over plain HTTP a body that is not in memory is read twice, unless `sha256` (hex) is given. */
@@ -85,9 +91,9 @@ export function createS3Client(options: S3ClientOptions): S3Client {
       const headers = { "x-amz-checksum-mode": "ENABLED", ...match(ifMatch) };
       return parseObjectInfo(await requests.sendForHeaders({ method: "HEAD", ...whereIs(ref), headers, safety: "repeatable", signal }));
     },
-    getObject: async (ref, { ifMatch, range, signal }) => {
+    getObject: async (ref, { ifMatch, range, isDiverted = false, signal }) => {
       const headers = { "accept-encoding": "identity", ...match(ifMatch), ...rangeHeader(range) };
-      const response = await requests.send({ method: "GET", ...whereIs(ref), headers, safety: "repeatable", signal });
+      const response = await requests.send({ method: "GET", ...whereIs(ref), headers, safety: "repeatable", isDiverted, signal });
       return openDownload(response, { ref, range, idleTimeoutMs: settings.idleTimeoutMs, signal });
     },
     listObjects: (list) => listObjects(requests, list),

@@ -29,6 +29,8 @@ export interface ObjectDownload extends Disposable {
   readonly info: ObjectInfo;
   /** Bytes that the body will have. */
   readonly bodyBytes: number;
+  /** What has come over the connection so far, in no relation to the body's begin. */
+  readonly connectionBytes: () => number;
   /** Once; no faster than it is read. Fails unless it is exactly `bodyBytes` long. */
   readonly body: AsyncIterable<Buffer>;
 }
@@ -54,7 +56,9 @@ export function openDownload(response: IncomingMessage, options: DownloadOptions
     const info = parseObjectInfo(response);
     const bodyBytes = contentLength(response);
     if (bodyBytes === undefined || !isRangeKept(response, options.range)) throw unasked(options.ref);
-    return { info, bodyBytes, body: readObject(response, options), [Symbol.dispose]: close };
+    const { socket } = response;
+    const connectionBytes = (): number => socket.bytesRead;
+    return { info, bodyBytes, connectionBytes, body: readObject(response, options), [Symbol.dispose]: close };
   } catch (error) {
     close();
     throw error;

@@ -1,4 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { directBodyOf } from "@skrei/platform/direct-body.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 
 export interface ReadOptions {
@@ -15,41 +17,85 @@ export interface ReadOptions {
  * @throws ConnectionFailure; the signal's reason.
  */
 export async function* readBody(response: IncomingMessage, options: ReadOptions): AsyncGenerator<Buffer, void> {
-  const { idleTimeoutMs, signal } = options;
+  const { signal } = options;
   const expected = options.isBodiless === true ? 0 : contentLength(response);
+  const body: AsyncIterable<Buffer> = directBodyOf(response) ?? response;
   let receivedBytes = 0;
-  let isWaiting = true;
-  let isIdle = false;
-  const timer = setTimeout(() => {
-    // While the reader is the slow one, silence says nothing about the server.
-    if (!isWaiting) return void (response.destroyed || timer.refresh());
-    isIdle = true;
-    response.destroy();
-  }, idleTimeoutMs);
+  using idle = new IdleWatch(response, options.idleTimeoutMs);
   const abort = (): void => void response.destroy();
   signal.addEventListener("abort", abort);
   try {
     signal.throwIfAborted();
-    for await (const piece of response as AsyncIterable<Buffer>) {
+    for await (const piece of body) {
       receivedBytes += piece.length;
-      isWaiting = false;
+      idle.pause();
       yield piece;
-      isWaiting = true;
-      timer.refresh();
+      idle.goOn();
     }
     signal.throwIfAborted();
-    if (!response.complete || receivedBytes !== (expected ?? receivedBytes)) throw new Error("the body ended early");
+    if (!isComplete(response) || receivedBytes !== (expected ?? receivedBytes)) throw new Error("the body ended early");
   } catch (cause) {
     signal.throwIfAborted();
-    const what = isIdle ? `sent nothing for ${idleTimeoutMs} ms` : "broke";
-    throw new ConnectionFailure(`the connection ${what} after ${receivedBytes} of ${expected ?? "unknown many"} bytes`, {
-      isTimeout: isIdle,
+    throw new ConnectionFailure(`the connection ${idle.words} after ${receivedBytes} of ${expected ?? "unknown many"} bytes`, {
+      isTimeout: idle.isOver,
       cause,
     });
   } finally {
-    clearTimeout(timer);
     signal.removeEventListener("abort", abort);
     if (!response.readableEnded) response.destroy();
+  }
+}
+
+/** A body that was diverted is whole when it ends. */
+function isComplete(response: IncomingMessage): boolean {
+  return response.complete || directBodyOf(response) !== undefined;
+}
+
+/** Closes a connection that brings nothing for too long while somebody waits. */
+class IdleWatch implements Disposable {
+  readonly #response: IncomingMessage;
+  /** The answer lets go of it at its end. */
+  readonly #socket: Socket;
+  readonly #timeoutMs: number;
+  readonly #timer: NodeJS.Timeout;
+  #isWaiting = true;
+  #bytesSeen: number;
+  isOver = false;
+
+  constructor(response: IncomingMessage, timeoutMs: number) {
+    this.#response = response;
+    this.#socket = response.socket;
+    this.#timeoutMs = timeoutMs;
+    this.#bytesSeen = this.#socket.bytesRead;
+    this.#timer = setTimeout(() => this.#look(), timeoutMs);
+  }
+
+  get words(): string {
+    return this.isOver ? `sent nothing for ${this.#timeoutMs} ms` : "broke";
+  }
+
+  pause(): void {
+    this.#isWaiting = false;
+  }
+
+  goOn(): void {
+    this.#isWaiting = true;
+    this.#bytesSeen = this.#socket.bytesRead;
+    this.#timer.refresh();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** While the reader is the slow one, silence says nothing about the server; and a large piece takes its time. */
+  #look(): void {
+    if (this.#response.destroyed) return;
+    const hasMoved = this.#socket.bytesRead > this.#bytesSeen;
+    this.#bytesSeen = this.#socket.bytesRead;
+    if (!this.#isWaiting || hasMoved) return void this.#timer.refresh();
+    this.isOver = true;
+    this.#response.destroy();
   }
 }
 

@@ -33,6 +33,8 @@ export interface S3Request {
   /** Hex of the body's SHA-256 if it is known already. */
   readonly sha256?: string;
   readonly safety: Safety;
+  /** Whoever reads the answer's body does it by `readBody`, and keeps no piece of it. Default: false. */
+  readonly isDiverted?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -89,11 +91,11 @@ export class S3Requests {
     take: (response: IncomingMessage) => Promise<T>,
   ): Promise<{ readonly value: T } | Failed> {
     const { transport, answerTimeoutMs, clock } = this.settings;
-    const { signal, query = {} } = request;
+    const { signal, query = {}, isDiverted = false } = request;
     const search = encodeQuery(query);
     const headers = await this.#headers(request, target);
     const path = search === "" ? target.path : `${target.path}?${search}`;
-    const response = await exchange(transport.open(target, { method: request.method, path, headers }), {
+    const response = await exchange(transport.open(target, { method: request.method, path, headers, isDiverted }), {
       body: request.body,
       answerTimeoutMs,
       signal,

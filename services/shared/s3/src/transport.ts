@@ -3,6 +3,7 @@ import { Agent as HttpAgent, type ClientRequest, request as httpRequest } from "
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { getCACertificates } from "node:tls";
+import { divertBody, withDirectBodies } from "@skrei/platform/direct-body.ts";
 import type { Target } from "./endpoint.ts";
 
 /** Which addresses may be dialled; the storage-fetcher's address policy is one. */
@@ -25,23 +26,26 @@ export interface TransportOptions {
 /** Opens requests on connections of its own; bodies and answers are the caller's. */
 export interface Transport extends Disposable {
   /** The request's headers are not sent before the first byte of its body or `end()`. */
-  open(
-    target: Target,
-    request: { readonly method: string; readonly path: string; readonly headers: Readonly<Record<string, string>> },
-  ): ClientRequest;
+  open(target: Target, request: OpenedRequest): ClientRequest;
+}
+
+export interface OpenedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** A large body will be had by `directBodyOf` alone. */
+  readonly isDiverted: boolean;
 }
 
 /** Kept connections belong to this transport alone and end with it. */
 export function createTransport(options: TransportOptions): Transport {
   const { connectionsMax = 64, authority } = options;
   const shared = { keepAlive: true, maxSockets: connectionsMax, maxFreeSockets: connectionsMax, timeout: KEEP_IDLE_MS };
-  const httpAgent = new HttpAgent(shared);
-  const httpsAgent = new HttpsAgent({
-    ...shared,
-    ...(authority === undefined ? {} : { ca: [...getCACertificates("default"), authority] }),
-  });
+  const httpAgent = withDirectBodies(new HttpAgent(shared));
+  const ca = authority === undefined ? {} : { ca: [...getCACertificates("default"), authority] };
+  const httpsAgent = withDirectBodies(new HttpsAgent({ ...shared, ...ca }));
   return {
-    open: (target, { method, path, headers }) => {
+    open: (target, { method, path, headers, isDiverted }) => {
       const { addressPolicy: policy } = options;
       // A look-up is never made for a literal, so it is checked here.
       if (isIP(target.hostname) !== 0) policy?.check(target.hostname, target.host);
@@ -56,6 +60,7 @@ export function createTransport(options: TransportOptions): Transport {
         lookup: guardedLookup(options, target.host),
       });
       if (policy !== undefined) checkPeer(request, policy, target.host);
+      if (isDiverted) divertBody(request, DIVERTED_BYTES_MIN);
       return request;
     },
     [Symbol.dispose]: () => {
@@ -98,3 +103,5 @@ function checkPeer(request: ClientRequest, policy: AddressPolicy, host: string):
 
 /** Servers close idle connections after 5 to 60 s; whoever closes first avoids a request into a closed one. */
 const KEEP_IDLE_MS = 4_000;
+/** A diverted body costs its connection. */
+const DIVERTED_BYTES_MIN = 1_048_576;

@@ -9,10 +9,8 @@ const bytes = Buffer.alloc(3 * CHUNK_BYTES + 5, "some text of no length that div
 
 test.each([0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, bytes.length])("%d bytes give the file's content id", (sizeBytes) => {
   const hasher = new LeafHasher();
-  const whole = hasher.add(bytes.subarray(0, sizeBytes));
-  const { rest, entry } = hasher.end();
-  expect(Buffer.concat([...whole, rest]).equals(bytes.subarray(0, sizeBytes))).toBe(true);
-  expect(entry).toMatchObject({ sizeBytes, cid: expectedCid(bytes.subarray(0, sizeBytes)) });
+  hasher.add(bytes.subarray(0, sizeBytes));
+  expect(hasher.end()).toMatchObject({ sizeBytes, cid: expectedCid(bytes.subarray(0, sizeBytes)) });
 });
 
 test("however the bytes come, they are the same leaves", () => {
@@ -20,16 +18,12 @@ test("however the bytes come, they are the same leaves", () => {
   fc.assert(
     fc.property(cuts, (points) => {
       const hasher = new LeafHasher();
-      const kept: Uint8Array[] = [];
       let start = 0;
       for (const end of [...points.toSorted((a, b) => a - b), bytes.length]) {
-        kept.push(...hasher.add(bytes.subarray(start, end)));
+        hasher.add(bytes.subarray(start, end));
         start = end;
       }
-      const { rest, entry } = hasher.end();
-      expect(kept.every(({ length }) => length === CHUNK_BYTES)).toBe(true);
-      expect(Buffer.concat([...kept, rest]).equals(bytes)).toBe(true);
-      expect(entry.cid.toString()).toBe(expectedCid(bytes).toString());
+      expect(hasher.end().cid.toString()).toBe(expectedCid(bytes).toString());
     }),
     { numRuns: 20 },
   );

@@ -5,12 +5,12 @@ import type { SpeedLimit } from "./http-body.ts";
 /** The pieces of a body while they come fast enough. @throws DomainError unavailable/SOURCE_UNREACHABLE; errors of the body as they are. */
 export async function* readWithSpeed(download: ObjectDownload, limit: SpeedLimit): AsyncGenerator<Buffer, void> {
   const { lowSpeedBytes, lowSpeedWindowMs } = limit;
-  let windowBytes = 0;
+  let lastBytes = download.connectionBytes();
   let isWaiting = true;
   let slow: DomainError | undefined;
   const timer = setInterval(() => {
-    const bytes = windowBytes;
-    windowBytes = 0;
+    const bytes = download.connectionBytes() - lastBytes;
+    lastBytes += bytes;
     // While we are the slow ones, few bytes say nothing about the server.
     if (bytes >= lowSpeedBytes || !isWaiting) return;
     slow = tooSlow(bytes, limit);
@@ -18,7 +18,6 @@ export async function* readWithSpeed(download: ObjectDownload, limit: SpeedLimit
   }, lowSpeedWindowMs);
   try {
     for await (const piece of download.body) {
-      windowBytes += piece.length;
       isWaiting = false;
       yield piece;
       isWaiting = true;

@@ -34,7 +34,6 @@ export class S3Object {
   readonly #leaves = new LeafHasher();
   readonly #hash = createHash("sha256");
   #bytesDone = 0;
-  #keptBytes = 0;
 
   constructor(client: S3Client, file: S3File, target: S3ObjectTarget) {
     this.#client = client;
@@ -52,18 +51,17 @@ export class S3Object {
       if (attempt >= triesMax) throw hitch;
       await clock.sleep(retryDelayMs(attempt + 1), this.#target.signal);
     }
-    const { rest, entry } = this.#leaves.end();
-    await this.#keep(file, [rest]);
     this.#checkDigest();
-    return entry;
+    return this.#leaves.end();
   }
 
   /** What may pass is returned; refusals are thrown. */
   async #try(file: FileHandle, limit: SpeedLimit): Promise<DomainError | undefined> {
     try {
       const range = this.#bytesDone > 0 ? { range: { start: this.#bytesDone } } : {};
+      const { signal } = this.#target;
       const ifMatch = this.#file.etag === "" ? {} : { ifMatch: this.#file.etag };
-      using download = await this.#client.getObject(this.#file.ref, { ...range, ...ifMatch, signal: this.#target.signal });
+      using download = await this.#client.getObject(this.#file.ref, { ...range, ...ifMatch, isDiverted: true, signal });
       this.#checkVersion(download);
       for await (const piece of readWithSpeed(download, limit)) await this.#take(file, piece);
       return undefined;
@@ -75,19 +73,17 @@ export class S3Object {
 
   async #take(file: FileHandle, piece: Buffer): Promise<void> {
     this.#target.onPiece(piece.length);
+    const writing = this.#keep(file, piece);
     if (this.#target.sha256 !== "") this.#hash.update(piece);
-    const whole = this.#leaves.add(piece);
+    this.#leaves.add(piece);
+    await writing;
     this.#bytesDone += piece.length;
-    if (whole.length > 0) await this.#keep(file, whole);
   }
 
-  /** A full disk is no fault of the connection, so it must not look like one. */
-  async #keep(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  /** A full disk, which takes a part first, is no fault of the connection, so it must not look like one. */
+  async #keep(file: FileHandle, piece: Buffer): Promise<void> {
     try {
-      for (const piece of pieces) {
-        if (piece.length > 0) await file.writev([piece], this.#keptBytes);
-        this.#keptBytes += piece.length;
-      }
+      for (let at = 0; at < piece.length;) at += (await file.write(piece, at, piece.length - at, this.#bytesDone + at)).bytesWritten;
     } catch (cause) {
       throw new DomainError("exhausted", "CACHE_FULL", "The input cache could not write to its disk.", {
         hint: "Free space on the node's disk, or give the cache a smaller budget.",
