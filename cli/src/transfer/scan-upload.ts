@@ -30,6 +30,8 @@ export async function scanUpload(
 ): Promise<ScannedUpload> {
   const blocks = new Map<string, BlockPlace>();
   const skippedPaths: string[] = [];
+  // One for all files: each its own is a MiB of garbage for a file of a few bytes.
+  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   let files = 0;
   const emit = (cid: { toString(): string }, block: Uint8Array): void => void blocks.set(cid.toString(), { block });
 
@@ -46,7 +48,7 @@ export async function scanUpload(
     files++;
     if (files > LIMITS.resultFilesMax)
       throw new DomainError("invalid", "SOURCE_TOO_LARGE", `${path} has more than ${LIMITS.resultFilesMax} files.`);
-    return buildFileDag(await scanFile(at, { blocks, signal, onBytes }), emit);
+    return buildFileDag(await scanFile(at, { blocks, buffer, signal, onBytes }), emit);
   }
   async function scanFolder(at: string, depth: number): Promise<DagEntry> {
     const entries: NamedEntry[] = [];
@@ -80,15 +82,16 @@ async function statOf(path: string): Promise<Stats> {
 
 interface FileScan {
   readonly blocks: Map<string, BlockPlace>;
+  /** For one file at a time. */
+  readonly buffer: Buffer;
   readonly signal: AbortSignal;
   readonly onBytes: (sizeBytes: number) => void;
 }
 
-async function scanFile(path: string, { blocks, signal, onBytes }: FileScan): Promise<readonly DagEntry[]> {
+async function scanFile(path: string, { blocks, buffer, signal, onBytes }: FileScan): Promise<readonly DagEntry[]> {
   // Not to wait for a FIFO, nor to follow a link, that took the file's place.
   await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const leaves: DagEntry[] = [];
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let offset = 0;
   for (;;) {
     signal.throwIfAborted();

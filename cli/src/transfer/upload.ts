@@ -18,12 +18,13 @@ import { pause } from "./pause.ts";
 import { scanUpload } from "./scan-upload.ts";
 import type { BlockPlace, ScannedUpload } from "./scan-upload.ts";
 import { createReadProgress, createTransferProgress } from "./transfer-progress.ts";
+import { sizeOfPlace, type UploadBatch, uploadBatches } from "./upload-batches.ts";
 
 const CIDS_PER_QUESTION = 10_000;
-/** Under the service's 4 MiB a message, ids and framing included. */
-const BATCH_BYTES_MAX = 3 * 1024 * 1024;
 /** Messages on the way at once; each is in memory. */
 const BATCHES_MAX = 3;
+/** Files open at once for each of them; a machine may permit 256 in all. */
+const READS_MAX = 16;
 const TRIES_MAX = 6;
 const BACKOFF_MS = 250;
 const SKIPPED_SHOWN = 20;
@@ -110,11 +111,11 @@ async function sendMissing(
   blocks: Client<typeof BlockService>,
   { scanned, missing, isQuiet }: { readonly scanned: ScannedUpload; readonly missing: readonly string[]; readonly isQuiet: boolean },
 ): Promise<number> {
-  const totalBytes = missing.reduce((sum, cid) => sum + sizeOf(scanned.blocks.get(cid)), 0);
+  const totalBytes = missing.reduce((sum, cid) => sum + sizeOfPlace(scanned.blocks.get(cid)), 0);
   const progress = isQuiet ? undefined : createTransferProgress(terminal.stderr, totalBytes);
   try {
-    await inParallel(batchesOf(scanned, missing), BATCHES_MAX, async (batch) => {
-      const sent = await Promise.all(batch.map(async ([cid, place]) => ({ cid, data: await readBlock(cid, place) })));
+    await inParallel(uploadBatches(scanned, missing), BATCHES_MAX, async (batch) => {
+      const sent = await readBlocks(batch);
       await again(signal, () => blocks.putBlocks({ blocks: sent }, { signal }));
       progress?.add(sent.reduce((sum, { data }) => sum + data.length, 0));
     });
@@ -122,29 +123,6 @@ async function sendMissing(
     await progress?.clear();
   }
   return totalBytes;
-}
-
-function* batchesOf(scanned: ScannedUpload, cids: readonly string[]): Generator<readonly (readonly [string, BlockPlace])[]> {
-  let batch: (readonly [string, BlockPlace])[] = [];
-  let batchBytes = 0;
-  for (const cid of cids) {
-    const place = scanned.blocks.get(cid);
-    if (place === undefined) continue;
-    const sizeBytes = sizeOf(place);
-    if (batch.length > 0 && batchBytes + sizeBytes > BATCH_BYTES_MAX) {
-      yield batch;
-      batch = [];
-      batchBytes = 0;
-    }
-    batch.push([cid, place]);
-    batchBytes += sizeBytes;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function sizeOf(place: BlockPlace | undefined): number {
-  if (place === undefined) return 0;
-  return "block" in place ? place.block.length : place.sizeBytes;
 }
 
 /** Blocks that are there already are taken twice, so any of these calls may be repeated. */
@@ -157,6 +135,14 @@ async function again<Answer>(signal: AbortSignal, call: () => Promise<Answer>): 
       await pause(BACKOFF_MS * 2 ** (tries - 1), signal);
     }
   }
+}
+
+async function readBlocks(batch: UploadBatch): Promise<{ cid: string; data: Uint8Array }[]> {
+  const read: { cid: string; data: Uint8Array }[] = [];
+  await inParallel(batch.entries(), READS_MAX, async ([index, [cid, place]]) => {
+    read[index] = { cid, data: await readBlock(cid, place) };
+  });
+  return read;
 }
 
 async function readBlock(cid: string, place: BlockPlace): Promise<Uint8Array> {
