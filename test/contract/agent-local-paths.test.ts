@@ -87,6 +87,13 @@ test("nothing below a folder is mounted while another task may change names ther
   expect(await scheduler.reported(later.executionId, ENDED)).toMatchObject({ state: "completed" });
 });
 
+test.each([1, 2])("a divided path of the node is there, of %d partitions", async (partitionCount) => {
+  const input: InputSource = { alias: "", target: "/in", source: { type: "local", path: shared }, partition: { by: "files", glob: "" } };
+  const assignment = anAssignment(aTask("true", { inputs: [input], resources: SMALL }));
+  await scheduler.assign([{ ...assignment, job: { ...assignment.job, partitionCount } }]);
+  expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({ state: "completed" });
+});
+
 function assignmentOf(program: string, source: Omit<LocalSource, "type">): ReturnType<typeof anAssignment> {
   const input: InputSource = { alias: "", target: "/in", source: { type: "local", ...source } };
   return anAssignment(aTask(program, { inputs: [input], resources: SMALL }));

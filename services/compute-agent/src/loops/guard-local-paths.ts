@@ -48,11 +48,23 @@ export async function refuseMoved(
   fetchAgain: (input: InputSource) => Promise<FetchedInput>,
 ): Promise<void> {
   for (const [index, input] of inputs.entries()) {
-    if (input.source.type !== "local") continue;
-    const { path } = await fetchAgain(input);
-    if (path === fetched[index]?.path) continue;
+    const before = fetched[index];
+    if (input.source.type !== "local" || before === undefined || isCopy(before)) continue;
+    // Where it is, is asked; dividing it anew could take a while.
+    const { partition: _, ...whole } = input;
+    const { path } = await fetchAgain(whole);
+    if (path === before.path) continue;
     throw new DomainError("unavailable", "SANDBOX_FAILED", `what ${input.target} is on the node moved while the run was prepared`, {
       hint: "it is tried again",
     });
   }
+}
+
+/** A part that was cut lies in the cache, beside the list of its files. */
+function isCopy({ path, filesPath }: FetchedInput): boolean {
+  return filesPath !== "" && folderOf(path) === folderOf(filesPath);
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }
