@@ -103,6 +103,17 @@ describe("a name", () => {
   });
 });
 
+test("an earlier end for a name ends nothing else, not an upload that goes soon either", async () => {
+  const { api, clock, contentStore } = cluster;
+  const cid = await contentStore.upload("uploaded");
+  await api.data.pinData({ cid, name: "mine" });
+  const [upload] = (await api.data.listData({ cid, kind: KeptData_Kind.UPLOAD })).data;
+  if (upload?.expireTime === undefined) throw new Error("an upload has an end");
+  clock.advance(timestampMs(upload.expireTime) - clock.nowMs() - HOUR_MS / 2);
+  await api.data.pinData({ cid, name: "mine", timeToLive: durationFromMs(HOUR_MS / 4) });
+  expect(shown((await api.data.listData({ cid })).data).map(({ kind }) => kind)).toEqual([KeptData_Kind.PIN, KeptData_Kind.UPLOAD]);
+});
+
 describe("removing", () => {
   test("by name or root ends names and uploads, after a look at what would go", async () => {
     const { api, contentStore } = cluster;

@@ -32,7 +32,8 @@ export async function pinData(deps: SchedulerApiDeps, request: PinDataRequest, s
   if (holder !== undefined) await contentStore.pin({ cid, owner: holder, expiresAtMs: heldUntilMs }, signal);
   if (isEarlier) await contentStore.unpin([owner], signal);
   await contentStore.pin({ cid, owner, expiresAtMs }, signal);
-  if (holder !== undefined) await contentStore.unpin([holder], signal);
+  // An upload that was there before holds it longer than was asked, but is not ended.
+  if (holder !== undefined && !kept.some((pin) => pin.owner === holder)) await contentStore.unpin([holder], signal);
   const pin = (await pinsOf(contentStore, owner, signal)).find((candidate) => candidate.cid === cid);
   const [data] = pin === undefined ? [] : await keptDataOf(deps.store, [pin]);
   return create(PinDataResponseSchema, { ...(data !== undefined && { data }) });
