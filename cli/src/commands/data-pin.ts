@@ -5,7 +5,7 @@ import { present } from "../client/get-job.ts";
 import { defineCommand } from "../command.ts";
 import { parseDataReference, parsePinName } from "../data/data-reference.ts";
 import { findKept } from "../data/find-kept.ts";
-import { untilOf } from "../data/kept-words.ts";
+import { endsOf } from "../data/kept-words.ts";
 import { valueFlag } from "../flags.ts";
 import { formatOf, OUTPUT_FLAGS, printRecord } from "../output/format.ts";
 import { answer, say } from "../output/terminal.ts";
@@ -41,6 +41,6 @@ export const dataPin = defineCommand({
     if (await printRecord(terminal, KeptDataSchema, { value: pin, name: pin.cid, format })) return;
     await answer(terminal, pin.cid);
     const size = formatBytes(Number(pin.sizeBytes));
-    await say(terminal, `  ✓ kept      ${pin.name}: ${size}, ends ${untilOf(pin, Date.now())}`, `  end it     skrei data rm ${pin.name}`);
+    await say(terminal, `  ✓ kept      ${pin.name}: ${size}, ${endsOf(pin, Date.now())}`, `  end it     skrei data rm ${pin.name}`);
   },
 });

@@ -7,7 +7,7 @@ import { type DataReference, parseDataReference } from "../data/data-reference.t
 import { listEntries } from "../data/list-entries.ts";
 import { openData } from "../data/open-data.ts";
 import type { OpenData } from "../data/open-data.ts";
-import { kindOf, untilOf } from "../data/kept-words.ts";
+import { kindOf, endsOf } from "../data/kept-words.ts";
 import { barOf, budgetOf, describeStore, freeOf, hitRateOf } from "../data/state-words.ts";
 import { renderFields } from "../output/fields.ts";
 import { type Format, formatOf, OUTPUT_FLAGS, printListing, printRecord } from "../output/format.ts";
@@ -113,13 +113,7 @@ async function statData(session: Session, reference: DataReference, format: Form
       ["below", reference.path.length === 0 ? "" : `${opened.root}/${reference.path.join("/")}`],
       ...opened.kept.map(
         (kept) =>
-          [
-            `kept as ${kindOf(kept)}`,
-            [kept.name, kept.jobId, `ends ${untilOf(kept, nowMs)}`]
-              .filter((word) => word !== "")
-              .join(", ")
-              .replace("ends for good", "for good"),
-          ] as const,
+          [`kept as ${kindOf(kept)}`, [kept.name, kept.jobId, endsOf(kept, nowMs)].filter((word) => word !== "").join(", ")] as const,
       ),
       ["use", `-i cid:${[opened.root, ...reference.path].join("/")}:/in`],
       ["files", `skrei data get ${[opened.root, ...reference.path].join("/")}`],

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { renderTable } from "../output/table.ts";
 import { createTestTerminal } from "../test-terminal.ts";
 import { parseDataReference, parsePinName } from "./data-reference.ts";
-import { keptColumns } from "./kept-words.ts";
+import { endsOf, keptColumns } from "./kept-words.ts";
 import { barOf, describeCache, describeStore, hitRateOf } from "./state-words.ts";
 
 const CID = "bafybeifx7yeb55armcsxwwitkymga5xf53dxiarykms3ygqic223w5sk3m";
@@ -55,6 +55,13 @@ test("says of each thing that is kept until when, and cleans its name", () => {
     "pin     old        bafy  1.5kB  -     ended",
     "other   -          bafy  1.5kB  -     for good",
   ]);
+});
+
+test("says of what is kept when that ends", () => {
+  expect(endsOf(create(KeptDataSchema, { kind: KeptData_Kind.PIN }), 0)).toBe("for good");
+  expect(endsOf(create(KeptDataSchema, { kind: KeptData_Kind.PIN, expireTime: timestampFromMs(60_000) }), 0)).toBe("ends in 1m");
+  expect(endsOf(create(KeptDataSchema, { kind: KeptData_Kind.PIN, expireTime: timestampFromMs(0) }), 1)).toBe("ended");
+  expect(endsOf(create(KeptDataSchema, { kind: KeptData_Kind.RESULT, jobId: "j-01" }), 0)).toBe("ends with its job");
 });
 
 test("shows a budget as a bar that never leaves its frame, and none where there is none", () => {

@@ -29,6 +29,12 @@ export function untilOf({ kind, jobId, expireTime }: Pick<KeptData, "kind" | "jo
   return isOfJob && jobId !== "" ? "with its job" : "for good";
 }
 
+/** `ends in 6d23h`, `ends with its job`, `for good`, `ended`: after what is kept. */
+export function endsOf(kept: Pick<KeptData, "kind" | "jobId" | "expireTime">, nowMs: number): string {
+  const until = untilOf(kept, nowMs);
+  return until === "ended" || until === "for good" ? until : `ends ${until}`;
+}
+
 export function keptColumns(nowMs: number): readonly Column<KeptData>[] {
   return [
     { header: "KIND", value: kindOf },

@@ -41,8 +41,6 @@ export interface UploadedPath {
 export interface UploadOptions {
   /** No word on stderr. */
   readonly isQuiet: boolean;
-  /** When the upload may go; default as the cluster has it. */
-  readonly expiresAtMs?: number;
 }
 
 /** Puts an input of a job into the cluster's content store and gives its content id. */
@@ -53,7 +51,7 @@ export async function uploadPath(session: Session, path: string, options: Upload
 }
 
 /** Puts a file or folder of this machine into the cluster's content store. Sends only what is missing there. */
-export async function putPath(session: Session, path: string, { isQuiet, expiresAtMs }: UploadOptions): Promise<UploadedPath> {
+export async function putPath(session: Session, path: string, { isQuiet }: UploadOptions): Promise<UploadedPath> {
   const scanned = await scan(session, path, isQuiet);
   const cid = scanned.root.cid.toString();
   if (!isQuiet) await saySkipped(session, scanned.skippedPaths);
@@ -64,7 +62,7 @@ export async function putPath(session: Session, path: string, { isQuiet, expires
   );
   const missing = await findMissing(blocks, scanned, session.signal);
   const sentBytes = await sendMissing(session, blocks, { scanned, missing, isQuiet });
-  await blocks.pinRoot({ cid, owner: "upload", expireTimeMs: BigInt(expiresAtMs ?? pinEndOf(link)) }, { signal: session.signal });
+  await blocks.pinRoot({ cid, owner: "upload", expireTimeMs: BigInt(pinEndOf(link)) }, { signal: session.signal });
   const { files, root, skippedPaths } = scanned;
   return { cid, files, sizeBytes: root.sizeBytes, sentBytes, skippedPaths };
 }
