@@ -68,7 +68,8 @@ test.for([
   [["data", "get", "../x"], 2, /neither a content id nor the name of kept data/u, /fix: .*skrei data ls/u],
   [["data", "get", "corpus/../x"], 2, /leads up/u, /Leave out the \.\. parts/u],
   [["data", "put", "x", "--name", "Corpus"], 2, /--name: "Corpus" is no name for data/u, /FIELD_INVALID/u],
-  [["data", "put", "nowhere"], 2, /nowhere does not exist here/u, /fix: /u],
+  [["data", "put", "nowhere"], 2, /nowhere does not exist here/u, /fix: Give a path of this machine\.$/mu],
+  [["data", "put", ".", "--ttl", "1h"], 2, /--ttl goes with --name/u, /--name NAME/u],
   [["data", "pin", "corpus"], 2, /pin has no name/u, /fix: Give one: --name/u],
   [["data", "pin", "corpus/x", "--name", "a"], 2, /Only a root can be pinned/u, /-i cid:/u],
   [["data", "rm", "corpus/x"], 2, /not a path below one/u, /content id alone/u],
@@ -238,6 +239,21 @@ test("looks at the folder of --get before it submits anything", async () => {
   expect(refused.code).toBe(8);
   expect(refused.stderr).toMatch(/stdout exists already; nothing was written/u);
   expect((await skrei([...words, "--force"])).code).toBe(5);
+});
+
+test("finds inputs in one place before anything is uploaded for them", async () => {
+  for (const name of ["a", "b"]) {
+    await mkdir(join(home, name));
+    await writeFile(join(home, name, "file"), name);
+  }
+  const words = ["run", "-i", join(home, "a"), "-i", join(home, "b"), "--server", "http://127.0.0.1:1", "busybox"];
+  const { code, stderr } = await skrei(words);
+  expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/task\.inputs\[1\]\.target/u) as string });
+  const gone = await skrei(["run", "-i", join(home, "gone"), "busybox"]);
+  expect(gone).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/gone does not exist here[^]*fix: Give a path of this machine/u) as string,
+  });
 });
 
 test("points at the line of an upload that is not there", async () => {

@@ -17,6 +17,6 @@ export async function checkDraft(draft: JobDraft, folder: string): Promise<void>
 
 /** What is easily got wrong is looked at before anything is uploaded for it; a plain job need not wait for that. */
 export function isCheckedFirst({ spec: { task }, inputs }: JobDraft): boolean {
-  const isSpecial = inputs.some(({ source, partition }) => source.type === "s3" || partition !== undefined);
+  const isSpecial = inputs.some(({ source, partition }) => source.type === "upload" || source.type === "s3" || partition !== undefined);
   return isSpecial || task.publisher !== undefined || task.network?.mode === Network_Mode.HTTP;
 }

@@ -23,14 +23,14 @@ export async function planDraft(session: Session, draft: JobDraft, folder: strin
 
 /** The spec with a stand-in for what would be uploaded. */
 export async function resolveForPlan(draft: JobDraft, folder: string): Promise<JobSpec> {
-  return resolveDraft(draft, { folder, upload: (path) => stat(path).then(() => PLACEHOLDER_CID, refuse(path)) });
+  return resolveDraft(draft, { folder, upload: (path) => stat(path).then(() => PLACEHOLDER_CID, refuse(path, draft)) });
 }
 
-function refuse(path: string): (cause: unknown) => never {
+function refuse(path: string, { report }: JobDraft): (cause: unknown) => never {
   return (cause) => {
     throw new DomainError("invalid", "FIELD_INVALID", `The input ${path} does not exist here or cannot be read.`, {
       cause,
-      hint: "Paths of a job file are relative to the file.",
+      hint: report === undefined ? "Give a path of this machine." : "Paths of a job file are relative to the file.",
     });
   };
 }

@@ -75,7 +75,7 @@ async function statOf(path: string): Promise<Stats> {
   } catch (cause) {
     throw new DomainError("invalid", "FIELD_INVALID", `The input ${path} does not exist here or cannot be read.`, {
       cause,
-      hint: "Give a path of this machine, such as ./data:/inputs.",
+      hint: "Give a path of this machine.",
     });
   }
 }
