@@ -5,9 +5,11 @@ import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { ComputeAgentConfig } from "@skrei/compute-agent/config";
 import { type AgentService, createAgentService } from "@skrei/compute-agent/service";
 import type { Publisher } from "@skrei/domain";
+import { createClient } from "@skrei/platform/client.ts";
 import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts";
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { PublishService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import { StoreService } from "@skrei/proto/skrei/data/v1/store_service_pb.ts";
 import { PublisherConfig } from "@skrei/publisher/config";
 import { createPublisherService, type PublisherService } from "@skrei/publisher/service";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -22,6 +24,7 @@ const ENDED = ["completed", "failed", "rejected", "cancelled", "discarded"];
 /** All that the node has. */
 const WHOLE_NODE = { cpuMillis: 1_000, memoryBytes: 1_048_576, diskBytes: 1_048_576 };
 const SMALL = { cpuMillis: 100, memoryBytes: 1_000, diskBytes: 1_000 };
+const TOKEN = "cluster-token";
 let folder: string;
 let kubo: KuboServer;
 let scheduler: ScriptedScheduler;
@@ -37,6 +40,7 @@ beforeEach(async () => {
   const settings = {
     dataFolder: join(folder, "publisher"),
     freeBytesMin: 0,
+    publishToken: TOKEN,
     ipfsRpcUrl: kubo.url,
     publishFolders: join(folder, "no-such"),
   };
@@ -79,6 +83,23 @@ test("a target that is away is waited for, with the reason, and the node's room 
   expect(report).toMatchObject({ state: "completed", deliveryUrl: `ipfs://${report.resultCid ?? ""}` });
   expect(report.transfer).toBeUndefined();
   expect(kubo.pins.has(report.resultCid ?? "")).toBe(true);
+});
+
+test("a result that waits for its target is told of once the cluster's store has it, and stays there when the execution is stopped", async () => {
+  await startAgent();
+  await kubo.stop();
+  const assignment = await assign({ type: "ipfs" });
+  const { executionId } = assignment;
+  const waiting = await eventually(
+    () => scheduler.reportOf(executionId),
+    (report) => report?.manifestCid !== undefined,
+    { withinMs: 20_000 },
+  );
+  expect(waiting).toMatchObject({ state: "publishing", resultCid: expect.stringMatching(/^bafy/u) as string });
+  await scheduler.assign([{ ...assignment, desired: "stop" }]);
+  const stopped = await scheduler.reported(executionId, ENDED);
+  expect(stopped).toMatchObject({ state: "cancelled", resultCid: waiting?.resultCid, manifestCid: waiting?.manifestCid });
+  expect(await rootsOf(executionId)).toEqual([waiting?.manifestCid, waiting?.resultCid].toSorted());
 });
 
 test("an agent that starts again goes on waiting, and delivers", async () => {
@@ -165,6 +186,13 @@ test("a node does not bid for a target that it has not, and a publisher that han
 
 function taskTo(target: Publisher, program = "echo done"): ReturnType<typeof aTask> {
   return aTask(program, { publisher: target, resources: WHOLE_NODE });
+}
+
+/** What the store keeps for an execution. */
+async function rootsOf(executionId: string): Promise<string[]> {
+  const store = createClient(StoreService, transportOf(publisher));
+  const { pins } = await store.listPins({ ownerPrefix: `execution:${executionId}` }, { headers: { authorization: `Bearer ${TOKEN}` } });
+  return pins.map(({ cid }) => cid).toSorted();
 }
 
 async function assign(target: Publisher, program?: string): Promise<ReturnType<typeof anAssignment>> {

@@ -155,7 +155,8 @@ export interface ResultPort {
    *   precondition/TARGET_NOT_OFFERED, precondition/TARGET_REFUSED: not again, and the cluster's store has the result.
    */
   publish(request: PublishRequest, signal: AbortSignal): Promise<PublishedResult>;
-  drop(executionId: ExecutionId): Promise<void>;
+  /** Of one that stays in the cluster's store only the node's own copy may go. */
+  drop(executionId: ExecutionId, options: { readonly staysInCluster: boolean }): Promise<void>;
   /** What its store holds. */
   state(signal: AbortSignal): Promise<StoreState>;
 }
@@ -165,6 +166,8 @@ export interface PublishRequest {
   readonly provenance: Provenance;
   readonly publisher: Publisher;
   readonly onProgress: (progress: { readonly bytesDone: number; readonly bytesTotal: number }) => void;
+  /** The cluster's store has it, with this manifest; its target not yet. Told by each call. */
+  readonly onKept?: (manifestCid: string) => void;
 }
 
 export interface PublishedResult {

@@ -21,8 +21,8 @@ export function createPublisherClient(transport: Transport): ResultPort {
       await client.checkTarget({ publisher: publisherToProto(publisher) }, { signal });
     },
     publish: async (request, signal) => await publish(client, request, signal),
-    drop: async (executionId) => {
-      await client.dropResult({ executionId });
+    drop: async (executionId, { staysInCluster }) => {
+      await client.dropResult({ executionId, staysInCluster });
     },
     state: async (signal) => storeStateFromProto(await store.getStoreState({}, { signal })),
   };
@@ -30,7 +30,7 @@ export function createPublisherClient(transport: Transport): ResultPort {
 
 async function publish(
   client: Client<typeof PublishService>,
-  { executionId, provenance, publisher, onProgress }: PublishRequest,
+  { executionId, provenance, publisher, onProgress, onKept }: PublishRequest,
   signal: AbortSignal,
 ): Promise<PublishedResult> {
   const request = { executionId, provenance: provenanceToProto(provenance), publisher: publisherToProto(publisher) };
@@ -39,6 +39,7 @@ async function publish(
       const { cid, manifestCid, deliveryUrl } = event.value;
       return { cid, manifestCid, deliveryUrl };
     }
+    if (event.case === "kept") onKept?.(event.value.manifestCid);
     if (event.case === "progress") onProgress({ bytesDone: Number(event.value.bytesDone), bytesTotal: Number(event.value.bytesTotal) });
   }
   throw new DomainError("unavailable", "UPSTREAM_UNAVAILABLE", `the publisher left the result of ${executionId} unfinished`);

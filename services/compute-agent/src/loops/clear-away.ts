@@ -14,14 +14,15 @@ export async function clearSandbox(record: ExecutionRecord, parts: ExecutionPart
   await attempt("inputs", record, parts, async () => parts.inputs.release(executionId));
 }
 
-/** Takes away what is left on disk of an execution but its output log. */
+/** Takes away what is left on disk of an execution but its output log. A result that the cluster's store has is not taken out of it. */
 export async function clearFolders(
   record: ExecutionRecord,
   parts: ExecutionParts,
   { dropsResult }: { readonly dropsResult: boolean },
 ): Promise<void> {
   const { executionId } = record.assignment;
-  if (dropsResult) await attempt("result", record, parts, async () => parts.results.drop(executionId));
+  const staysInCluster = record.observed.manifestCid !== undefined;
+  if (dropsResult) await attempt("result", record, parts, async () => parts.results.drop(executionId, { staysInCluster }));
   await attempt("folders", record, parts, async () => parts.folders.remove(executionId));
 }
 

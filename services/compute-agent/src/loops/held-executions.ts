@@ -88,12 +88,12 @@ export class HeldExecutions {
     );
   }
 
-  /** Keeps facts without a move. A result that waits for a verdict is news for the scheduler. */
+  /** Keeps facts without a move. A result that waits for a verdict, or that the cluster's store has, is news for the scheduler. */
   note(executionId: ExecutionId, facts: Partial<Omit<Observed, "state">>): void {
     const record = this.#records.get(executionId);
     if (record === undefined || hasEnded(record)) return;
     const observed = { ...record.observed, ...facts };
-    if (nextStep({ ...record, observed }) === "awaitVerdict") this.#observe(record, observed);
+    if (facts.manifestCid !== undefined || nextStep({ ...record, observed }) === "awaitVerdict") this.#observe(record, observed);
     else this.#set({ ...record, observed });
   }
 

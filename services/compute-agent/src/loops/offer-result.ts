@@ -1,4 +1,4 @@
-import { DomainError, type Failure, hasReason, type Publisher } from "@skrei/domain";
+import { DomainError, type ExecutionId, type Failure, hasReason, type Publisher } from "@skrei/domain";
 import { idOf, type ExecutionRecord } from "../domain/execution-record.ts";
 import { verdictAfterLaunch } from "../domain/failure-verdict.ts";
 import type { Provenance, PublishedResult, PublishRequest } from "../ports.ts";
@@ -67,10 +67,16 @@ export async function publishFailed(
 }
 
 function publishTo(publisher: Publisher, record: ExecutionRecord, { parts, signal }: OfferContext): Promise<PublishedResult> {
-  const provenance = provenanceOf(record, parts);
-  return patiently(record, { parts, signal }, (onProgress) =>
-    parts.results.publish({ executionId: idOf(record), provenance, publisher, onProgress }, signal),
-  );
+  const executionId = idOf(record);
+  const request = { executionId, provenance: provenanceOf(record, parts), publisher };
+  const onKept = (manifestCid: string): void => noteKept(executionId, manifestCid, parts);
+  return patiently(record, { parts, signal }, (onProgress) => parts.results.publish({ ...request, onProgress, onKept }, signal));
+}
+
+/** A target may be away for days; whoever wants the result finds it in the cluster's store. */
+function noteKept(executionId: ExecutionId, manifestCid: string, { held }: ExecutionParts): void {
+  const observed = held.get(executionId)?.observed;
+  if (observed?.state === "publishing" && observed.manifestCid !== manifestCid) held.note(executionId, { manifestCid });
 }
 
 function outcomeOf({ manifestCid, deliveryUrl }: PublishedResult): PublishOutcome {

@@ -10,7 +10,7 @@ import { DomainError, type Publisher } from "@skrei/domain";
 import { publisherFromProto } from "@skrei/wire/publisher.ts";
 import { resolveTarget } from "../domain/delivery-target.ts";
 import type { Provenance } from "../domain/manifest.ts";
-import { type PublishEvent, publishResult, type PublishPorts } from "../loops/publish-result.ts";
+import { letGo, type PublishEvent, publishResult, type PublishPorts } from "../loops/publish-result.ts";
 
 /** PublishService: staged and published results of this node. */
 export function publishHandlers(ports: PublishPorts): Omit<ServiceImpl<typeof PublishService>, "leaseTree" | "releaseTrees"> {
@@ -32,8 +32,9 @@ export function publishHandlers(ports: PublishPorts): Omit<ServiceImpl<typeof Pu
       const request = { executionId, provenance: provenanceFromProto(provenance), publisher: publisherOf(publisher) };
       for await (const event of publishResult(ports, request, signal)) yield { event: eventToProto(event) };
     },
-    dropResult: async ({ executionId }) => {
-      await ports.store.drop(executionId);
+    dropResult: async ({ executionId, staysInCluster }) => {
+      if (staysInCluster) await letGo(ports, executionId);
+      else await ports.store.drop(executionId);
       ports.deliveries.forget(executionId);
       return {};
     },
@@ -45,6 +46,7 @@ function eventToProto(event: PublishEvent): NonNullable<MessageInitShape<typeof 
     const { cid, manifestCid, deliveryUrl } = event;
     return { case: "done", value: { cid, manifestCid, deliveryUrl } };
   }
+  if (event.kind === "kept") return { case: "kept", value: { cid: event.cid, manifestCid: event.manifestCid } };
   return { case: "progress", value: { bytesDone: BigInt(event.bytesDone), bytesTotal: BigInt(event.bytesTotal) } };
 }
 

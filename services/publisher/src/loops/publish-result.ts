@@ -8,6 +8,8 @@ import { withProgress } from "./with-progress.ts";
 
 export type PublishEvent =
   | ({ readonly kind: "progress" } & PushProgress)
+  /** The cluster's store has it; its target comes next. */
+  | { readonly kind: "kept"; readonly cid: string; readonly manifestCid: string }
   | { readonly kind: "done"; readonly cid: string; readonly manifestCid: string; readonly deliveryUrl: string };
 
 export interface PublishPorts {
@@ -49,6 +51,7 @@ export async function* publishResult(ports: PublishPorts, request: PublishReques
     pushedBytes = bytesDone;
     yield { kind: "progress", bytesDone, bytesTotal: bytesTotal + (target === undefined ? 0 : staged.sizeBytes) };
   }
+  if (target !== undefined) yield { kind: "kept", cid: staged.cid, manifestCid };
   let deliveryUrl = "";
   try {
     if (target !== undefined) deliveryUrl = yield* deliver(ports, { staged, target, request, pushedBytes }, signal);
@@ -60,8 +63,8 @@ export async function* publishResult(ports: PublishPorts, request: PublishReques
   yield { kind: "done", cid: staged.cid, manifestCid, deliveryUrl };
 }
 
-/** Not before its target has it, or refused it for good: from here on the node's copy may go. */
-async function letGo({ store, upstream }: PublishPorts, executionId: string): Promise<void> {
+/** Not before its target has it, refused it for good or is to have it no more: from here on the node's copy may go. */
+export async function letGo({ store, upstream }: Pick<PublishPorts, "store" | "upstream">, executionId: string): Promise<void> {
   if (upstream !== undefined) await store.markPushed(executionId);
 }
 
