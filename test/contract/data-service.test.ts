@@ -6,6 +6,7 @@ import { GetCacheStateResponseSchema } from "@skrei/proto/skrei/data/v1/fetch_se
 import { PublisherSchema } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { aShellJob } from "../kit/a-job.ts";
+import type { ContentStorePort } from "../../services/scheduler/src/ports.ts";
 import { type DataCluster, startDataCluster } from "../kit/data-cluster.ts";
 import { startApiCluster } from "../kit/scheduler-api.ts";
 
@@ -150,6 +151,24 @@ describe("removing", () => {
     await api.jobs.stopJob({ jobId });
     expect((await api.data.removeData({ data: cid })).removed).toHaveLength(1);
   });
+});
+
+test("a job that comes while data is removed keeps it", async () => {
+  const { contentStore, clock } = cluster;
+  const cid = await contentStore.upload("wanted by a late job");
+  const late = Promise.withResolvers<string>();
+  const unpin: ContentStorePort["unpin"] = async (owners, signal) => {
+    const inputs = [{ target: "/in", source: { case: "content" as const, value: { cid } } }];
+    late.resolve((await api.jobs.submitJob({ spec: aShellJob("sleep 1000", { inputs }) })).job?.jobId ?? "");
+    return await contentStore.port.unpin(owners, signal);
+  };
+  await using api = await startApiCluster({ contentStore: { ...contentStore.port, unpin }, clock });
+  const before = shown((await api.data.listData({ cid })).data);
+  expect(await refusalOf(api.data.removeData({ data: cid }))).toMatchObject({
+    reason: "DATA_IN_USE",
+    message: expect.stringContaining(await late.promise) as string,
+  });
+  expect(shown((await api.data.listData({ cid })).data)).toEqual(before);
 });
 
 test("garbage is counted before it goes, and the same goes", async () => {

@@ -13,14 +13,25 @@ import { isKept, keptDataOf } from "./kept-data.ts";
 
 /** Ends named pins and uploads. The bytes go with the next collection, unless something else keeps them. */
 export async function removeData(deps: SchedulerApiDeps, request: RemoveDataRequest, signal: AbortSignal): Promise<RemoveDataResponse> {
-  const contentStore = contentStoreOf(deps);
   if (request.data === "") throw new DomainError("invalid", "FIELD_REQUIRED", "data is empty; a name or a content id is needed.");
   const isRoot = contentIdRule(request.data) === undefined;
   const pins = isRoot ? await pinsOfRoot(deps, request.data, signal) : await pinsOfName(deps, request.data, signal);
   await checkUnread(deps.store, new Set(pins.map(({ cid }) => cid)));
   const removed = await keptDataOf(deps.store, pins);
-  if (!request.dryRun) await contentStore.unpin([...new Set(pins.map(({ owner }) => owner))], signal);
+  if (!request.dryRun) await endPins(deps, pins, signal);
   return create(RemoveDataResponseSchema, { removed });
+}
+
+/** A job may come between the look and the end of the pins; then they are made again, for what they kept is still there. */
+async function endPins(deps: SchedulerApiDeps, pins: readonly Pin[], signal: AbortSignal): Promise<void> {
+  const contentStore = contentStoreOf(deps);
+  await contentStore.unpin([...new Set(pins.map(({ owner }) => owner))], signal);
+  try {
+    await checkUnread(deps.store, new Set(pins.map(({ cid }) => cid)));
+  } catch (error) {
+    for (const { cid, owner, expiresAtMs } of pins) await contentStore.pin({ cid, owner, expiresAtMs }, signal);
+    throw error;
+  }
 }
 
 async function pinsOfName(deps: SchedulerApiDeps, name: string, signal: AbortSignal): Promise<readonly Pin[]> {
