@@ -52,6 +52,14 @@ test("tells an input once where all parts got the same, else by part, and counts
   );
 });
 
+test("names content by what it was named as, such as the output of a job, beside its content id", () => {
+  const source = { case: "content" as const, value: { cid: "bafyout", path: "" } };
+  const named = create(JobSchema, { spec: { task: { inputs: [{ target: "/ref", alias: "job:j-01/out\u001B[31m", source }] } } });
+  const cells = (executions: readonly Execution[]): readonly string[] => renderInputs(named, executions, stdout)[1]?.split(/ {2,}/u) ?? [];
+  expect(cells([attempt(0, 0n, 0n)])).toEqual(["/ref", "1kB", "cached", "job:j-01/out", "cid:bafyref"]);
+  expect(cells([])).toEqual(["/ref", "-", "-", "job:j-01/out", "cid:bafyout"]);
+});
+
 test("names eight parts that differ, and counts the rest", () => {
   const lines = renderInputs(
     job,

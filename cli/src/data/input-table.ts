@@ -33,7 +33,7 @@ const COLUMNS: readonly Column<InputRow>[] = [
   { header: "PART", value: ({ part }) => part || "all", isRight: true },
   { header: "SIZE", value: ({ use }) => (use === undefined ? "-" : formatBytes(Number(use.sizeBytes))), isRight: true },
   { header: "MOVED", value: ({ moved }) => moved },
-  { header: "SOURCE", value: ({ input }) => [describeSource(input), describeDivision(input)].filter((word) => word !== "").join(", ") },
+  { header: "SOURCE", value: ({ input }) => [nameOf(input), describeDivision(input)].filter((word) => word !== "").join(", ") },
   { header: "CONTENT", value: ({ input, use }) => contentOf(input, use) },
 ];
 
@@ -74,8 +74,14 @@ function describeMoved({ source }: InputSource, uses: readonly InputUse[]): stri
   return uses.length === 1 ? bytes : `${bytes} by ${moving.length} of ${uses.length} parts`;
 }
 
+/** What content was named as, such as `job:j-…/out`, says more than its id, which stands beside it. */
+function nameOf(input: InputSource): string {
+  return input.source.case === "content" && input.alias !== "" ? input.alias : describeSource(input);
+}
+
 /** Nothing where the source says it already. */
 function contentOf(input: InputSource, use: InputUse | undefined): string {
-  if (use === undefined || use.digest === "") return "-";
-  return describeSource(input) === use.digest ? "as named" : use.digest;
+  const isNamed = nameOf(input) !== describeSource(input);
+  if (use === undefined || use.digest === "") return isNamed ? describeSource(input) : "-";
+  return !isNamed && describeSource(input) === use.digest ? "as named" : use.digest;
 }
