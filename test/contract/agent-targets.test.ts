@@ -99,7 +99,7 @@ test("a result that waits for its target is told of once the cluster's store has
   await scheduler.assign([{ ...assignment, desired: "stop" }]);
   const stopped = await scheduler.reported(executionId, ENDED);
   expect(stopped).toMatchObject({ state: "cancelled", resultCid: waiting?.resultCid, manifestCid: waiting?.manifestCid });
-  expect(await rootsOf(executionId)).toEqual([waiting?.manifestCid, waiting?.resultCid].toSorted());
+  expect(new Set(await rootsOf(executionId))).toEqual(new Set([waiting?.manifestCid, waiting?.resultCid]));
 });
 
 test("an agent that starts again goes on waiting, and delivers", async () => {
@@ -192,7 +192,7 @@ function taskTo(target: Publisher, program = "echo done"): ReturnType<typeof aTa
 async function rootsOf(executionId: string): Promise<string[]> {
   const store = createClient(StoreService, transportOf(publisher));
   const { pins } = await store.listPins({ ownerPrefix: `execution:${executionId}` }, { headers: { authorization: `Bearer ${TOKEN}` } });
-  return pins.map(({ cid }) => cid).toSorted();
+  return pins.map(({ cid }) => cid);
 }
 
 async function assign(target: Publisher, program?: string): Promise<ReturnType<typeof anAssignment>> {

@@ -37,6 +37,23 @@ test("an accepted result that is never published does not stay accepted", () => 
   expect(loseExecution(publishing, failure, 9)).toMatchObject({ state: "lost", verdict: "rejected", desired: "stop", endedAtMs: 9 });
 });
 
+test("a result that the cluster's store has is known while its target is waited for, and stays known when the execution is stopped", () => {
+  const publishing = anExecution({ state: "publishing", verdict: "accepted" });
+  const facts = { resultCid: "cid", resultBytes: 7, manifestCid: "manifest" };
+  const kept = applyReport(publishing, observed("publishing", { ...facts, exitCode: 9 }), WANTED);
+  expect(kept).toEqual({ ...publishing, ...facts });
+  if (kept === undefined) return;
+  expect(applyReport(kept, observed("publishing", facts), WANTED)).toBeUndefined();
+  expect(applyReport(kept, observed("publishing", { ...facts, manifestCid: "other" }), WANTED)).toBeUndefined();
+  expect(applyReport(publishing, observed("publishing", { resultCid: "cid", resultBytes: 7 }), WANTED)).toBeUndefined();
+  expect(applyReport(publishing, observed("cancelled", facts), WANTED)).toMatchObject({
+    ...facts,
+    state: "cancelled",
+    verdict: "rejected",
+  });
+  expect(applyReport({ ...publishing, state: "lost" }, observed("publishing", facts), WANTED)).toBeUndefined();
+});
+
 test("what the scheduler stopped for a reason keeps the reason", () => {
   const failure = { class: "resource", reason: "EXECUTION_TIMEOUT", message: "", hint: "" } as const;
   expect(applyReport(anExecution({ state: "running", desired: "stop", failure }), observed("cancelled"), WANTED)?.failure).toEqual(failure);

@@ -26,7 +26,7 @@ export interface Observation extends Pick<
 
 /**
  * The execution after a report of its node, or undefined when the report changes nothing: unknown node, other epoch,
- * or a state that is not ahead of the known one and nothing new of its network use and data. Offered results are accepted at once, while
+ * or a state that is not ahead of the known one and nothing new of its network use, data and published result. Offered results are accepted at once, while
  * `isResultWanted`. After the end nothing changes any more, the count included: the report that ends an execution carries the final one.
  * What is on its way belongs to a state and ends with the execution; what became of the inputs is told once.
  */
@@ -47,8 +47,15 @@ export function applyReport(
 function noteFacts(execution: Execution, report: Observation): Execution | undefined {
   const informed = withWhatGrows(execution, report);
   // A late report of an earlier state says nothing of what is on its way now.
-  const noted = report.state === execution.state ? withTransfer(informed, report.transfer) : informed;
+  const noted = report.state === execution.state ? withTransfer(withKept(informed, report), report.transfer) : informed;
   return noted === execution ? undefined : noted;
+}
+
+/** With the result that the cluster's store has, once it is known; its target may still be waited for. */
+function withKept(execution: Execution, { state, resultCid, resultBytes, manifestCid }: Observation): Execution {
+  if (state !== "publishing" || execution.manifestCid !== undefined) return execution;
+  if (resultCid === undefined || manifestCid === undefined) return execution;
+  return { ...execution, resultCid, manifestCid, ...(resultBytes !== undefined && { resultBytes }) };
 }
 
 /** Takes over what is never taken back; the same execution when it has all of it. */

@@ -13,6 +13,7 @@ export interface Result {
   readonly sizeBytes: number;
   readonly manifestCid: string;
   readonly exitCode: number;
+  /** Only of a completed execution; one that is still to reach its target may yet be refused there. */
   readonly isAccepted: boolean;
   readonly endedAtMs: number | undefined;
   /** Where the publisher's target has it; empty for the cluster's store alone. */
@@ -66,7 +67,7 @@ export function resultFromProto(pb: PbResult): Result {
   };
 }
 
-/** A proposal's content id is known before its blocks are in the cluster's store. */
-function isPublished({ state }: Execution): boolean {
-  return state === "completed" || state === "failed";
+/** A proposal's content id is known before its blocks are in the cluster's store; its manifest's not before they are. */
+function isPublished({ state, manifestCid }: Execution): boolean {
+  return manifestCid !== undefined || state === "completed" || state === "failed";
 }

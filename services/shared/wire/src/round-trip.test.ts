@@ -250,9 +250,14 @@ test("log queries and pieces come back as they were, fractions of a millisecond 
   expect(logChunkFromProto(overTheWire(StreamExecutionLogsResponseSchema, logChunkToProto(chunk)))).toEqual(chunk);
 });
 
-test("a result is what a completed or failed execution has published", () => {
+test("a result is what an execution has published, and is accepted once the execution has completed", () => {
   const result = resultOf(execution);
   expect(result).toMatchObject({ cid: "bafyx", isAccepted: false, exitCode: 137 });
   if (result !== undefined) expect(resultFromProto(overTheWire(ResultSchema, resultToProto(result)))).toEqual(result);
-  expect(resultOf({ ...execution, state: "publishing" })).toBeUndefined();
+  for (const state of ["publishing", "cancelled", "lost"] as const) {
+    const { manifestCid: _, ...unpublished } = { ...execution, state };
+    expect(resultOf({ ...execution, state })).toMatchObject({ cid: "bafyx", manifestCid: "bafym", isAccepted: false });
+    expect(resultOf(unpublished)).toBeUndefined();
+  }
+  expect(resultOf({ ...execution, state: "completed" })).toMatchObject({ isAccepted: true });
 });
