@@ -218,10 +218,22 @@ test("503 is asked again, 403 and 404 are not", async () => {
   onRequest = (_, response) => void response.writeHead(503).end();
   await expect(fetchS3({ key: "other.txt" })).rejects.toMatchObject({ reason: "SOURCE_UNREACHABLE", kind: "unavailable" });
   onRequest = (_, __, pass) => pass();
-  await expect(fetchS3({ key: "missing" })).rejects.toMatchObject({ reason: "SOURCE_UNREACHABLE", kind: "notFound" });
+  await expect(fetchS3({ key: "missing" })).rejects.toMatchObject({
+    reason: "SOURCE_UNREACHABLE",
+    kind: "notFound",
+    message: "s3://data/missing: there is no such object: the server answered 404 NoSuchKey.",
+  });
+  for (const key of ["k", "logs/"])
+    await expect(fetchS3({ bucket: "nowhere", key })).rejects.toMatchObject({
+      kind: "notFound",
+      message: expect.stringContaining("there is no such bucket: the server answered 404 NoSuchBucket"),
+    });
   await fetcher.stop("other credentials");
   fetcher = await start({ s3SecretAccessKey: "wrong" });
-  await expect(fetchS3({ key: "other.txt" })).rejects.toMatchObject({ reason: "SOURCE_ACCESS_DENIED" });
+  await expect(fetchS3({ key: "other.txt" })).rejects.toMatchObject({
+    reason: "SOURCE_ACCESS_DENIED",
+    message: expect.stringContaining("the secret key is wrong: the server answered 403 SignatureDoesNotMatch"),
+  });
   for (const key of ["large", "logs/"]) {
     await expect(estimate({ key })).rejects.toMatchObject({ reason: "SOURCE_ACCESS_DENIED", kind: "forbidden" });
   }

@@ -149,6 +149,20 @@ test.each(misbehaviours)("refuses %s with %s and keeps nothing", async (_, reaso
   );
 });
 
+test("says in words why nothing came", async () => {
+  origin.closeAllConnections();
+  origin.close();
+  await once(origin, "close");
+  await expect(fetchHttp("/gone")).rejects.toMatchObject({
+    kind: "unavailable",
+    message: `${base}/gone could not be fetched in 3 tries: the connection was refused (ECONNREFUSED).`,
+  });
+});
+
+test("a file that is not there is the job's mistake, not the connection's", async () => {
+  await expect(fetchHttp("/not-there")).rejects.toMatchObject({ kind: "notFound", message: `${base}/not-there answered 404.` });
+});
+
 test.each([
   "http://127.1:1/",
   "http://2130706433/",

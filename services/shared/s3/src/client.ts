@@ -4,6 +4,7 @@ import { systemClock } from "@skrei/platform/clock.ts";
 import { abortUploads, type UnfinishedUploads } from "./abort-uploads.ts";
 import { createEndpoint, type EndpointOptions } from "./endpoint.ts";
 import type { ObjectBody } from "./exchange.ts";
+import { explainRefusal } from "./explain-refusal.ts";
 import { type ListedObject, listObjects, type ListOptions } from "./list-objects.ts";
 import type { ObjectRef } from "./location.ts";
 import {
@@ -89,7 +90,12 @@ export function createS3Client(options: S3ClientOptions): S3Client {
   return {
     headObject: async (ref, { ifMatch, signal }) => {
       const headers = { "x-amz-checksum-mode": "ENABLED", ...match(ifMatch) };
-      return parseObjectInfo(await requests.sendForHeaders({ method: "HEAD", ...whereIs(ref), headers, safety: "repeatable", signal }));
+      const request: S3Request = { method: "HEAD", ...whereIs(ref), headers, safety: "repeatable", signal };
+      try {
+        return parseObjectInfo(await requests.sendForHeaders(request));
+      } catch (refusal) {
+        throw await explainRefusal(requests, request, refusal);
+      }
     },
     getObject: async (ref, { ifMatch, range, isDiverted = false, signal }) => {
       const headers = { "accept-encoding": "identity", ...match(ifMatch), ...rangeHeader(range) };

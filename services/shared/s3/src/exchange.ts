@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { DomainError } from "@skrei/domain";
+import { connectionWords, systemCodeOf } from "@skrei/platform/connection-words.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 
 /** Bytes to send that can be had again for another try. */
@@ -124,9 +125,9 @@ function sizeMismatch(expected: number, sent: number): DomainError {
 
 function toFailure(error: unknown): ConnectionFailure {
   if (error instanceof ConnectionFailure) return error;
-  const { code = "", message } = error as Partial<NodeJS.ErrnoException>;
+  const code = systemCodeOf(error) ?? "";
   const wasSent = !NEVER_CONNECTED.includes(code);
-  return new ConnectionFailure(code === "" ? (message ?? "unknown") : code, { wasSent, cause: error });
+  return new ConnectionFailure(connectionWords(error), { wasSent, isFinal: code === "ENOTFOUND", cause: error });
 }
 
 const NEVER_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"];

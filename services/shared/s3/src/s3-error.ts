@@ -47,7 +47,7 @@ export function toDomainError(refusal: S3Refusal, subject: RequestSubject): Doma
   const { kind, reason, hint } = BY_CODE.get(code) ?? BY_STATUS.get(status) ?? byClass(status);
   const said = code === "" ? String(status) : `${status} ${code}`;
   const isElsewhere = region !== "" && [301, 307, 400].includes(status);
-  return new DomainError(kind, reason, `${describe(subject)}: the server answered ${said}.`, {
+  return new DomainError(kind, reason, `${describe(subject)}: ${WORDS_BY_CODE.get(code) ?? "the server answered"} ${said}.`, {
     hint: isElsewhere ? `The bucket is in the region ${region}: set it, and an endpoint of that region.` : hint,
     metadata: filled({ status: String(status), s3Code: code, s3Message: refusal.message, s3RequestId: refusal.requestId, region }),
   });
@@ -63,7 +63,7 @@ export function connectionError(subject: RequestSubject, failure: ConnectionFail
   return new DomainError(
     failure.isTimeout ? "timeout" : "unavailable",
     "SOURCE_UNREACHABLE",
-    `${describe(subject)}: ${subject.host} gave no whole answer${after}.`,
+    `${describe(subject)}: ${subject.host} gave no whole answer${after}: ${printable(failure.message)}.`,
     { hint: "Check that the node can reach the endpoint; then run the job again.", cause: failure },
   );
 }
@@ -128,6 +128,15 @@ const refused = verdict("forbidden", "SOURCE_ACCESS_DENIED", CHECK_ACCESS);
 const unknownCaller = verdict("unauthenticated", "SOURCE_ACCESS_DENIED", CHECK_SECRET);
 const busy = verdict("unavailable", "SOURCE_UNREACHABLE", SLOW_DOWN);
 const damaged = verdict("corrupt", "SOURCE_DIGEST_MISMATCH", DAMAGED);
+
+/** What the code alone does not tell everybody. */
+const WORDS_BY_CODE: ReadonlyMap<string, string> = new Map([
+  ["NoSuchBucket", "there is no such bucket: the server answered"],
+  ["NoSuchKey", "there is no such object: the server answered"],
+  ["NoSuchVersion", "there is no such version of the object: the server answered"],
+  ["SignatureDoesNotMatch", "the secret key is wrong: the server answered"],
+  ["InvalidAccessKeyId", "the access key is unknown: the server answered"],
+]);
 
 const BY_CODE = new Map<string, Verdict>(
   Object.entries({

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { DomainError } from "@skrei/domain";
+import { connectionWords, systemCodeOf } from "@skrei/platform/connection-words.ts";
 import { isStrongVersion, judgeStatus, parseContentRange, retryDelayMs, type VersionHeaders } from "../domain/http-retry.ts";
 import type { Clock, Fetched, FetchTarget, Validators } from "../ports.ts";
 import type { AddressPolicy } from "./address-policy.ts";
@@ -53,7 +54,8 @@ export class HttpDownload {
         const digest = await file.end();
         return { kind: "fetched", digest: `sha256:${digest}`, sizeBytes: file.sizeBytes, validators: this.#validators };
       }
-      if (attempt === this.#settings.triesMax) throw this.#gaveUp(outcome, { tries: attempt, bytesDone: file.sizeBytes });
+      if (attempt === this.#settings.triesMax || outcome.isFinal === true)
+        throw this.#gaveUp(outcome, { tries: attempt, bytesDone: file.sizeBytes });
       await this.#settings.clock.sleep(retryDelayMs(attempt + 1), this.#target.signal);
     }
   }
@@ -72,7 +74,7 @@ export class HttpDownload {
       }
     } catch (error) {
       if (error instanceof DomainError) throw error;
-      return { what: "the connection failed", cause: error };
+      return { what: connectionWords(error), isFinal: systemCodeOf(error) === "ENOTFOUND", cause: error };
     }
   }
 
@@ -100,9 +102,14 @@ export class HttpDownload {
       case "refuse":
         // Nothing is unchanged unless that was the question.
         if (verdict === "unchanged" && ("if-none-match" in asked || "if-modified-since" in asked)) return "unchanged";
-        throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} answered ${status}.`, {
-          hint: "Check the URL in a browser or with curl.",
-        });
+        throw new DomainError(
+          status === 404 || status === 410 ? "notFound" : "invalid",
+          "SOURCE_UNREACHABLE",
+          `${this.#url} answered ${status}.`,
+          {
+            hint: "Check the URL in a browser or with curl.",
+          },
+        );
     }
   }
 
@@ -129,14 +136,14 @@ export class HttpDownload {
     if (bytesDone < this.#bytesTotal) return { what: "the body ended early", isShort: true, cause };
     if (this.#bytesTotal > 0 && (hasSurplus(answer) || bytesDone > this.#bytesTotal))
       throw this.#sizeMismatch({ which: "more", bytesDone }, lateError());
-    return cause === undefined ? "whole" : { what: "the connection broke", cause };
+    return cause === undefined ? "whole" : { what: `the connection broke: ${connectionWords(cause)}`, cause };
   }
 
   /** Learns size and version from an answer. Returns the version if it says for sure what the bytes are of. */
   #note(headers: IncomingHttpHeaders, bytesDone: number): Validators | undefined {
     const { "content-encoding": encoding = "identity", "content-length": length = "0", "content-range": range } = headers;
     if (encoding !== "identity")
-      throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} sends ${encoding} although it was asked not to.`, {
+      throw new DomainError("invalid", "SOURCE_UNREACHABLE", `${this.#url} sends ${encoding} although it was asked not to.`, {
         hint: "Use an origin that sends files as they are.",
       });
     const restTotal = bytesDone > 0 ? parseContentRange(range)?.total : undefined;
@@ -175,10 +182,15 @@ export class HttpDownload {
   ): DomainError {
     if (isShort) return this.#sizeMismatch({ which: "fewer", bytesDone }, cause);
     const hint = "Check that the node can reach the origin; then run the job again.";
-    return new DomainError("unavailable", "SOURCE_UNREACHABLE", `${this.#url} could not be fetched in ${tries} tries: ${what}.`, {
-      hint,
-      cause,
-    });
+    return new DomainError(
+      "unavailable",
+      "SOURCE_UNREACHABLE",
+      `${this.#url} could not be fetched in ${tries} ${tries === 1 ? "try" : "tries"}: ${what}.`,
+      {
+        hint,
+        cause,
+      },
+    );
   }
 
   #sizeMismatch({ which, bytesDone }: { readonly which: "more" | "fewer"; readonly bytesDone: number }, cause: unknown): DomainError {
@@ -199,5 +211,7 @@ interface Hitch {
   readonly what: string;
   /** The origin closed before all that it had announced. */
   readonly isShort?: boolean;
+  /** Another try here would end the same way. */
+  readonly isFinal?: boolean;
   readonly cause?: unknown;
 }
