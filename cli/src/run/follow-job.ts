@@ -15,6 +15,7 @@ import { readNodeNames } from "./node-names.ts";
 import { printOutputs } from "./print-outputs.ts";
 import type { OutputWriters } from "./print-outputs.ts";
 import { createProgressLines } from "./progress-lines.ts";
+import { summarizeTransfers } from "./transfer-words.ts";
 import { watchJob } from "./watch-job.ts";
 
 export interface FollowOptions {
@@ -66,7 +67,8 @@ export async function followJob(session: Session, first: Job, options: FollowOpt
     if (isGivenUp()) left.abort();
     if (options.isQuiet) return;
     for (const line of lines.update(snapshot)) await note(line);
-    if (!isEnded(job)) live.show(lines.summary(snapshot));
+    // Without a terminal only what moves is told of again and again.
+    if (!isEnded(job) && (terminal.stderr.isTty || summarizeTransfers(executions).length > 0)) live.show(() => lines.summary(snapshot));
   };
   const count = job.spec?.count ?? 1;
   const clear = (): Promise<void> => live.clear();

@@ -79,6 +79,7 @@ test("says how much is done, how fast it goes and how long it will take", () => 
   expect(progressText({ doneBytes: 1_200_000_000, totalBytes: 3_400_000_000, elapsedMs: 6_000 })).toBe(
     "  1.2GB of 3.4GB · 200MB/s · 11 s left",
   );
-  expect(progressText({ doneBytes: 0, totalBytes: 10, elapsedMs: 0 })).toBe("  0B of 10B · 0B/s");
+  expect(progressText({ doneBytes: 0, totalBytes: 10, elapsedMs: 1_000 })).toBe("  0B of 10B · 0B/s");
+  expect(progressText({ doneBytes: 1, totalBytes: 10_000, elapsedMs: 999 })).toBe("  1B of 10kB");
   expect(progressText({ doneBytes: 10, totalBytes: 10_000, elapsedMs: 10_000 })).toContain("2 h 46 min left");
 });

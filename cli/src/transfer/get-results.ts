@@ -59,7 +59,7 @@ export async function downloadTrees(session: Session, trees: readonly ResultTree
   const target = makeTarget(request.to);
   using claim = claimTarget(target);
   if (!request.isForced) for (const tree of trees) await refuseOther(tree, target);
-  const got = await fetchTrees(session, trees, { claim, target, existing: request.isForced ? "replace" : "trust" });
+  const got = await fetchTrees(session, trees, { claim, target, request });
   for (const link of got.refusedLinks)
     await say(session.terminal, `note: the link ${cleanLine(link)} leads out of the result and is left out`);
   if (!request.isQuiet) await say(session.terminal, summaryOf(got));
@@ -102,20 +102,18 @@ async function refuseOther({ source, root, place }: ResultTree, target: string):
 async function fetchTrees(
   session: Session,
   trees: readonly ResultTree[],
-  { claim, target, existing }: { readonly claim: ClaimedTarget; readonly target: string; readonly existing: "replace" | "trust" },
+  { claim, target, request }: { readonly claim: ClaimedTarget; readonly target: string; readonly request: DownloadRequest },
 ): Promise<GotResults> {
   const total: GotResults = { files: 0, sizeBytes: 0, keptFiles: 0, keptBytes: 0, refusedLinks: [] };
-  const progress = createTransferProgress(
-    session.terminal.stderr,
-    trees.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-  );
+  const totalBytes = trees.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const progress = request.isQuiet ? undefined : createTransferProgress(session.terminal.stderr, totalBytes);
   try {
     await inParallel(trees, PARALLEL_MAX, async ({ source, root, place }) => {
       if (place.length > 1) makeFolder(join(target, ...place.slice(0, -1)));
       const written = await writeTree(source, root, join(target, ...place), {
         partsFolder: claim.partsFolder,
-        existing,
-        onBytes: progress.add,
+        existing: request.isForced ? "replace" : "trust",
+        onBytes: (sizeBytes) => progress?.add(sizeBytes),
       });
       total.files += written.files;
       total.sizeBytes += written.sizeBytes;
@@ -124,7 +122,7 @@ async function fetchTrees(
       total.refusedLinks.push(...written.refusedLinks.map((link) => [...place, link].join("/")));
     });
   } finally {
-    await progress.clear();
+    await progress?.clear();
   }
   claim.dropParts();
   return total;

@@ -2,6 +2,9 @@ import { createLiveLine } from "../output/live-line.ts";
 import type { Output } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 
+/** What came in the first moments says nothing of the rest. */
+const RATED_AFTER_MS = 1_000;
+
 /** One line about a download that goes on: `  1.2GB of 3.4GB · 210MB/s · 10 s left`. */
 export interface TransferProgress {
   add(sizeBytes: number): void;
@@ -19,7 +22,7 @@ export function createTransferProgress(
   return {
     add(sizeBytes) {
       doneBytes += sizeBytes;
-      if (output.isTty) live.show(progressText({ doneBytes, totalBytes, elapsedMs: nowMs() - startedAtMs }));
+      live.show(() => progressText({ doneBytes, totalBytes, elapsedMs: nowMs() - startedAtMs }));
     },
     clear: () => live.clear(),
   };
@@ -33,9 +36,7 @@ export function createReadProgress(output: Output, nowMs: () => number = () => p
   return {
     add(sizeBytes) {
       doneBytes += sizeBytes;
-      if (!output.isTty) return;
-      const seconds = Math.max(nowMs() - startedAtMs, 1) / 1_000;
-      live.show(`  reading · ${formatBytes(doneBytes)} · ${formatBytes(doneBytes / seconds)}/s`);
+      live.show(() => `  reading · ${formatBytes(doneBytes)}${rateText(doneBytes, nowMs() - startedAtMs)}`);
     },
     clear: () => live.clear(),
   };
@@ -52,9 +53,13 @@ export function progressText({
 }): string {
   // What is told beforehand of one output is a claim, and may be too low.
   const total = Math.max(doneBytes, totalBytes);
-  const bytesPerSecond = elapsedMs > 0 ? (doneBytes * 1_000) / elapsedMs : 0;
-  const left = bytesPerSecond > 0 ? ` · ${secondsText((total - doneBytes) / bytesPerSecond)} left` : "";
-  return `  ${formatBytes(doneBytes)} of ${formatBytes(total)} · ${formatBytes(bytesPerSecond)}/s${left}`;
+  const leftSeconds = ((total - doneBytes) * elapsedMs) / doneBytes / 1_000;
+  const left = doneBytes > 0 && elapsedMs >= RATED_AFTER_MS ? ` · ${secondsText(leftSeconds)} left` : "";
+  return `  ${formatBytes(doneBytes)} of ${formatBytes(total)}${rateText(doneBytes, elapsedMs)}${left}`;
+}
+
+function rateText(doneBytes: number, elapsedMs: number): string {
+  return elapsedMs < RATED_AFTER_MS ? "" : ` · ${formatBytes((doneBytes * 1_000) / elapsedMs)}/s`;
 }
 
 function secondsText(seconds: number): string {
