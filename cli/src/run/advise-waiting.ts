@@ -75,7 +75,9 @@ const HOSTS_NAMED = 8;
 export function describeReasons({ reasons }: Waiting): string {
   return reasons
     .map(
-      ({ nodes, message, reason }) => `${nodes} × ${(message === "" ? reason : message).replace(/\.$/u, "").replace(/^This /u, "this ")}`,
+      // What holds up the parts themselves is of no node.
+      ({ nodes, message, reason }) =>
+        `${nodes === 0 ? "" : `${nodes} × `}${(message === "" ? reason : message).replace(/\.$/u, "").replace(/^This /u, "this ")}`,
     )
     .join("; ");
 }

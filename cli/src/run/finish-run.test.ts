@@ -12,7 +12,7 @@ import { writeDevContext } from "../client/dev-context.ts";
 import { ExitError } from "../exit-code.ts";
 import { createTestTerminal } from "../test-terminal.ts";
 import { finishRun } from "./finish-run.ts";
-import { adviseWaiting } from "./advise-waiting.ts";
+import { adviseWaiting, describeReasons } from "./advise-waiting.ts";
 
 const settings = { server: "http://127.0.0.1:1", token: undefined, origin: "--server", isVerbose: false };
 
@@ -106,4 +106,14 @@ test.for([
     ) as JsonValue,
   );
   expect((await adviseWaiting({ settings, terminal: createTestTerminal() }, job)).fix).toMatch(fix);
+});
+
+test("counts nodes of a wait only where it is theirs", () => {
+  const reasons = [
+    { reason: "RETRY_BACKOFF", message: "1 partition waits before its next attempt at noon.", nodes: 0 },
+    { reason: "NODE_DRAINING", message: "This node drains.", nodes: 2 },
+  ];
+  expect(describeReasons(create(WaitingSchema, { reasons }))).toBe(
+    "1 partition waits before its next attempt at noon; 2 × this node drains",
+  );
 });
