@@ -57,6 +57,7 @@ function followFlags(results: string): FollowFlags {
     follow: false,
     raw: false,
     force: false,
+    overwrite: false,
     "exit-code": false,
     "stop-on-interrupt": false,
     "dry-run": false,

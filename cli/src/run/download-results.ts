@@ -11,6 +11,9 @@ interface DownloadFlags {
   readonly download: string | undefined;
   readonly get: string | undefined;
   readonly force: boolean;
+  readonly overwrite: boolean;
+  /** False for a folder that does not outlive the command. */
+  readonly namesFolder: boolean;
   readonly quiet: boolean;
 }
 
@@ -30,8 +33,8 @@ export async function downloadIfAsked(session: Session, job: Job, flags: Downloa
   if (flags.download === undefined && flags.get === undefined) return;
   const to = namedFolder(flags) ?? `./job-${job.jobId}`;
   try {
-    await getResults(session, { jobId: job.jobId, to, isForced: flags.force, output: undefined, isQuiet: flags.quiet });
-    if (!flags.quiet) await say(session.terminal, `  ✓ download  ${to}`);
+    await getResults(session, { jobId: job.jobId, to, isForced: flags.force || flags.overwrite, output: undefined, isQuiet: flags.quiet });
+    if (!flags.quiet && flags.namesFolder) await say(session.terminal, `  ✓ download  ${to}`);
   } catch (error) {
     if (session.signal.aborted || jobStateOf(job) === "completed") throw error;
     const known = toCallError(error, session.settings);

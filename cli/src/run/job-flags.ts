@@ -61,6 +61,7 @@ export const FOLLOW_FLAGS = {
   download: optionalFlag("DIR", "download the results when the job has ended; default ./job-ID", { isCommon: true }),
   get: valueFlag("DIR", "the same as --download=DIR", text),
   force: booleanFlag("replace what is in the folder of --download or --get"),
+  overwrite: booleanFlag("the same as --force, as in job get", { isHidden: true }),
   "exit-code": booleanFlag("end with the job's own exit code"),
   "stop-on-interrupt": booleanFlag("Ctrl-C stops the job instead of leaving it"),
   "wait-timeout": valueFlag("TIME", "stop waiting after this time; the job goes on", parseDuration),

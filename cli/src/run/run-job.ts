@@ -39,7 +39,7 @@ export async function runJob({ session, draft, folder, flags, namesNextCommands 
   if (flags["dry-run"]) return showDraft(session, draft, folder);
   if (isCheckedFirst(draft)) await checkDraft(draft, folder);
   const spec = await resolveDraft(draft, { folder, upload: (path) => uploadPath(session, path, { isQuiet: flags.quiet }) });
-  if (downloadFolder !== undefined) await refuseOccupied(downloadFolder, { count: spec.count, isForced: flags.force });
+  if (downloadFolder !== undefined) await refuseOccupied(downloadFolder, { count: spec.count, isForced: flags.force || flags.overwrite });
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
   if (flags.detach || flags["id-only"]) {
     await answer(session.terminal, job.jobId);
@@ -69,7 +69,7 @@ export async function stayWithJob(outer: Session, job: Job, flags: FollowFlags, 
   const session: Session = { ...outer, signal };
   try {
     const followed = await followJob(session, job, { isRaw: flags.raw, isQuiet: flags.quiet });
-    if (!followed.isUnplaceable) await downloadIfAsked(session, followed.job, flags);
+    if (!followed.isUnplaceable) await downloadIfAsked(session, followed.job, { ...flags, namesFolder: namesNextCommands });
     await finishRun(session, followed, { isQuiet: flags.quiet, returnsExitCode: flags["exit-code"], namesNextCommands });
   } catch (error) {
     if (!signal.aborted || error instanceof ExitError) throw error;
