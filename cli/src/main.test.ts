@@ -53,7 +53,7 @@ test.for([
   [["job", "list", "--limit", "many"], 2, /--limit: "many" is not a whole number from 1 to 100000/u, /FIELD_INVALID/u],
   [["job", "list", "-o", "xml"], 2, /--output: "xml" is none of table, wide, json, jsonl, yaml, name/u, /FIELD_INVALID/u],
   [["job", "list", "--json", "-o", "yaml", "--server", "http://127.0.0.1:1"], 2, /--json and --output yaml contradict/u, /fix: Give one/u],
-  [["run", "--timeout", "90", "x"], 2, /--timeout: "90" is not a duration such as 90s/u, /FIELD_INVALID/u],
+  [["run", "--timeout", "90", "x"], 2, /--timeout: "90" is not a duration such as 90s, 10m, 1h30m or 7d/u, /FIELD_INVALID/u],
   [["ls"], 2, /no command "skrei ls"/u, /Did you mean "skrei job list"/u],
   [["ps"], 2, /no command "skrei ps"/u, /Did you mean "skrei job list"/u],
   [["drain"], 2, /no command "skrei drain"/u, /Did you mean "skrei node drain"/u],
@@ -238,7 +238,7 @@ test("looks at the folder of --get before it submits anything", async () => {
   const refused = await skrei(words);
   expect(refused.code).toBe(8);
   expect(refused.stderr).toMatch(/stdout exists already; nothing was written/u);
-  expect((await skrei([...words, "--force"])).code).toBe(5);
+  for (const flag of ["--force", "--overwrite"]) expect((await skrei([...words.slice(0, 1), flag, ...words.slice(1)])).code).toBe(5);
 });
 
 test("finds inputs in one place before anything is uploaded for them", async () => {

@@ -41,7 +41,7 @@ export const jobDescribe = defineCommand({
     const { terminal } = session;
     const job = await getJob(session, jobArgument(args));
     if (await printRecord(terminal, JobSchema, { value: job, name: job.jobId, format: formatOf(flags) })) return;
-    const executions = await listExecutions(session, job.jobId, { limit: EXECUTIONS_SHOWN });
+    const executions = (await listExecutions(session, job.jobId, { limit: EXECUTIONS_SHOWN })).toSorted(byPart);
     await answer(terminal, ...describe(job, job.waiting === undefined ? undefined : await adviseWaiting(session, job)));
     if (executions.length > 0) {
       const nodeNames = await readNodeNames(session);
@@ -50,17 +50,29 @@ export const jobDescribe = defineCommand({
       await answer(terminal, ...renderTransfers(executions, nodeNames), ...renderUse(executions, terminal.stdout));
     }
     await answerBlock(terminal, renderInputs(job, executions, terminal.stdout));
-    const hasResult = executions.some(({ resultCid }) => resultCid !== "");
-    if (hasResult) await answerBlock(terminal, await renderOutputs(session, job.jobId));
-    const next = isEnded(job)
-      ? [
-          ...(hasResult ? [`files  skrei job get ${job.jobId}`] : []),
-          ...(executions.length === 0 ? [] : [`logs   skrei job logs ${job.jobId}`]),
-        ]
-      : [`logs   skrei job logs ${job.jobId} --follow`, `stop   skrei job stop ${job.jobId}`];
-    await answer(terminal, "", ...next, `story  skrei job history ${job.jobId}`);
+    const outputs = await renderOutputs(session, job.jobId);
+    await answerBlock(terminal, outputs);
+    await answer(terminal, "", ...nextCommands(job, { hasResult: outputs.length > 0, hasOutput: executions.length > 0 }));
   },
 });
+
+/** The attempts of a part stay oldest first. */
+function byPart(a: Execution, b: Execution): number {
+  return a.partition - b.partition;
+}
+
+function nextCommands(job: Job, has: { readonly hasResult: boolean; readonly hasOutput: boolean }): readonly string[] {
+  const { jobId } = job;
+  return [
+    ...(has.hasResult ? [`files  skrei job get ${jobId}`] : []),
+    ...(isEnded(job)
+      ? has.hasOutput
+        ? [`logs   skrei job logs ${jobId}`]
+        : []
+      : [`logs   skrei job logs ${jobId} --follow`, `stop   skrei job stop ${jobId}`]),
+    `story  skrei job history ${jobId}`,
+  ];
+}
 
 async function answerBlock(terminal: Terminal, lines: readonly string[]): Promise<void> {
   if (lines.length > 0) await answer(terminal, "", ...lines);

@@ -70,7 +70,7 @@ async function listJobs(session: Session, query: { filter: string; limit: number
 
 function footer({ jobs, pageToken, totalSize }: Listed, { filter, limit }: { filter: string; limit: number }): string {
   const filterFlag = filter === "" ? "" : ` --filter '${filter}'`;
-  if (pageToken !== "")
+  if (pageToken !== "" && BigInt(jobs.length) < totalSize)
     return `${jobs.length} shown, ${totalSize} in all; next: skrei job list${filterFlag} --limit ${limit} --page-token ${pageToken}`;
   if (filter !== "") return `${jobs.length} of ${totalSize} jobs match`;
   return jobs.length === 0 ? "no jobs yet; try: skrei run --example wordcount" : `${totalSize} in all`;

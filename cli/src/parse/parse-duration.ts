@@ -8,7 +8,7 @@ const DURATION_MS_MAX = 3650 * 86_400_000;
 /** Milliseconds of `90s`, `1h30m`, `250ms`, `2d`. A number without a unit is refused: it may be meant in any. */
 export function parseDuration(text: string): number {
   const plain = text.trim().toLowerCase();
-  if (!FORM.test(plain)) throw badValue(text, "a duration such as 90s, 10m or 1h30m");
+  if (!FORM.test(plain)) throw badValue(text, "a duration such as 90s, 10m, 1h30m or 7d");
   let total = 0;
   for (const [, amount, unit] of plain.matchAll(PIECE)) total += Number(amount) * (UNIT_MS[unit ?? ""] ?? 0);
   if (total > DURATION_MS_MAX) throw badValue(text, "a duration of at most 3650d");
