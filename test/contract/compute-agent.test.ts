@@ -155,14 +155,14 @@ describe("a compute-agent with processes as its engine", () => {
     await expectNothingLeft();
   });
 
-  test("fails an input that does not answer", async () => {
+  test("rejects a task whose input does not answer, so that it is tried again, maybe elsewhere", async () => {
     const assignment = anAssignment(
       aTask("true", { inputs: [{ alias: "", target: "/in", source: { type: "http", url: "http://127.0.0.1:9/", sha256: "" } }] }),
     );
     await scheduler.assign([assignment]);
     expect(await scheduler.reported(assignment.executionId, ENDED)).toMatchObject({
-      state: "failed",
-      failure: { reason: "SOURCE_UNREACHABLE", class: "user" },
+      state: "rejected",
+      failure: { reason: "SOURCE_UNREACHABLE", class: "infrastructure" },
     });
     await expectNothingLeft();
   });

@@ -66,7 +66,7 @@ test("a server that is busy twice is asked a third time, later each time", async
   await using server = await startScriptedS3(refusal(503, "SlowDown"), refusal(500, "InternalError"), content("here"));
   using client = clientFor(server);
   expect(await readAll(client)).toBe("here");
-  expect(client.waitsMs).toEqual([100, 200]);
+  expect(client.waitsMs).toEqual([150, 450]);
 });
 
 test("a server that stays busy is asked four times", async () => {
@@ -87,7 +87,7 @@ test("the time that a server asks for is waited, but not an hour of it", async (
   );
   using client = clientFor(server);
   expect(await failureOf(readAll(client))).toMatchObject({ kind: "unavailable", metadata: { status: "429" } });
-  expect(client.waitsMs).toEqual([7_100]);
+  expect(client.waitsMs).toEqual([7_150]);
 });
 
 test("what may not run twice is not repeated after a cut, but is after a refusal", async () => {

@@ -52,7 +52,10 @@ export const StorageFetcherConfig = z.strictObject({
     .nonnegative()
     .default(1_073_741_824)
     .describe("bytes of the cache's disk that stay free: unused inputs are removed for that, and none is fetched below it"),
-  triesMax: positive.max(20).default(5).describe("tries of one download, or of one block from all gateways, before it fails"),
+  triesMax: positive
+    .max(20)
+    .default(7)
+    .describe("tries of one download, or of one block from all gateways, before it fails; with waits between them, 44 s in all by default"),
   answerTimeoutMs: positive.default(30_000).describe("how long an origin may take to answer"),
   lowSpeedBytes: positive.default(32_768).describe("bytes that an origin must send in one lowSpeedWindowMs"),
   lowSpeedWindowMs: positive.default(30_000).describe("span over which the speed of an origin is judged"),

@@ -58,6 +58,8 @@ function failureOf(error: unknown, reasonOfBugs: Reason): Failure {
 }
 
 function classOf(error: DomainError): FailureClass {
+  // What is not there is the job's mistake; an origin that is away may be back, or be reached from another node.
+  if (error.reason === "SOURCE_UNREACHABLE") return error.kind === "unavailable" || error.kind === "timeout" ? "infrastructure" : "user";
   const known = CLASSES[error.reason];
   if (known !== undefined) return known;
   return error.kind === "invalid" ? "user" : "infrastructure";
@@ -70,7 +72,6 @@ const CLASSES: Partial<Record<Reason, FailureClass>> = {
   MODULE_INVALID: "user",
   COMMAND_NOT_FOUND: "user",
   COMMAND_NOT_EXECUTABLE: "user",
-  SOURCE_UNREACHABLE: "user",
   SOURCE_DIGEST_MISMATCH: "user",
   SOURCE_SIZE_MISMATCH: "user",
   SOURCE_NOT_ALLOWED: "infrastructure",

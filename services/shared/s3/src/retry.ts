@@ -18,13 +18,13 @@ export function mayRetryFailure({ wasSent, isFinal }: Pick<ConnectionFailure, "w
 }
 
 /**
- * Milliseconds before try `attempt` (2 is the first repetition): a random part of 200 ms, 400 ms, … up to 5 s, so that many callers do
- * not come back together, but never sooner than the server asked for. Undefined when that is longer than anybody should wait here.
+ * Milliseconds before try `attempt` (2 is the first repetition): half or more of 200 ms, 600 ms, … up to 20 s by chance, so that many
+ * callers do not come back together, but never sooner than the server asked for. Undefined when that is longer than anybody should wait here.
  */
 export function retryDelayMs(attempt: number, retryAfterMs: number | undefined, chance: number): number | undefined {
   if (retryAfterMs !== undefined && retryAfterMs > RETRY_AFTER_MS_MAX) return undefined;
-  const ceilingMs = Math.min(200 * 2 ** Math.max(attempt - 2, 0), 5_000);
-  return (retryAfterMs ?? 0) + ceilingMs * chance;
+  const ceilingMs = Math.min(200 * 3 ** Math.max(attempt - 2, 0), 20_000);
+  return (retryAfterMs ?? 0) + (ceilingMs * (1 + chance)) / 2;
 }
 
 const RETRY_AFTER_MS_MAX = 30_000;

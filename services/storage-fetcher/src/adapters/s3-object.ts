@@ -55,14 +55,14 @@ export class S3Object {
     return this.#leaves.end();
   }
 
-  /** What may pass is returned; refusals are thrown. */
+  /** A body that broke is returned, for the rest may come; refusals are thrown, and so is a server that the client has tried often. */
   async #try(file: FileHandle, limit: SpeedLimit): Promise<DomainError | undefined> {
+    const range = this.#bytesDone > 0 ? { range: { start: this.#bytesDone } } : {};
+    const { signal } = this.#target;
+    const ifMatch = this.#file.etag === "" ? {} : { ifMatch: this.#file.etag };
+    using download = await this.#client.getObject(this.#file.ref, { ...range, ...ifMatch, isDiverted: true, signal });
+    this.#checkVersion(download);
     try {
-      const range = this.#bytesDone > 0 ? { range: { start: this.#bytesDone } } : {};
-      const { signal } = this.#target;
-      const ifMatch = this.#file.etag === "" ? {} : { ifMatch: this.#file.etag };
-      using download = await this.#client.getObject(this.#file.ref, { ...range, ...ifMatch, isDiverted: true, signal });
-      this.#checkVersion(download);
       for await (const piece of readWithSpeed(download, limit)) await this.#take(file, piece);
       return undefined;
     } catch (error) {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { isStrongVersion } from "./http-retry.ts";
+import { StorageFetcherConfig } from "../config.ts";
+import { isStrongVersion, retryDelayMs } from "./http-retry.ts";
 
 const MODIFIED = "Sun, 22 Nov 2026 08:00:00 GMT";
 
@@ -12,4 +13,11 @@ test.each<readonly [string, Partial<Parameters<typeof isStrongVersion>[0]>, bool
   ["nothing", {}, false],
 ])("%s", (_, headers, isStrong) => {
   expect(isStrongVersion({ etag: "", lastModified: "", date: "", ...headers })).toBe(isStrong);
+});
+
+test("an origin may be away for half a minute before a download fails", () => {
+  const { triesMax } = StorageFetcherConfig.parse({ dataFolder: "/data" });
+  const waits = Array.from({ length: triesMax - 1 }, (_, i) => retryDelayMs(i + 2));
+  expect(waits.reduce((sum, ms) => sum + ms)).toBeGreaterThan(30_000);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(20_000);
 });

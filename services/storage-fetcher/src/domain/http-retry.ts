@@ -10,9 +10,9 @@ export function judgeStatus(status: number): StatusVerdict {
   return status >= 500 || status === 408 || status === 425 || status === 429 ? "retry" : "refuse";
 }
 
-/** Milliseconds before try `attempt` (2 is the first repetition): doubles from 200 ms to 5 s. */
+/** Milliseconds before try `attempt` (2 is the first repetition): 200 ms, three times as long each time, up to 20 s; seven tries take 44 s. */
 export function retryDelayMs(attempt: number): number {
-  return Math.min(200 * 2 ** Math.max(attempt - 2, 0), 5_000);
+  return Math.min(200 * 3 ** Math.max(attempt - 2, 0), 20_000);
 }
 
 /** First byte and total of a `Content-Range` header such as `bytes 5-9/10`; undefined when it is none, or the total is not said. */
