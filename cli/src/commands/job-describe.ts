@@ -63,15 +63,10 @@ function byPart(a: Execution, b: Execution): number {
 
 function nextCommands(job: Job, has: { readonly hasResult: boolean; readonly hasOutput: boolean }): readonly string[] {
   const { jobId } = job;
-  return [
-    ...(has.hasResult ? [`files  skrei job get ${jobId}`] : []),
-    ...(isEnded(job)
-      ? has.hasOutput
-        ? [`logs   skrei job logs ${jobId}`]
-        : []
-      : [`logs   skrei job logs ${jobId} --follow`, `stop   skrei job stop ${jobId}`]),
-    `story  skrei job history ${jobId}`,
-  ];
+  const files = has.hasResult ? [`files  skrei job get ${jobId}`] : [];
+  const story = `story  skrei job history ${jobId}`;
+  if (!isEnded(job)) return [...files, `logs   skrei job logs ${jobId} --follow`, `stop   skrei job stop ${jobId}`, story];
+  return [...files, ...(has.hasOutput ? [`logs   skrei job logs ${jobId}`] : []), story];
 }
 
 async function answerBlock(terminal: Terminal, lines: readonly string[]): Promise<void> {

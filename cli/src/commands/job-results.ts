@@ -1,6 +1,8 @@
 import { ResultSchema } from "@skrei/proto/skrei/data/v1/result_pb.ts";
 import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
+import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { msFromTimestamp } from "@skrei/wire/time.ts";
+import { getJob } from "../client/get-job.ts";
 import { defineCommand } from "../command.ts";
 import { text, valueFlag } from "../flags.ts";
 import { formatOf, OUTPUT_FLAGS, printListing } from "../output/format.ts";
@@ -9,6 +11,7 @@ import { say } from "../output/terminal.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import { formatDuration } from "../parse/parse-duration.ts";
 import { integerBetween } from "../parse/parse-integer.ts";
+import { isEnded, jobStateOf } from "../run/job-words.ts";
 import { jobArgument } from "./job-list.ts";
 
 function columnsFor(results: readonly Result[], nowMs: number): readonly Column<Result>[] {
@@ -25,6 +28,12 @@ function endOf(expireTime: Result["expireTime"], nowMs: number): string {
   if (expireTime === undefined) return "with its job";
   const leftMs = msFromTimestamp(expireTime) - nowMs;
   return leftMs <= 0 ? "ended" : `in ${formatDuration(leftMs)}`;
+}
+
+function noneOf(job: Job): string {
+  const { jobId } = job;
+  if (isEnded(job)) return `none; the job is ${jobStateOf(job)}, what it wrote: skrei job logs ${jobId}`;
+  return `none yet; what it wrote so far: skrei job logs ${jobId}`;
 }
 
 const COLUMNS: readonly Column<Result>[] = [
@@ -62,5 +71,6 @@ export const jobResults = defineCommand({
     if (page.nextPageToken !== "")
       await say(session.terminal, `next: skrei job results ${jobId} --limit ${limit} --page-token ${page.nextPageToken}`);
     if (page.results.length > 0) await say(session.terminal, `files: skrei job get ${jobId}`);
+    else if (flags["page-token"] === undefined) await say(session.terminal, noneOf(await getJob(session, jobId)));
   },
 });

@@ -5,7 +5,7 @@ import { renderTable } from "../output/table.ts";
 import type { Column } from "../output/table.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import type { Session } from "../session.ts";
-import { chooseResults } from "../transfer/chosen-results.ts";
+import { findResults } from "../transfer/chosen-results.ts";
 import { inParallel } from "../transfer/in-parallel.ts";
 import { NodeLoader } from "../transfer/node-loader.ts";
 import { createGatewayClient, openGateway, PARALLEL_MAX } from "../transfer/open-gateway.ts";
@@ -22,9 +22,10 @@ interface OutputRow {
   readonly sizeBytes: number;
 }
 
-/** What the results hold, as their signed manifests say: of the first parts, accepted ones or what could be kept. */
+/** What the results hold, as their signed manifests say: of the first parts, accepted ones or what could be kept. Empty without results. */
 export async function renderOutputs(session: Session, jobId: string): Promise<readonly string[]> {
-  const { results } = await chooseResults(session, jobId, []);
+  const results = await findResults(session, jobId);
+  if (results.length === 0) return [];
   const shown = results.slice(0, PARTS_SHOWN);
   const contents = await readContents(session, shown);
   const rows = shown.flatMap((result, index) => rowsOf(result, contents[index]));
@@ -47,7 +48,7 @@ const COLUMNS: readonly Column<OutputRow>[] = [
 
 function rowsOf({ partition: part, cid, sizeBytes, accepted }: Result, contents: ResultContents | undefined): readonly OutputRow[] {
   const outputs = (contents?.parts ?? []).filter(({ path }) => path.startsWith(OUTPUTS));
-  const whole = { part, path: accepted ? "(all)" : "(all, kept of a failure)", cid, sizeBytes: Number(sizeBytes) };
+  const whole = { part, path: accepted ? "(all)" : "(all, not accepted)", cid, sizeBytes: Number(sizeBytes) };
   return [...outputs.map((output) => ({ ...output, part, path: output.path.slice(OUTPUTS.length) })), whole];
 }
 

@@ -1,6 +1,9 @@
 import { DomainError } from "@skrei/domain";
 import type { Result } from "@skrei/proto/skrei/data/v1/result_pb.ts";
+import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { msFromTimestamp } from "@skrei/wire/time.ts";
+import { getJob } from "../client/get-job.ts";
+import { isEnded, jobStateOf } from "../run/job-words.ts";
 import type { Session } from "../session.ts";
 
 export interface ChosenResults {
@@ -10,14 +13,15 @@ export interface ChosenResults {
   readonly areSeveral: boolean;
 }
 
+/** One of each part that has any, in the order of the parts: the accepted one, else the newest that could be kept. */
+export async function findResults(session: Session, jobId: string): Promise<readonly Result[]> {
+  return newestOfEach(await listResults(session, jobId));
+}
+
 /** @throws DomainError notFound/RESULT_NOT_FOUND. */
 export async function chooseResults(session: Session, jobId: string, partitions: readonly number[]): Promise<ChosenResults> {
-  const results = newestOfEach(await listResults(session, jobId));
-  if (results.length === 0) {
-    throw new DomainError("notFound", "RESULT_NOT_FOUND", `Job ${jobId} has no result yet.`, {
-      hint: `Its output so far: skrei job logs ${jobId}`,
-    });
-  }
+  const results = await findResults(session, jobId);
+  if (results.length === 0) throw hasNone(await getJob(session, jobId));
   const absent = partitions.find((wanted) => !results.some(({ partition }) => partition === wanted));
   if (absent !== undefined) {
     throw new DomainError("notFound", "RESULT_NOT_FOUND", `Part ${absent} of job ${jobId} has no result.`, {
@@ -46,6 +50,12 @@ export function refuseExpired(jobId: string, results: readonly Result[]): void {
   );
 }
 
+function hasNone(job: Job): DomainError {
+  const { jobId } = job;
+  const [what, which] = isEnded(job) ? [`is ${jobStateOf(job)} and has no result`, ""] : ["has no result yet", " so far"];
+  return new DomainError("notFound", "RESULT_NOT_FOUND", `Job ${jobId} ${what}.`, { hint: `Its output${which}: skrei job logs ${jobId}` });
+}
+
 async function listResults(session: Session, jobId: string): Promise<readonly Result[]> {
   const results: Result[] = [];
   let pageToken = "";
@@ -57,7 +67,6 @@ async function listResults(session: Session, jobId: string): Promise<readonly Re
   return results;
 }
 
-/** The accepted one, else the newest that could be kept. */
 function newestOfEach(results: readonly Result[]): readonly Result[] {
   const chosen = new Map<number, Result>();
   for (const result of results) {
