@@ -1,5 +1,6 @@
 import { DomainError } from "@skrei/domain";
 import { loadConfig } from "@skrei/platform/config.ts";
+import { configHelp, isHelpAsked } from "@skrei/platform/config-help.ts";
 import { createLogger } from "@skrei/platform/logger.ts";
 import { StandaloneConfig } from "./config.ts";
 import { createStandalone } from "./service.ts";
@@ -8,6 +9,10 @@ const STOP_TIMEOUT_MS = 12_000;
 
 /** stdout carries the ready record and nothing else; the log goes to stderr. Exit codes: 0 stopped, 1 failed, 8 port or folder in use, 78 bad configuration. */
 async function main(): Promise<number> {
+  if (isHelpAsked(process.argv.slice(2))) {
+    process.stdout.write(configHelp(StandaloneConfig, "standalone"));
+    return 0;
+  }
   // oxlint-disable-next-line node/no-process-env -- This program's one read of the environment; loadConfig gets it as a value.
   const { config } = loadConfig(StandaloneConfig, { service: "standalone", env: process.env, argv: process.argv.slice(2) });
   const logger = createLogger({ service: "standalone", level: config.logLevel, destination: "stderr" });

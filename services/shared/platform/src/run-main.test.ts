@@ -15,6 +15,14 @@ test("starts, logs its configuration without secrets, and stops on SIGTERM with 
   expect(run.output()).toContain('"event":"service.stopped"');
 });
 
+test.each(["--help", "-h"])("%s prints what can be set, to stdout, and starts nothing", async (flag) => {
+  await using run = await launch(flag);
+  expect(await run.exit()).toBe(0);
+  expect(run.output()).toMatch(/^--access-token.*\n {4}SKREI_SAMPLE_ACCESS_TOKEN$/mu);
+  expect(run.output()).not.toContain("service.configured");
+  expect(run.errors()).toBe("");
+});
+
 test("exits 78 and lists the problems of a bad configuration", async () => {
   await using run = await launch("--failure", "often", "--acess-token", "x");
   expect(await run.exit()).toBe(78);

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { type LoadedConfig, loadConfig } from "./config.ts";
+import { configHelp, isHelpAsked } from "./config-help.ts";
 import { DomainError, hasReason } from "@skrei/domain";
 import type { Service } from "./lifecycle.ts";
 import { createLogger, type Logger } from "./logger.ts";
@@ -15,10 +16,12 @@ export interface MainOptions<Schema extends z.ZodType> {
 
 /**
  * The body of every `main.ts`: config, start, wait for SIGINT or SIGTERM, stop. A second signal exits at once.
+ * `--help` prints what can be set.
  * Exit codes: 0 stopped, 1 start or stop failed, 78 bad configuration, also when it is found out at start. The only reader of `process.env`.
  */
 export async function runMain<Schema extends z.ZodType>(options: MainOptions<Schema>): Promise<void> {
   const { service, schema, create, stopTimeoutMs = 15_000 } = options;
+  printHelpIfAsked(service, schema);
   const loaded = loadOrExit(service, schema);
   const logger = createLogger({ service, ...logSettings(loaded.config) });
   logger.info({ event: "service.configured", config: loaded.described }, "configuration");
@@ -43,6 +46,12 @@ export async function runMain<Schema extends z.ZodType>(options: MainOptions<Sch
     process.stderr.write(`skrei ${service}: ${problemText(error)}\n`);
     process.exit(hasReason(error, "CONFIG_INVALID") ? 78 : 1);
   }
+}
+
+function printHelpIfAsked(service: string, schema: z.ZodType): void {
+  if (!isHelpAsked(process.argv.slice(2))) return;
+  process.stdout.write(configHelp(schema, service));
+  process.exit(0);
 }
 
 function loadOrExit<Schema extends z.ZodType>(service: string, schema: Schema): LoadedConfig<z.output<Schema>> {
