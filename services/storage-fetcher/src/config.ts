@@ -20,7 +20,9 @@ export const StorageFetcherConfig = z.strictObject({
     .url({ protocol: /^https?$/u })
     .optional()
     .describe("this node's own publisher, whose results are read in place; none by default"),
-  allowedLocalPaths: listField(z.string())
+  allowedLocalPaths: listField(
+    z.string().regex(/^\/(?:.*\/)?[^/:]*(?::r[ow])?$/u, "a folder is absolute, with :ro, :rw or nothing at its end"),
+  )
     .default([])
     .describe("folders of the node that jobs may read, or also write to if `:rw` follows; none by default"),
   allowedPrivateCidrs: listField(z.string())
