@@ -50,6 +50,20 @@ test("the node's own data is closed, also below an allowed root, and so is what 
   expect(await paths.resolve(local("sub"))).toMatchObject({ path: join(root, "sub") });
 });
 
+test("a link that leads out of the allowed folders is named as one, and a folder that is not allowed is not", async () => {
+  symlinkSync(outside, join(root, "way-out"));
+  const refusalOf = async (path: string): Promise<string> =>
+    await createLocalPaths([root])
+      .resolve({ type: "local", path })
+      .then(
+        () => "",
+        (error: unknown) => (error as Error).message,
+      );
+  const below = join(root, "way-out", "secret");
+  expect(await refusalOf(below)).toBe(`The path ${below} leads out of the allowed folders of this node by a link.`);
+  expect(await refusalOf(join(outside, "secret"))).toBe(`The path ${join(outside, "secret")} is not below an allowed folder of this node.`);
+});
+
 test("of nested roots the innermost counts", async () => {
   const paths = createLocalPaths([`${root}:rw`, `${join(root, "kept")}:ro`]);
   await expect(paths.resolve(local("kept", { isWritable: true }))).rejects.toMatchObject({ reason: "SOURCE_NOT_ALLOWED" });

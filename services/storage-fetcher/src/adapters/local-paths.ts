@@ -47,7 +47,7 @@ async function locateBelow(listed: readonly Root[], source: LocalSource): Promis
   const { path, isWritable = false, creates } = source;
   const root = isPlain(path) ? await rootOf(listed, path) : undefined;
   // Who may not read there is not told what is there.
-  if (root === undefined) throw refused(path);
+  if (root === undefined) throw isPlain(path) && (await isNamedBelow(listed, path)) ? leadsOut(path) : refused(path);
   if (isWritable && !root.root.isWritable) throw notWritable(path);
   if (root.isThere || (isWritable && creates !== undefined)) return root;
   throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `There is nothing at ${path} on this node.`, {
@@ -75,6 +75,12 @@ async function rootOf(listed: readonly Root[], path: string): Promise<Located | 
   const found = await deepestReal(path);
   const root = innermost(roots, found.real);
   return root === undefined ? undefined : { ...found, root };
+}
+
+/** By its name, whatever links on the way lead to. */
+async function isNamedBelow(listed: readonly Root[], path: string): Promise<boolean> {
+  const reals = await Promise.all(listed.map(async (root) => await realpath(root.path).catch(() => root.path)));
+  return [...reals, ...listed.map((root) => resolve(root.path))].some((root) => isWithin(resolve(path), root));
 }
 
 function innermost(roots: readonly Root[], real: string): Root | undefined {
@@ -112,6 +118,13 @@ function notWritable(path: string): DomainError {
 function ownData(path: string): DomainError {
   return new DomainError("forbidden", "SOURCE_NOT_ALLOWED", `The path ${path.slice(0, 256)} is, or holds, the node's own data.`, {
     hint: "Name a folder beside it; the node's operator can list a narrower one in allowedLocalPaths.",
+  });
+}
+
+function leadsOut(path: string): DomainError {
+  const message = `The path ${path.slice(0, 256)} leads out of the allowed folders of this node by a link.`;
+  return new DomainError("forbidden", "SOURCE_NOT_ALLOWED", message, {
+    hint: "The node's operator can list the folder that it leads to in allowedLocalPaths.",
   });
 }
 
