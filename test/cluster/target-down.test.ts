@@ -60,6 +60,13 @@ test("a job without a result says so, and that one may come only while it may", 
   expect(await job("describe", jobId)).toMatchObject({ code: 0 });
 }, 120_000);
 
+test("a run says at its end where its target has the result", async () => {
+  await kubo.startAgain();
+  const { code, stderr } = await cluster.runCli(["run", "-p", "ipfs", "busybox", "--", "true"]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toMatch(/^Done in .*\n {2}sent {3}ipfs:\/\/bafy\w+$/mu);
+}, 120_000);
+
 async function submit(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await cluster.runCli(["run", "-d", "-q", ...args]);
   expect(code, stderr).toBe(0);

@@ -45,6 +45,32 @@ test("says of a job that failed which host failed it", async () => {
   expect(await finished(Job_State.FAILED, refused)).toMatch(/^ look: skrei net explain http:\/\/a\.org:81 --job j-1$/mu);
 });
 
+test("says where the targets have the results, of a few parts", async () => {
+  const terminal = createTestTerminal();
+  const job = create(JobSchema, { jobId: "j-1", version: 2, state: Job_State.COMPLETED });
+  const executions = [
+    create(ExecutionSchema, { executionId: "e-0", jobVersion: 1, attempt: 1, deliveryUrl: "s3://old/0" }),
+    create(ExecutionSchema, { executionId: "e-9", jobVersion: 2, partition: 5, attempt: 1 }),
+    ...[4, 3, 2, 1, 0].map((partition) =>
+      create(ExecutionSchema, {
+        executionId: `e-${partition}`,
+        jobVersion: 2,
+        partition,
+        attempt: 1,
+        deliveryUrl: `s3://b/${partition}\n`,
+      }),
+    ),
+  ];
+  await finishRun(
+    { terminal, settings },
+    { job, executions, lastErrors: [], isUnplaceable: false },
+    { isQuiet: false, returnsExitCode: false },
+  );
+  expect(terminal.written.stderr).toMatch(
+    /^Done in .*\n {2}sent {3}s3:\/\/b\/0\S*\n {9}s3:\/\/b\/1\S*\n {9}s3:\/\/b\/2\S*\n {9}and 2 more: skrei job results j-1\n {2}files /u,
+  );
+});
+
 test("says once why no node can run a job, that it waits, and what would allow it", async () => {
   const terminal = createTestTerminal();
   const reasons = [{ reason: "NETWORK_DOMAIN_NOT_ALLOWED", message: "This node does not allow a.org.", nodes: 2 }];

@@ -1,3 +1,4 @@
+import type { Execution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Job } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { Job_State } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { EXIT, ExitError } from "../exit-code.ts";
@@ -8,6 +9,7 @@ import { say } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import type { Followed } from "./follow-job.ts";
 import { took } from "./job-words.ts";
+import { newestByPartition } from "./list-executions.ts";
 import { describeWaiting } from "./progress-lines.ts";
 import { adviseWaiting } from "./advise-waiting.ts";
 
@@ -45,10 +47,24 @@ async function reportDone(
   await say(
     terminal,
     `Done in ${took(job, Date.now())}.`,
+    ...deliveries(job, executions),
     ...(problems?.summary === undefined ? [] : [`  net    ${problems.summary} (${problems.lines[0] ?? ""}): ${problems.command}`]),
     ...(namesNextCommands ? [`  files  skrei job get ${job.jobId}`, `  story  skrei job describe ${job.jobId}`] : []),
   );
 }
+
+/** Where the targets have the results. */
+function deliveries({ jobId }: Job, executions: readonly Execution[]): readonly string[] {
+  const urls = [...newestByPartition(executions).values()]
+    .toSorted((a, b) => a.partition - b.partition)
+    .map(({ deliveryUrl }) => deliveryUrl)
+    .filter((url) => url !== "");
+  const left = urls.length - DELIVERIES_SHOWN;
+  const lines = [...urls.slice(0, DELIVERIES_SHOWN), ...(left > 0 ? [`and ${left} more: skrei job results ${jobId}`] : [])];
+  return lines.map((line, index) => `  ${(index === 0 ? "sent" : "").padEnd(7)}${cleanLine(line)}`);
+}
+
+const DELIVERIES_SHOWN = 3;
 
 async function reportFailure(
   { terminal }: FinishSession,
