@@ -5,6 +5,7 @@ import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import { systemClock } from "@skrei/platform/clock.ts";
 import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
 import type { Logger } from "@skrei/platform/logger.ts";
+import { warnMissingFolders } from "@skrei/platform/warn-missing-folders.ts";
 import { BlockService, PublishService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
 import { StoreService } from "@skrei/proto/skrei/data/v1/store_service_pb.ts";
 import { DomainError } from "@skrei/domain";
@@ -69,6 +70,7 @@ export function createPublisherService(
   return {
     start: async () =>
       await stack.start(async (started) => {
+        await warnMissingFolders(logger, "publishFolders", config.publishFolders);
         parts = await openParts(config, clock, started);
         const { store } = parts;
         started.defer(() => {

@@ -5,6 +5,7 @@ import { DomainError } from "@skrei/domain";
 import { systemClock } from "@skrei/platform/clock.ts";
 import { type Service, ServiceStack } from "@skrei/platform/lifecycle.ts";
 import type { Logger } from "@skrei/platform/logger.ts";
+import { warnMissingFolders } from "@skrei/platform/warn-missing-folders.ts";
 import { FetchService } from "@skrei/proto/skrei/data/v1/fetch_service_pb.ts";
 import { createAddressPolicy, createOperatorPolicy } from "./adapters/address-policy.ts";
 import type { BlockPlaces } from "./adapters/block-reader.ts";
@@ -87,6 +88,8 @@ export function createStorageFetcherService(
           }),
         };
         const trees = nodePublisher === undefined ? undefined : createTreeClient({ transport: nodePublisher, logger });
+        const folders = config.allowedLocalPaths.map((entry) => entry.replace(/:r[ow]$/u, ""));
+        await warnMissingFolders(logger, "allowedLocalPaths", folders);
         const local = createLocalPaths(config.allowedLocalPaths, [folder, ...closedFolders]);
         parts = { cache, trees, fetcher: new InputFetcher({ adapters, local, cache, slicer: createInputSlicer(cache), trees }) };
         started.defer(() => {

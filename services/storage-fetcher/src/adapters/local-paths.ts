@@ -47,7 +47,7 @@ async function locateBelow(listed: readonly Root[], source: LocalSource): Promis
   const { path, isWritable = false, creates } = source;
   const root = isPlain(path) ? await rootOf(listed, path) : undefined;
   // Who may not read there is not told what is there.
-  if (root === undefined) throw isPlain(path) && (await isNamedBelow(listed, path)) ? leadsOut(path) : refused(path);
+  if (root === undefined) throw (await isNamedBelow(listed, path)) ? leadsOut(path) : refused(path);
   if (isWritable && !root.root.isWritable) throw notWritable(path);
   if (root.isThere || (isWritable && creates !== undefined)) return root;
   throw new DomainError("unavailable", "SOURCE_UNREACHABLE", `There is nothing at ${path} on this node.`, {
@@ -79,6 +79,7 @@ async function rootOf(listed: readonly Root[], path: string): Promise<Located | 
 
 /** By its name, whatever links on the way lead to. */
 async function isNamedBelow(listed: readonly Root[], path: string): Promise<boolean> {
+  if (!isPlain(path)) return false;
   const reals = await Promise.all(listed.map(async (root) => await realpath(root.path).catch(() => root.path)));
   return [...reals, ...listed.map((root) => resolve(root.path))].some((root) => isWithin(resolve(path), root));
 }
