@@ -181,7 +181,7 @@ function withInputs(spec: JobSpecInit, ...inputs: readonly NonNullable<NonNullab
 }
 
 async function outputOf(jobId: string): Promise<string> {
-  return (await cluster().runCli(["job", "logs", jobId])).stdout;
+  return (await cluster().runCli(["job", "logs", jobId, "--raw"])).stdout;
 }
 
 /** Partitions write their output whenever they run. */

@@ -30,6 +30,15 @@ test("after a rerun the attempts show their version", async () => {
   expect(await stdoutOf("job", "executions", "named")).toMatch(/VERSION/u);
 });
 
+test("the output of several parts says of each line whose it is, of one part or with --raw it is the bytes", async () => {
+  await stdoutOf("run", "--example", "primes", "--count", "2", "--name", "paired", "-q");
+  const lines = (await stdoutOf("job", "logs", "paired")).trimEnd().split("\n");
+  expect(new Set(lines.map((line) => line.slice(0, 9)))).toEqual(new Set(["part 0 | ", "part 1 | "]));
+  const raw = await stdoutOf("job", "logs", "paired", "--raw");
+  expect(raw.trimEnd().split("\n").toSorted()).toEqual(lines.map((line) => line.slice(9)).toSorted());
+  expect(await stdoutOf("job", "logs", "named")).not.toMatch(/^part/u);
+});
+
 test("a job that was stopped before it ran offers no files", async () => {
   const jobId = (await stdoutOf("run", "busybox", "-d", "--where", "zone=moon")).trim();
   await stdoutOf("job", "stop", jobId, "--wait");

@@ -5,6 +5,11 @@ import type { Output } from "./terminal.ts";
 /** A line that grows beyond this is written in pieces, each with the prefix. */
 const LINE_LENGTH_MAX = 8_192;
 
+/** `part 3  | ` of a job of 20 parts. */
+export function partPrefix(partition: number, count: number): string {
+  return `${`part ${partition}`.padEnd(`part ${count - 1}`.length)} | `;
+}
+
 /** Writes whole cleaned lines, each behind `prefix`, so that several writers can share a terminal. */
 export function createPrefixedWriter(
   output: Output,

@@ -5,9 +5,8 @@ import { cleanLine } from "../output/clean-text.ts";
 import { createLiveLine } from "../output/live-line.ts";
 import { createOutputWriter } from "../output/output-writer.ts";
 import type { OutputWriter } from "../output/output-writer.ts";
-import { createPrefixedWriter } from "../output/prefixed-writer.ts";
+import { createPrefixedWriter, partPrefix } from "../output/prefixed-writer.ts";
 import { say } from "../output/terminal.ts";
-import type { Output } from "../output/terminal.ts";
 import type { Session } from "../session.ts";
 import { isEnded } from "./job-words.ts";
 import { listExecutions, newestByPartition } from "./list-executions.ts";
@@ -103,22 +102,22 @@ export async function followJob(session: Session, first: Job, options: FollowOpt
   return { job, executions, lastErrors: tail.lines(), isUnplaceable: false };
 }
 
-/** A terminal that several parts share shows whose each line is; a pipe gets the bytes as they are. */
+/** What several parts write at once shows whose each line is; a pipe gets one part after the other, the bytes as they are. */
 function writersFor(
   { terminal }: Session,
   given: { readonly count: number; readonly options: FollowOptions; readonly tail: Tail; clear(): Promise<void> },
 ): (partition: number) => OutputWriters {
   const { count, options, tail, clear } = given;
-  const isPrefixed = (output: Output): boolean => count > 1 && output.isTty && terminal.stdout.isTty && !options.isRaw;
+  const isPrefixed = count > 1 && terminal.stdout.isTty && !options.isRaw;
   const clearing = (writer: OutputWriter): OutputWriter => ({ ...writer, write: (data) => clear().then(() => writer.write(data)) });
   const shared = {
     stdout: clearing(createOutputWriter(terminal.stdout, options)),
     stderr: clearing(createOutputWriter(terminal.stderr, options)),
   };
   return (partition) => {
-    const prefix = `${`part ${partition}`.padEnd(`part ${count - 1}`.length)} | `;
+    const prefix = partPrefix(partition, count);
     const writer = (name: "stdout" | "stderr"): OutputWriter =>
-      isPrefixed(terminal[name]) ? createPrefixedWriter(terminal[name], { prefix, beforeWrite: clear }) : shared[name];
+      isPrefixed ? createPrefixedWriter(terminal[name], { prefix, beforeWrite: clear }) : shared[name];
     return { stdout: writer("stdout"), stderr: tail.around(writer("stderr")) };
   };
 }
