@@ -6,6 +6,7 @@ import type { Terminal } from "../output/terminal.ts";
 import { formatDuration } from "../parse/parse-duration.ts";
 import type { Session } from "../session.ts";
 import { countOf, nodesOf } from "../output/count-of.ts";
+import { describeData } from "./data-line.ts";
 import { claimDevContext } from "./dev-claim.ts";
 import type { DevClaim } from "./dev-claim.ts";
 import { tellPolicyChanges } from "./policy-lines.ts";
@@ -99,6 +100,7 @@ function banner(ready: ReadyRecord, { isOurs }: DevClaim, { networkPolicyFile, d
   );
   const hasDocker = ready.engines.some(({ name, isAvailable }) => name === "docker" && isAvailable);
   const socket = dockerHost === undefined || dockerHost === "" ? DEFAULT_DOCKER_HOST : dockerHost;
+  const data = describeData(ready.data);
   const examples = "skrei run --example wordcount";
   return [
     `skrei ${clientVersion()}  dev cluster on this machine only`,
@@ -107,6 +109,7 @@ function banner(ready: ReadyRecord, { isOurs }: DevClaim, { networkPolicyFile, d
     `  executors  ${engines.join("   ")}`,
     ...(hasDocker ? [] : [`             tried ${socket}; for another: skrei dev --docker-host URL, or DOCKER_HOST`]),
     `  store      ${ready.store === "memory" ? "memory, gone on exit; to keep it: skrei dev --data ./.skrei" : ready.store}`,
+    ...(data === "" ? [] : [`  data       ${data}`]),
     `  network    ${networkPolicyFile === undefined ? "nothing allowed; --network-policy FILE" : `as ${networkPolicyFile} says; a change of it counts within a second`}`,
     `  api        ${ready.server}   gRPC, Connect, JSON`,
     isOurs ? "  context    dev  written; other terminals find it" : `  context    none; other terminals need --server ${ready.server}`,

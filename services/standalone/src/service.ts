@@ -95,7 +95,7 @@ async function startAll(config: StandaloneConfig, logger: Logger, started: Servi
     ...transports,
   }));
   await Promise.all(nodes.map(async (node) => await startEmbeddedNode(config, node, started)));
-  return describeReady({ url: server.url, nodes: scheduler.commands.nodes(), folder, readyMs: performance.now() - startedAtMs });
+  return describeReady({ url: server.url, nodes: scheduler.commands.nodes(), folder, config, readyMs: performance.now() - startedAtMs });
 }
 
 interface Parts {
