@@ -11,6 +11,8 @@ import { type HttpServer, startHttpServer } from "@skrei/platform/http-server.ts
 import { silentLogger } from "@skrei/platform/logger.ts";
 import { signLink } from "@skrei/platform/signed-link.ts";
 import { BlockService, PublishService } from "@skrei/proto/skrei/data/v1/publish_service_pb.ts";
+import { StoreService } from "@skrei/proto/skrei/data/v1/store_service_pb.ts";
+import { Publisher_Type } from "@skrei/proto/skrei/job/v1/spec_pb.ts";
 import { parseCid, rawCid, verifyBlock } from "@skrei/unixfs/cid.ts";
 import { CID } from "multiformats/cid";
 import { linksOf } from "@skrei/unixfs/node.ts";
@@ -251,6 +253,30 @@ test("keeps a result when the cluster's store is away, and publishes it later", 
   const { cid } = await lastOf(createClient(PublishService, inMemory(back)).publishResult({ executionId, provenance: {} }));
   await back.stop("test over");
   expect((await get(`/ipfs/${cid}/stdout`, { cid })).body.toString()).toBe("later");
+});
+
+test("says when the cluster's store has what its target lacks, which is then no more than a copy where nobody waits for the target", async () => {
+  const settings = { ...configOf("stopped"), ipfsRpcUrl: "http://127.0.0.1:9", pushedBytesMax: 0 };
+  const stopped = createPublisherService(settings, { logger: silentLogger, upstream: createHttpTransport({ url: server.url }) });
+  await stopped.start();
+  const executionId = randomExecutionId();
+  const client = createClient(PublishService, inMemory(stopped));
+  const { cid } = await client.stageResult({ executionId, folder: makeFolder({ stdout: "kept" }), bytesMax: BigInt(MIB) });
+  const events: (string | undefined)[] = [];
+  const publishing = client.publishResult({ executionId, provenance: {}, publisher: { type: Publisher_Type.IPFS } });
+  const reading = (async () => {
+    for await (const { event } of publishing) if (event.case !== "progress") events.push(event.case);
+  })();
+  await expect(reading).rejects.toMatchObject({ reason: "TARGET_UNAVAILABLE" });
+  expect(events).toEqual(["kept"]);
+  const state = createClient(StoreService, inMemory(stopped));
+  const headers = { authorization: "Bearer cluster-token" };
+  const count = async (): Promise<number> => (await state.getStoreState({}, { headers })).results;
+  expect(await count()).toBe(1);
+  await client.dropResult({ executionId, staysInCluster: true });
+  expect(await count()).toBe(0);
+  await stopped.stop("test over");
+  expect((await get(`/ipfs/${cid}/stdout`, { cid })).body.toString()).toBe("kept");
 });
 
 function configOf(name: string): PublisherConfig {
