@@ -39,17 +39,23 @@ async function printLogs(
 ): Promise<void> {
   const { terminal } = session;
   const writers = new Map<string, OutputWriter>();
-  for await (const piece of session.cluster.jobs.streamLogs(request, { signal: session.signal })) {
-    const isError = piece.stream === StreamLogsResponse_Stream.STDERR;
-    const key = `${piece.executionId} ${isError}`;
-    const output = isError ? terminal.stderr : terminal.stdout;
-    const prefix = partPrefix(piece.partition, count);
-    const writer =
-      writers.get(key) ??
-      (count > 1 ? createPrefixedWriter(output, { prefix, beforeWrite: () => Promise.resolve() }) : createOutputWriter(output, { isRaw }));
-    writers.set(key, writer);
-    if (piece.data.length > 0) await writer.write(piece.data);
-    if (piece.truncated) await say(terminal, `note: part ${piece.partition} wrote more than is kept; the rest was dropped`);
+  try {
+    for await (const piece of session.cluster.jobs.streamLogs(request, { signal: session.signal })) {
+      const isError = piece.stream === StreamLogsResponse_Stream.STDERR;
+      const key = `${piece.executionId} ${isError}`;
+      const output = isError ? terminal.stderr : terminal.stdout;
+      const prefix = partPrefix(piece.partition, count);
+      const writer =
+        writers.get(key) ??
+        (count > 1
+          ? createPrefixedWriter(output, { prefix, beforeWrite: () => Promise.resolve() })
+          : createOutputWriter(output, { isRaw }));
+      writers.set(key, writer);
+      if (piece.data.length > 0) await writer.write(piece.data);
+      if (piece.truncated) await say(terminal, `note: part ${piece.partition} wrote more than is kept; the rest was dropped`);
+    }
+  } finally {
+    // Also when it breaks off: the last line of a part may be unfinished.
+    for (const writer of writers.values()) await writer.end();
   }
-  for (const writer of writers.values()) await writer.end();
 }
