@@ -39,6 +39,25 @@ test("the output of several parts says of each line whose it is, of one part or 
   expect(await stdoutOf("job", "logs", "named")).not.toMatch(/^part/u);
 });
 
+test("a list that has every job names no next page, a shorter one does", async () => {
+  const { length } = (await stdoutOf("job", "list", "--all", "-o", "name")).trimEnd().split("\n");
+  expect((await embedded.runCli(["job", "list", "--limit", String(length)])).stderr).toBe(`${length} in all\n`);
+  expect((await embedded.runCli(["job", "list", "--limit", "1"])).stderr).toContain(
+    `1 shown, ${length} in all; next: skrei job list --limit 1`,
+  );
+});
+
+test("the attempts of a job are told of by part", async () => {
+  await stdoutOf("run", "--example", "primes", "--count", "8", "--name", "eight", "-q");
+  const parts = [...(await stdoutOf("job", "describe", "eight")).matchAll(/^e-\w+ +(\d)/gmu)].map(([, part]) => part);
+  expect(parts).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
+});
+
+test("a folder that the system cannot make is refused at once", async () => {
+  const refused = await embedded.runCli(["job", "get", "named", "--to", "/proc/skrei"]);
+  expect(refused).toMatchObject({ code: 8, stderr: expect.stringContaining("/proc/skrei cannot be written") });
+});
+
 test("a job that was stopped before it ran offers no files", async () => {
   const jobId = (await stdoutOf("run", "busybox", "-d", "--where", "zone=moon")).trim();
   await stdoutOf("job", "stop", jobId, "--wait");
