@@ -20,7 +20,7 @@ export function kindOf({ kind }: Pick<KeptData, "kind">): string {
 }
 
 /** `in 6d23h`, `with its job`, `for good`, `ended`: until when it is kept. */
-export function untilOf({ kind, jobId, expireTime }: Pick<KeptData, "kind" | "jobId" | "expireTime">, nowMs: number): string {
+function untilOf({ kind, jobId, expireTime }: Pick<KeptData, "kind" | "jobId" | "expireTime">, nowMs: number): string {
   if (expireTime !== undefined) {
     const leftMs = msFromTimestamp(expireTime) - nowMs;
     return leftMs <= 0 ? "ended" : `in ${formatDuration(leftMs)}`;

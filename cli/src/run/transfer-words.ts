@@ -17,7 +17,7 @@ export function describeTransfer(transfer: Transfer, nowMs: number): string {
 }
 
 /** `1.2GB of 3.4GB (35%)`; what is done alone while the total is unknown. */
-export function describeAmount({ bytesDone, bytesTotal }: Pick<Transfer, "bytesDone" | "bytesTotal">): string {
+function describeAmount({ bytesDone, bytesTotal }: Pick<Transfer, "bytesDone" | "bytesTotal">): string {
   const done = formatBytes(Number(bytesDone));
   if (bytesTotal <= 0n) return done;
   const percent = Math.min(100, Math.floor((Number(bytesDone) * 100) / Number(bytesTotal)));

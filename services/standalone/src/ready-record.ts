@@ -14,7 +14,7 @@ export interface ReadyRecord {
 }
 
 /** What the operator set for data that comes from, or goes to, elsewhere. */
-export interface DataSettings {
+interface DataSettings {
   /** "" is AWS. */
   readonly s3Endpoint: string;
   readonly s3Buckets: readonly string[];

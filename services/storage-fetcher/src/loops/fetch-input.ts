@@ -38,7 +38,7 @@ export interface FetchRequest {
   readonly slice: InputSlice | undefined;
 }
 
-export type SourceAdapters = { readonly [Kind in CachedKind]: SourceAdapter<Kind> };
+type SourceAdapters = { readonly [Kind in CachedKind]: SourceAdapter<Kind> };
 type CachedKind = Exclude<Source["type"], "local">;
 
 export interface InputFetcherParts {
