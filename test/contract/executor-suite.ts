@@ -168,7 +168,7 @@ export function describeExecutor(name: string, factory: ExecutorFactory): void {
     });
 
     test.runIf(canRun(WRITE_INPUT) && factory.supports.hostData)(
-      "lets a task change the node\'s own data, which keeps its owner and does not count to the task",
+      "lets a task change the node's own data, which keeps its owner and does not count to the task",
       async () => {
         const shared = join(folder, "shared");
         await mkdir(shared);

@@ -22,6 +22,7 @@ export const dataGc = defineCommand({
     const { pins, blocks, sizeBytes } = collected;
     const size = formatBytes(Number(sizeBytes));
     await answer(terminal, `${isDryRun ? "would free" : "freed"} ${size}: ${countOf(blocks, "block")}, ${countOf(pins, "pin")} that ended`);
-    if (blocks === 0n) await say(terminal, "blocks are kept for a day after they were put (unpinnedBlockTtlMs), so that an upload under way loses none");
+    if (blocks === 0n)
+      await say(terminal, "blocks are kept for a day after they were put (unpinnedBlockTtlMs), so that an upload under way loses none");
   },
 });

@@ -37,9 +37,13 @@ export async function downloadIfAsked(session: Session, job: Job, flags: Downloa
     if (!flags.quiet && flags.namesFolder) await say(session.terminal, `  ✓ download  ${to}`);
   } catch (error) {
     if (session.signal.aborted || jobStateOf(job) === "completed") throw error;
-    const known = toCallError(error, session.settings);
-    if (known === undefined) throw error;
-    if (known.reason !== "RESULT_NOT_FOUND")
-      await say(session.terminal, `note: nothing was downloaded: ${cleanLine(known.message)} Later: skrei job get ${job.jobId} --to ${to}`);
+    await noteMissing(session, job, { error, to });
   }
+}
+
+async function noteMissing(session: Session, job: Job, { error, to }: { readonly error: unknown; readonly to: string }): Promise<void> {
+  const known = toCallError(error, session.settings);
+  if (known === undefined) throw error;
+  if (known.reason !== "RESULT_NOT_FOUND")
+    await say(session.terminal, `note: nothing was downloaded: ${cleanLine(known.message)} Later: skrei job get ${job.jobId} --to ${to}`);
 }

@@ -41,12 +41,14 @@ export async function runJob({ session, draft, folder, flags, namesNextCommands 
   const spec = await resolveDraft(draft, { folder, upload: (path) => uploadPath(session, path, { isQuiet: flags.quiet }) });
   if (downloadFolder !== undefined) await refuseOccupied(downloadFolder, { count: spec.count, isForced: flags.force || flags.overwrite });
   const job = await submit(session, draft, { requestId: flags["request-id"] ?? randomUUID(), spec });
-  if (flags.detach || flags["id-only"]) {
-    await answer(session.terminal, job.jobId);
-    return flags.quiet ? undefined : warnUnplaceable(session, job);
-  }
+  if (flags.detach || flags["id-only"]) return leaveSubmitted(session, job, flags);
   if (!flags.quiet) await say(session.terminal, headline(job));
   await stayWithJob(session, job, flags, namesNextCommands);
+}
+
+async function leaveSubmitted(session: Session, job: Job, { quiet }: FollowFlags): Promise<void> {
+  await answer(session.terminal, job.jobId);
+  if (!quiet) await warnUnplaceable(session, job);
 }
 
 /** The job as it would be submitted; what would be uploaded stands by its path. */

@@ -52,7 +52,7 @@ export function isReported(record: ExecutionRecord): boolean {
 
 /** The record as the scheduler shall see it. A failure is told with the state that it leads to, not before. */
 export function reportOf({ assignment, observed }: ExecutionRecord): Report {
-  const { state, startedAtMs, failure, manifestCid, networkUse, inputs = [], transfer, deliveryUrl = "" } = observed;
+  const { state, startedAtMs, failure, manifestCid } = observed;
   const { executionId, epoch } = assignment;
   const isEnded = isExecutionEnded(state);
   return {
@@ -65,9 +65,15 @@ export function reportOf({ assignment, observed }: ExecutionRecord): Report {
     // What was not published, or was dropped again, is no result.
     ...((isEnded ? manifestCid !== undefined : failure === undefined) && resultOf(observed)),
     ...(manifestCid !== undefined && { manifestCid }),
+    ...dataOf(observed),
+  };
+}
+
+function dataOf({ state, networkUse, inputs = [], transfer, deliveryUrl = "" }: Observed): Partial<Report> {
+  return {
     ...(networkUse !== undefined && { networkUse }),
     ...(inputs.length > 0 && { inputs }),
-    ...(!isEnded && transfer !== undefined && { transfer }),
+    ...(transfer !== undefined && !isExecutionEnded(state) && { transfer }),
     ...(deliveryUrl !== "" && { deliveryUrl }),
   };
 }

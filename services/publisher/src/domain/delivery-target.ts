@@ -16,6 +16,10 @@ export function resolveTarget(asked: PublisherTarget, byDefault: DeliveryTarget 
 export function parseTarget(text: string): PublisherTarget | undefined {
   if (text === "ipfs" || text === "cluster") return { type: text };
   if (text.startsWith("local:/")) return { type: "local", path: text.slice("local:".length) };
+  return parseS3Target(text);
+}
+
+function parseS3Target(text: string): PublisherTarget | undefined {
   const [location = "", ...options] = text.split(",");
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/u.exec(location) ?? [];
   const given = parseOptions(options);

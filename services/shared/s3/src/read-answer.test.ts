@@ -19,7 +19,10 @@ test.each([false, true])("objects are asked for once each, and small ones share 
   using client = createS3Client({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connectionsMax: 1 });
   const sizes = [1, 1_000, 100_000, 1_000, 3_000_000, 1_000];
   for (const sizeBytes of sizes) {
-    using download = await client.getObject({ bucket: "bucket", key: String(sizeBytes) }, { isDiverted, signal: AbortSignal.timeout(10_000) });
+    using download = await client.getObject(
+      { bucket: "bucket", key: String(sizeBytes) },
+      { isDiverted, signal: AbortSignal.timeout(10_000) },
+    );
     const pieces: Buffer[] = [];
     for await (const piece of download.body) pieces.push(Buffer.from(piece));
     expect(Buffer.concat(pieces).equals(data.subarray(0, sizeBytes))).toBe(true);
