@@ -4,7 +4,7 @@ import type { Job, Waiting } from "@skrei/proto/skrei/job/v1/job_pb.ts";
 import { nodesOf } from "../output/count-of.ts";
 import { formatBytes } from "../parse/parse-bytes.ts";
 import { describeReasons } from "./advise-waiting.ts";
-import { elapsed, executionStateOf, hasEnded, jobStateOf, partsOf } from "./job-words.ts";
+import { elapsed, executionStateOf, hasEnded, isEnded, jobStateOf, partsOf } from "./job-words.ts";
 import { summarizeTransfers } from "./transfer-words.ts";
 
 /** With more parts than this, parts are counted and not named. */
@@ -43,9 +43,10 @@ export function createProgressLines(): ProgressLines {
     const size = bytesTotal > 0n ? `, ${formatBytes(Number(bytesTotal))}` : "";
     return once(`${executionId} moves ${kind}`, `  · ${who}  ${what}${size}`);
   };
-  const sayParts = ({ executions, nodeNames, nowMs }: ProgressSnapshot): readonly string[] =>
-    executions.flatMap((execution) => {
-      const line = executionLine(execution, nodeNames, nowMs);
+  const sayParts = (snapshot: ProgressSnapshot): readonly string[] =>
+    snapshot.executions.flatMap((execution) => {
+      const { nodeNames } = snapshot;
+      const line = executionLine(execution, snapshot);
       return [...sayTransfer(execution, nodeNames), ...(line === undefined ? [] : once(`${execution.executionId} ${line.key}`, line.text))];
     });
   const sayTenths = ({ job }: ProgressSnapshot, count: number): readonly string[] => {
@@ -86,14 +87,11 @@ export function describeWaiting(waiting: Waiting): string {
   return `waiting: ${partsOf(waiting.partitions)}, ${nodesOf(waiting.nodes)} looked at${reasons === "" ? "" : `: ${reasons}`}`;
 }
 
-function executionLine(
-  execution: Execution,
-  nodeNames: ReadonlyMap<string, string>,
-  nowMs: number,
-): { key: string; text: string } | undefined {
+function executionLine(execution: Execution, { job, nodeNames, nowMs }: ProgressSnapshot): { key: string; text: string } | undefined {
   const name = partName(execution);
   const node = nodeNames.get(execution.nodeId) ?? execution.nodeId;
   const took = elapsed(execution.startTime, execution.endTime, nowMs);
+  const why = (execution.failure?.message ?? executionStateOf(execution)).replace(/\.$/u, "");
   const attempt = execution.attempt > 1 ? ` (attempt ${execution.attempt})` : "";
   switch (executionStateOf(execution)) {
     case "running":
@@ -106,7 +104,7 @@ function executionLine(
     case "lost":
       return {
         key: "ended",
-        text: `  ! ${name} ${node}  ${execution.failure?.message ?? executionStateOf(execution)}; another node is tried`,
+        text: `  ! ${name} ${node}  ${why}${isEnded(job) ? "" : "; it is tried again"}`,
       };
     case "assigned":
     case "preparing":
