@@ -66,14 +66,15 @@ Tasks: [{Engine: {Type: docker, Params: {Image: busybox}}, Network: {Type: HTTP,
 });
 
 test("a policy file that is wrong changes nothing but what is told of the node", async () => {
-  await writePolicyFile(policyFile(), { modes: ["none", "http"], domains: ["example.com"] });
   const problem = async (): Promise<string> => (await cluster.nodes.listNodes({ pageSize: 10 })).nodes[0]?.network?.problem ?? "";
   const domains = async (): Promise<readonly string[]> =>
     (await cluster.nodes.listNodes({ pageSize: 10 })).nodes[0]?.network?.domains ?? [];
-  await expect.poll(domains, { timeout: 10_000 }).toEqual(["example.com"]);
+  // A list that the node never had, so that what the test waits for is no older one.
+  await writePolicyFile(policyFile(), { modes: ["none", "http"], domains: ["example.com", "good.example.org"] });
+  await expect.poll(domains, { timeout: 10_000 }).toEqual(["example.com", "good.example.org"]);
   await writePolicyFile(policyFile(), { modes: ["none", "http"], domains: ["not a host"] });
   await expect.poll(problem, { timeout: 10_000 }).not.toBe("");
-  expect(await domains()).toEqual(["example.com"]);
+  expect(await domains()).toEqual(["example.com", "good.example.org"]);
   const jobId = await cluster.submit(aJobFor("example.com"));
   await cluster.waitForJob(jobId, "completed");
 });

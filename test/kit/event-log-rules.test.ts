@@ -49,6 +49,14 @@ test("finds nothing wrong with books that are right", () => {
   expect(brokenRules(good)).toEqual([]);
 });
 
+test("a result that waits for its target takes no room", () => {
+  const other = { executions: [execution("e-1"), execution("e-2", { verdict: "open", state: "assigned" })] };
+  const waiting = log(["e-1", ">assigned"], ["e-1", "assigned>running"], ["e-1", "running>publishing"], ["e-2", ">assigned"]);
+  const ending = log(["e-1", ">assigned"], ["e-1", "assigned>running"], ["e-2", ">assigned"]);
+  expect(brokenRules({ ...good, ...other, events: waiting }).join()).not.toContain("holds");
+  expect(brokenRules({ ...good, ...other, events: ending }).join()).toContain("holds 1200 millicpu");
+});
+
 const networked = { ...job, spec: { ...job.spec, task: { ...job.spec.task, network: { mode: "http" } } } } as Job;
 const networkUse = aUse({ host: "a.example", denied: 2 });
 

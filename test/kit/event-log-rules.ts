@@ -131,7 +131,12 @@ function overCapacity({ jobs, executions, nodes, events }: StoredTruth): readonl
   });
 }
 
+/** A task that has ended and is being published needs no room any more, however long its target keeps it waiting. */
 function loadAfter(load: Resources, { from, to }: JobEvent, need: Resources): Resources {
   if (to === "assigned" && from === undefined) return addResources(load, need);
-  return from !== to && isExecutionEnded(to as ExecutionState) ? subtractResources(load, need) : load;
+  return takesRoom(from) && !takesRoom(to) ? subtractResources(load, need) : load;
+}
+
+function takesRoom(state: string | undefined): boolean {
+  return state !== undefined && state !== "publishing" && !isExecutionEnded(state as ExecutionState);
 }

@@ -141,9 +141,12 @@ export class SchedulerLink {
   }
 }
 
-/** Short, so that one that reaches a scheduler which stands still does not keep the next ones from another until the node counts as lost. */
+/**
+ * Short: one of two goes to a scheduler that stands still, and before the node counts as lost one has to reach the other. A leader that
+ * answers later than this has heard it all the same.
+ */
 function beatTimeoutMs(intervalMs: number): number {
-  return Math.min(CALL_TIMEOUT_MS, Math.max(BEAT_TIMEOUT_MS_MIN, 2 * intervalMs));
+  return Math.min(CALL_TIMEOUT_MS, Math.max(BEAT_TIMEOUT_MS_MIN, intervalMs / 2));
 }
 
 interface Beat {
@@ -176,8 +179,8 @@ const NOTHING_WANTED: AssignmentSet = {
 const JOIN_BACKOFF = { firstMs: 200, maxMs: 15_000 };
 const CALL_TIMEOUT_MS = 10_000;
 /** After so many the scheduler or its bus may have moved: ask one of its addresses again. */
-const MISSED_BEATS_MAX = 15;
-const BEAT_TIMEOUT_MS_MIN = 1_000;
+const MISSED_BEATS_MAX = 60;
+const BEAT_TIMEOUT_MS_MIN = 500;
 const INTERVAL_MS_MIN = 50;
 /** An engine that takes longer is told of with the next heartbeat, a proxy as soon as it has answered. */
 const OFFERS_WITHIN_MS = 250;
