@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { createRouterTransport } from "@connectrpc/connect";
 import type { Client, Interceptor, Transport } from "@connectrpc/connect";
-import type { ExecutionId, NodeId, NodeNetwork } from "@skrei/domain";
+import type { ExecutionId, ExecutionReport, NodeId, NodeNetwork } from "@skrei/domain";
 import { DomainError, newNodeId, NO_NODE_NETWORK } from "@skrei/domain";
 import { createClient } from "@skrei/platform/client.ts";
 import { systemClock, systemRandomness } from "@skrei/platform/clock.ts";
@@ -20,16 +20,7 @@ import { createSqliteStateStore } from "../../services/scheduler/src/adapters/sq
 import type { SchedulerApiConfig, SchedulerApiDeps } from "../../services/scheduler/src/api/deps.ts";
 import { createSchedulerRoutes } from "../../services/scheduler/src/api/routes.ts";
 import { createLeader } from "../../services/scheduler/src/loops/leader.ts";
-import type {
-  AgentPort,
-  Assignment,
-  Clock,
-  ContentStorePort,
-  ExecutionReport,
-  LogChunk,
-  LogQuery,
-  StateStore,
-} from "../../services/scheduler/src/ports.ts";
+import type { AgentPort, Assignment, Clock, ContentStorePort, LogChunk, LogQuery, StateStore } from "../../services/scheduler/src/ports.ts";
 import { eventually } from "./eventually.ts";
 
 export interface ApiCluster extends AsyncDisposable {

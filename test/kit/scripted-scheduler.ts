@@ -1,7 +1,8 @@
+import type { ExecutionReport } from "@skrei/domain";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { createRouterTransport, type ConnectRouter, type Transport } from "@connectrpc/connect";
 import { DomainError, type EgressExplanation, type ExecutionId, type Network, type NodeId } from "@skrei/domain";
-import type { Assignment, Report } from "@skrei/compute-agent/ports";
+import type { Assignment } from "@skrei/compute-agent/ports";
 import type { Bus } from "@skrei/platform/bus.ts";
 import { createClient } from "@skrei/platform/client.ts";
 import { clientErrors, serverErrors } from "@skrei/platform/error-interceptor.ts";
@@ -22,7 +23,7 @@ export class ScriptedScheduler {
   /** Where nodes are told to find the bus; of no matter when they are handed it. */
   readonly #busUrls: readonly string[];
   readonly heartbeats: HeartbeatRequest[] = [];
-  readonly reports: Report[] = [];
+  readonly reports: ExecutionReport[] = [];
   completeReports = 0;
   joins = 0;
   session = "";
@@ -91,12 +92,12 @@ export class ScriptedScheduler {
     return this.reports.filter((report) => report.executionId === executionId).map(({ state }) => state);
   }
 
-  reportOf(executionId: ExecutionId): Report | undefined {
+  reportOf(executionId: ExecutionId): ExecutionReport | undefined {
     return this.reports.findLast((report) => report.executionId === executionId);
   }
 
   /** Waits until the execution is reported in one of the states. */
-  async reported(executionId: ExecutionId, states: readonly string[], withinMs = 20_000): Promise<Report> {
+  async reported(executionId: ExecutionId, states: readonly string[], withinMs = 20_000): Promise<ExecutionReport> {
     const report = await eventually(
       () => this.reportOf(executionId),
       (latest) => latest !== undefined && states.includes(latest.state),

@@ -8,16 +8,18 @@ import {
   subtractResources,
   timesFitting,
 } from "@skrei/domain";
-import type { ExecutionId, ExecutionState, Failure, NetworkUse, NodeId, NodeNetwork, Reason, Resources } from "@skrei/domain";
 import type {
-  Ask,
-  Assignment,
-  AssignmentSet,
-  Bid,
+  ExecutionId,
   ExecutionReport,
-  JoinCommand,
-  LeaderCommands,
-} from "../../services/scheduler/src/ports.ts";
+  ExecutionState,
+  Failure,
+  NetworkUse,
+  NodeId,
+  NodeNetwork,
+  Reason,
+  Resources,
+} from "@skrei/domain";
+import type { Ask, Assignment, AssignmentSet, Bid, JoinCommand, LeaderCommands } from "../../services/scheduler/src/ports.ts";
 import type { LossyNetwork } from "./lossy-network.ts";
 import { countRequest, judgeNetwork, NO_USE, offerOf } from "./sim-network.ts";
 import type { SeededChance } from "./seeded-chance.ts";

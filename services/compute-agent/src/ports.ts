@@ -4,6 +4,7 @@ import type {
   Engine,
   EngineName,
   ExecutionId,
+  ExecutionReport,
   InputSource,
   Network,
   NetworkUse,
@@ -15,13 +16,12 @@ import type {
   StoreState,
 } from "@skrei/domain";
 
-import type { Report } from "./domain/assignment.ts";
 import type { ExecutionRecord } from "./domain/execution-record.ts";
 import type { DividedInput } from "./domain/inputs-file.ts";
 import type { Provenance } from "./domain/provenance.ts";
 import type { Door, HeldRun, RunEnd, RunSpec } from "./domain/run.ts";
 
-export type { Assignment, JobTask, Report } from "./domain/assignment.ts";
+export type { Assignment, JobTask } from "./domain/assignment.ts";
 export type { ExecutionRecord } from "./domain/execution-record.ts";
 export type { DividedInput } from "./domain/inputs-file.ts";
 export type { Provenance } from "./domain/provenance.ts";
@@ -203,7 +203,7 @@ export interface SchedulerPort {
     signal: AbortSignal,
   ): Promise<{ nextIntervalMs: number; reportsAll: boolean }>;
   /** Resolves when durable. @throws as heartbeat. */
-  report(request: { session: string; reports: readonly Report[]; isComplete: boolean }, signal: AbortSignal): Promise<void>;
+  report(request: { session: string; reports: readonly ExecutionReport[]; isComplete: boolean }, signal: AbortSignal): Promise<void>;
 }
 
 export interface JoinDetails {

@@ -1,14 +1,10 @@
 import type {
   CacheState,
-  InputUse,
-  Pin,
-  StoreState,
-  Transfer,
+  Desired,
   EgressExplanation,
   Execution,
   ExecutionId,
-  ExecutionState,
-  Failure,
+  ExecutionReport,
   Job,
   JobEvent,
   JobId,
@@ -16,16 +12,16 @@ import type {
   JobState,
   Membership,
   Network,
-  NetworkUse,
   Node,
   NodeEngine,
   NodeId,
   NodeNetwork,
+  Pin,
   Reason,
   Resources,
+  StoreState,
   Task,
   Verdict,
-  Desired,
 } from "@skrei/domain";
 
 /** Time and chance, passed in so that a simulation gives the same run for the same seed. */
@@ -216,25 +212,6 @@ export interface AgentPort {
 export interface AgentAddress {
   readonly nodeId: NodeId;
   readonly session: string;
-}
-
-/** One observed state, as a node reports it. */
-export interface ExecutionReport {
-  readonly executionId: ExecutionId;
-  readonly epoch: number;
-  readonly state: ExecutionState;
-  readonly exitCode?: number;
-  readonly failure?: Failure;
-  readonly resultCid?: string;
-  readonly resultBytes?: number;
-  readonly manifestCid?: string;
-  readonly peakMemoryBytes?: number;
-  readonly networkUse?: NetworkUse;
-  readonly inputs?: readonly InputUse[];
-  readonly transfer?: Transfer;
-  readonly deliveryUrl?: string;
-  readonly startedAtMs?: number;
-  readonly endedAtMs?: number;
 }
 
 /** The cluster's content store. Every method throws DomainError unavailable/UPSTREAM_UNAVAILABLE when it does not answer. */

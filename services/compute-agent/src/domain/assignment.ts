@@ -1,4 +1,4 @@
-import type { Desired, ExecutionId, ExecutionState, Failure, InputUse, JobId, NetworkUse, Task, Transfer, Verdict } from "@skrei/domain";
+import type { Desired, ExecutionId, JobId, Task, Verdict } from "@skrei/domain";
 
 export interface JobTask {
   readonly jobId: JobId;
@@ -19,23 +19,4 @@ export interface Assignment {
   readonly verdict: Verdict;
   readonly askId: string;
   readonly isAcceptedAtOnce: boolean;
-}
-
-/** An execution's observed state on its way to the scheduler. */
-export interface Report {
-  readonly executionId: ExecutionId;
-  readonly epoch: number;
-  readonly state: ExecutionState;
-  readonly exitCode?: number;
-  readonly failure?: Failure;
-  readonly resultCid?: string;
-  readonly resultBytes?: number;
-  readonly manifestCid?: string;
-  readonly peakMemoryBytes?: number;
-  readonly networkUse?: NetworkUse;
-  readonly inputs?: readonly InputUse[];
-  readonly transfer?: Transfer;
-  readonly deliveryUrl?: string;
-  readonly startedAtMs?: number;
-  readonly endedAtMs?: number;
 }

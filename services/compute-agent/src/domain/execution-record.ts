@@ -1,6 +1,6 @@
-import type { ExecutionId, ExecutionState, Failure, InputUse, NetworkUse, Transfer } from "@skrei/domain";
+import type { ExecutionId, ExecutionReport, ExecutionState, Failure, InputUse, NetworkUse, Transfer } from "@skrei/domain";
 import { isExecutionEnded } from "@skrei/domain";
-import type { Assignment, Report } from "./assignment.ts";
+import type { Assignment } from "./assignment.ts";
 import type { RunEnd, RunSpec } from "./run.ts";
 
 /** What this node knows of one execution; what the journal keeps. */
@@ -51,7 +51,7 @@ export function isReported(record: ExecutionRecord): boolean {
 }
 
 /** The record as the scheduler shall see it. A failure is told with the state that it leads to, not before. */
-export function reportOf({ assignment, observed }: ExecutionRecord): Report {
+export function reportOf({ assignment, observed }: ExecutionRecord): ExecutionReport {
   const { state, startedAtMs, failure, manifestCid } = observed;
   const { executionId, epoch } = assignment;
   const isEnded = isExecutionEnded(state);
@@ -69,7 +69,7 @@ export function reportOf({ assignment, observed }: ExecutionRecord): Report {
   };
 }
 
-function dataOf({ state, networkUse, inputs = [], transfer, deliveryUrl = "" }: Observed): Partial<Report> {
+function dataOf({ state, networkUse, inputs = [], transfer, deliveryUrl = "" }: Observed): Partial<ExecutionReport> {
   return {
     ...(networkUse !== undefined && { networkUse }),
     ...(inputs.length > 0 && { inputs }),
@@ -78,7 +78,7 @@ function dataOf({ state, networkUse, inputs = [], transfer, deliveryUrl = "" }: 
   };
 }
 
-function endOf({ end }: Observed): Partial<Report> {
+function endOf({ end }: Observed): Partial<ExecutionReport> {
   if (end === undefined) return {};
   return {
     endedAtMs: end.endedAtMs,
@@ -87,6 +87,6 @@ function endOf({ end }: Observed): Partial<Report> {
   };
 }
 
-function resultOf({ result }: Observed): Partial<Report> {
+function resultOf({ result }: Observed): Partial<ExecutionReport> {
   return result === undefined ? {} : { resultCid: result.cid, resultBytes: result.sizeBytes };
 }

@@ -1,3 +1,4 @@
+import type { ExecutionReport } from "@skrei/domain";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,12 +12,12 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { aTask, anAssignment } from "../../../../test/kit/an-assignment.ts";
 import { eventually } from "../../../../test/kit/eventually.ts";
 import { SqliteJournal } from "../adapters/execution-journal.ts";
-import type { Assignment, Report, SchedulerPort } from "../ports.ts";
+import type { Assignment, SchedulerPort } from "../ports.ts";
 import { HeldExecutions } from "./held-executions.ts";
 import { ReportOutbox } from "./report-outbox.ts";
 
 interface Message {
-  readonly reports: readonly Report[];
+  readonly reports: readonly ExecutionReport[];
   readonly isComplete: boolean;
   readonly answer: PromiseWithResolvers<void>;
 }

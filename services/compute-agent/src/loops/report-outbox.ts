@@ -1,7 +1,8 @@
+import type { ExecutionReport } from "@skrei/domain";
 import { LIMITS, hasReason, type NetworkUse } from "@skrei/domain";
 import type { Logger } from "@skrei/platform/logger.ts";
 import { hasEnded, isReported, reportOf, type ExecutionRecord } from "../domain/execution-record.ts";
-import type { Clock, Report, SchedulerPort } from "../ports.ts";
+import type { Clock, SchedulerPort } from "../ports.ts";
 import type { HeldExecutions } from "./held-executions.ts";
 import { backoffMs } from "./retry.ts";
 
@@ -106,7 +107,7 @@ interface OutboxParts {
 
 interface Entry {
   readonly record: ExecutionRecord;
-  readonly report: Report;
+  readonly report: ExecutionReport;
   /** Nothing was left out. */
   readonly isWhole: boolean;
 }
@@ -136,7 +137,7 @@ function cutBatch(records: readonly ExecutionRecord[], tell: (record: ExecutionR
   return batch;
 }
 
-function dataBytes({ inputs = [], transfer, deliveryUrl = "" }: Report): number {
+function dataBytes({ inputs = [], transfer, deliveryUrl = "" }: ExecutionReport): number {
   const inputBytes = inputs.reduce((sum, { target, digest }) => sum + INPUT_BYTES + bytesOf(target) + digest.length, 0);
   const { message = "", reason = "" } = transfer?.waiting ?? {};
   return inputBytes + bytesOf(deliveryUrl) + bytesOf(message) + reason.length;

@@ -1,9 +1,8 @@
-import type { ExecutionId, Transfer } from "@skrei/domain";
+import type { ExecutionId, ExecutionReport, Transfer } from "@skrei/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { brokenRules } from "../../../../test/kit/event-log-rules.ts";
 import { eventually } from "../../../../test/kit/eventually.ts";
 import { type ApiCluster, type JoinedNode, startApiCluster } from "../../../../test/kit/scheduler-api.ts";
-import type { ExecutionReport } from "../ports.ts";
 
 let cluster: ApiCluster;
 let node: JoinedNode;

@@ -1,9 +1,8 @@
 import { toJson } from "@bufbuild/protobuf";
-import type { ExecutionId, Transfer } from "@skrei/domain";
+import type { ExecutionId, ExecutionReport, Transfer } from "@skrei/domain";
 import { ExecutionReportSchema } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { reportToProto } from "@skrei/wire/report.ts";
 import { expect, test } from "vitest";
-import type { ExecutionReport } from "../ports.ts";
 import { parseReport } from "./parse-report.ts";
 
 const executionId = "e-00000000000000000000000001" as ExecutionId;

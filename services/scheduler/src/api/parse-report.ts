@@ -1,9 +1,8 @@
 import { contentIdRule, DomainError } from "@skrei/domain";
-import type { Failure } from "@skrei/domain";
+import type { ExecutionReport, Failure } from "@skrei/domain";
 import type { ExecutionReport as PbExecutionReport } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { reportFromProto } from "@skrei/wire/report.ts";
 import { cutText } from "../domain/cut-text.ts";
-import type { ExecutionReport } from "../ports.ts";
 import { boundedDeliveryUrl, boundedInputs, boundedTime, boundedTransfer } from "./bounded-data.ts";
 import { boundedUse } from "./bounded-network.ts";
 

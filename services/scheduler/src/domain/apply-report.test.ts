@@ -1,15 +1,14 @@
 import { EXECUTION_STATES } from "@skrei/domain";
-import type { NodeId } from "@skrei/domain";
+import type { ExecutionReport, NodeId } from "@skrei/domain";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { applyReport, loseExecution } from "./apply-report.ts";
-import type { Observation } from "./apply-report.ts";
 import { anExecution, aUse } from "../../../../test/kit/scheduler-records.ts";
 
 const NODE = anExecution().nodeId;
 const WANTED = { nodeId: NODE, isResultWanted: true };
 
-function observed(state: Observation["state"], overrides: Partial<Observation> = {}): Observation {
+function observed(state: ExecutionReport["state"], overrides: Partial<ExecutionReport> = {}): ExecutionReport {
   return { executionId: anExecution().id, epoch: 1, state, ...overrides };
 }
 

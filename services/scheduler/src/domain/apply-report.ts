@@ -1,28 +1,7 @@
 import { isExecutionEnded, isExecutionMoveForward } from "@skrei/domain";
-import type { Execution, ExecutionId, ExecutionState, NodeId } from "@skrei/domain";
+import type { Execution, ExecutionReport, ExecutionState, NodeId } from "@skrei/domain";
 import { withInputs, withTransfer } from "./data-use.ts";
 import { mergeUse } from "./merge-use.ts";
-
-/** What a node observed of one execution. */
-export interface Observation extends Pick<
-  Execution,
-  | "epoch"
-  | "state"
-  | "exitCode"
-  | "failure"
-  | "resultCid"
-  | "resultBytes"
-  | "manifestCid"
-  | "peakMemoryBytes"
-  | "networkUse"
-  | "inputs"
-  | "transfer"
-  | "deliveryUrl"
-  | "startedAtMs"
-  | "endedAtMs"
-> {
-  readonly executionId: ExecutionId;
-}
 
 /**
  * The execution after a report of its node, or undefined when the report changes nothing: unknown node, other epoch,
@@ -32,7 +11,7 @@ export interface Observation extends Pick<
  */
 export function applyReport(
   execution: Execution,
-  report: Observation,
+  report: ExecutionReport,
   context: { nodeId: NodeId; isResultWanted: boolean },
 ): Execution | undefined {
   if (execution.nodeId !== context.nodeId || execution.epoch !== report.epoch) return undefined;
@@ -44,7 +23,7 @@ export function applyReport(
   return { ...next, verdict: verdictAfter(execution, report.state, context.isResultWanted) };
 }
 
-function noteFacts(execution: Execution, report: Observation): Execution | undefined {
+function noteFacts(execution: Execution, report: ExecutionReport): Execution | undefined {
   const informed = withWhatGrows(execution, report);
   // A late report of an earlier state says nothing of what is on its way now.
   const noted = report.state === execution.state ? withTransfer(withKept(informed, report), report.transfer) : informed;
@@ -52,14 +31,14 @@ function noteFacts(execution: Execution, report: Observation): Execution | undef
 }
 
 /** With the result that the cluster's store has, once it is known; its target may still be waited for. */
-function withKept(execution: Execution, { state, resultCid, resultBytes, manifestCid }: Observation): Execution {
+function withKept(execution: Execution, { state, resultCid, resultBytes, manifestCid }: ExecutionReport): Execution {
   if (state !== "publishing" || execution.manifestCid !== undefined) return execution;
   if (resultCid === undefined || manifestCid === undefined) return execution;
   return { ...execution, resultCid, manifestCid, ...(resultBytes !== undefined && { resultBytes }) };
 }
 
 /** Takes over what is never taken back; the same execution when it has all of it. */
-function withWhatGrows(execution: Execution, report: Observation): Execution {
+function withWhatGrows(execution: Execution, report: ExecutionReport): Execution {
   const networkUse = mergeUse(execution.networkUse, report.networkUse);
   const counted = networkUse === execution.networkUse || networkUse === undefined ? execution : { ...execution, networkUse };
   return withInputs(counted, report.inputs);
@@ -95,4 +74,4 @@ function withoutFailureOfScheduler({ failure }: Execution, facts: Facts): Facts 
   return failure !== undefined && facts.state === "cancelled" ? { ...facts, failure } : facts;
 }
 
-type Facts = Omit<Observation, "executionId" | "epoch" | "networkUse" | "inputs" | "transfer">;
+type Facts = Omit<ExecutionReport, "executionId" | "epoch" | "networkUse" | "inputs" | "transfer">;

@@ -1,8 +1,8 @@
 import { DomainError, heldDigest } from "@skrei/domain";
-import type { Execution, Failure, Membership, Node, NodeId } from "@skrei/domain";
+import type { Execution, ExecutionReport, Failure, Membership, Node, NodeId } from "@skrei/domain";
 import { applyReport } from "../domain/apply-report.ts";
 import { agentRestartedFailure, isSilent, missingExecutions, nodeLostFailure, nodeRejectedFailure } from "../domain/lost-nodes.ts";
-import type { ExecutionReport, HeartbeatCommand, JoinCommand, Randomness } from "../ports.ts";
+import type { HeartbeatCommand, JoinCommand, Randomness } from "../ports.ts";
 import type { JobEntry, NodeEntry } from "./live-state.ts";
 import { loseFromNode, moveExecution, noteFreed, noteObserved, refreshJob } from "./progress.ts";
 import type { TermContext } from "./term-context.ts";

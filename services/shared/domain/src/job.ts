@@ -82,6 +82,30 @@ export interface Execution {
   readonly endedAtMs?: number;
 }
 
+/** What the node of an execution tells of it. */
+export type Outcome = Pick<
+  Execution,
+  | "exitCode"
+  | "failure"
+  | "resultCid"
+  | "resultBytes"
+  | "manifestCid"
+  | "peakMemoryBytes"
+  | "networkUse"
+  | "inputs"
+  | "transfer"
+  | "deliveryUrl"
+  | "startedAtMs"
+  | "endedAtMs"
+>;
+
+/** One observed state, as a node reports it. */
+export interface ExecutionReport extends Outcome {
+  readonly executionId: ExecutionId;
+  readonly epoch: number;
+  readonly state: ExecutionState;
+}
+
 /** One durable change. Sequence numbers have no gaps. */
 export interface JobEvent {
   readonly sequence: number;

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Desired, Execution, ExecutionId, ExecutionState, JobId, NodeId, Verdict } from "@skrei/domain";
+import type { Desired, Execution, ExecutionId, ExecutionState, JobId, NodeId, Outcome, Verdict } from "@skrei/domain";
 import { ExecutionSchema, Execution_Desired, Execution_State, Execution_Verdict } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import type { Execution as PbExecution } from "@skrei/proto/skrei/execution/v1/execution_pb.ts";
 import { inputUseFromProto, inputUseToProto, transferFromProto, transferToProto } from "./data-use.ts";
@@ -72,23 +72,6 @@ export function executionFromProto(pb: PbExecution): Execution {
     ...outcomeFromProto(pb),
   };
 }
-
-/** What an execution and a node's report about it have in common. */
-export type Outcome = Pick<
-  Execution,
-  | "exitCode"
-  | "failure"
-  | "resultCid"
-  | "resultBytes"
-  | "manifestCid"
-  | "peakMemoryBytes"
-  | "networkUse"
-  | "inputs"
-  | "transfer"
-  | "deliveryUrl"
-  | "startedAtMs"
-  | "endedAtMs"
->;
 
 type PbOutcome = Pick<
   PbExecution,

@@ -1,16 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import type { ExecutionId, ExecutionState } from "@skrei/domain";
+import type { ExecutionId, ExecutionReport } from "@skrei/domain";
 import { ExecutionReportSchema } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import type { ExecutionReport as PbExecutionReport } from "@skrei/proto/skrei/agent/v1/agent_service_pb.ts";
 import { EXECUTION_STATE_FROM_PROTO, EXECUTION_STATE_TO_PROTO, outcomeFromProto, outcomeToProto } from "./execution.ts";
-import type { Outcome } from "./execution.ts";
-
-/** One observed state, as a node reports it. */
-export interface ExecutionReport extends Outcome {
-  readonly executionId: ExecutionId;
-  readonly epoch: number;
-  readonly state: ExecutionState;
-}
 
 export function reportToProto(report: ExecutionReport): PbExecutionReport {
   return create(ExecutionReportSchema, {
